@@ -1,0 +1,79 @@
+"""The only resizes and reshapes that carry meaning.
+
+One idea joins them: a grid cell owns the pixels nearest to it, each pixel in exactly one cell.
+`to_grid` averages over those pixels and `to_image` writes to them, so a linear read-out fitted on
+cell means is the one fitted on pixels after nearest upsampling, for any squared or linear loss.
+"""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .errors import LabelError
+
+
+def to_grid(
+    maps: Float[Tensor, "*axes height width"], grid: tuple[int, int]
+) -> Float[Tensor, "*axes row col"]:
+    """Average maps over the pixels that each cell of an activation grid owns.
+
+    Where the sizes do not divide, cells own different numbers of pixels, never a shared one.
+
+    Args:
+        maps: Labels or any other maps, one value a pixel.
+        grid: Rows and columns of the result.
+
+    Raises:
+        LabelError: if the grid is finer than the maps, so that a cell would own no pixel.
+    """
+    _check_sizes(pixels=(maps.shape[-2], maps.shape[-1]), grid=grid)
+    by_row = _membership(maps.shape[-2], grid[0], maps)
+    by_col = _membership(maps.shape[-1], grid[1], maps)
+    # Sums of 0/1 weights first, one division last: the mean of a mask full of ones is exactly 1.
+    pixels = by_row.sum(dim=1)[:, None] * by_col.sum(dim=1)
+    return by_row @ maps @ by_col.mT / pixels
+
+
+def to_image(
+    maps: Float[Tensor, "*axes row col"], size: tuple[int, int]
+) -> Float[Tensor, "*axes height width"]:
+    """Give every pixel the value of the cell that owns it (nearest upsampling).
+
+    Args:
+        maps: One value a cell.
+        size: Height and width of the result, in pixels.
+
+    Raises:
+        LabelError: if the image is coarser than the grid, so that a cell would be lost.
+    """
+    grid = (maps.shape[-2], maps.shape[-1])
+    _check_sizes(pixels=size, grid=grid)
+    rows = cell_of_pixel(size[0], grid[0]).to(maps.device)
+    cols = cell_of_pixel(size[1], grid[1]).to(maps.device)
+    return maps[..., rows[:, None], cols]
+
+
+def to_rows(
+    activation: Float[Tensor, "image channel row col"],
+) -> Float[Tensor, "image*row*col channel"]:
+    """Lay activations out one row per position, images first, then grid rows, then columns."""
+    return rearrange(activation, "image channel row col -> (image row col) channel")
+
+
+def cell_of_pixel(pixels: int, cells: int) -> Int[Tensor, "{pixels}"]:
+    """Number the cell that owns each pixel along one axis: `floor(pixel * cells / pixels)`."""
+    return torch.arange(pixels) * cells // pixels
+
+
+def _membership(pixels: int, cells: int, like: Tensor) -> Float[Tensor, "{cells} {pixels}"]:
+    owner = cell_of_pixel(pixels, cells)
+    return (owner == torch.arange(cells)[:, None]).to(like)
+
+
+def _check_sizes(*, pixels: tuple[int, int], grid: tuple[int, int]) -> None:
+    if min(grid) < 1 or grid[0] > pixels[0] or grid[1] > pixels[1]:
+        raise LabelError(
+            f"A {grid[0]}×{grid[1]} grid does not fit {pixels[0]}×{pixels[1]} pixels: every cell "
+            "needs a pixel of its own. Use maps at the image's size."
+        )

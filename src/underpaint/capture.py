@@ -1,0 +1,84 @@
+"""Reading and rewriting what runs inside a model. The only module that registers hooks.
+
+`tapped` stands at modules of the denoiser, `watched` at the scheduler's `step`. Both leave what
+they touched as they found it, on the failing path too.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+from torch import Tensor, nn
+
+from .errors import LayerError, SchedulerError
+
+Tap = Callable[[int, Tensor], Tensor | None]
+"""Called with (step, activation), the whole batch as the module returned it. Returns what to put
+in its place, or None to leave it."""
+
+Record = Callable[[Tensor, Any, Tensor], None]
+"""Called with (guided model output, timestep, sample) just before the scheduler uses them."""
+
+
+@contextmanager
+def tapped(denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int) -> Iterator[None]:
+    """Call each tap at its module while the block runs, then leave the denoiser as it was found.
+
+    Args:
+        denoiser: A UNet or a transformer that runs once a step.
+        taps: What to call, by module name.
+        steps: How often the denoiser should run inside the block.
+
+    Raises:
+        LayerError: if a name is not a module of this denoiser.
+        SchedulerError: if the denoiser did not run exactly `steps` times, so no step has one
+            meaning.
+    """
+    modules = dict(denoiser.named_modules())
+    if missing := sorted(set(taps) - set(modules)):
+        raise LayerError(
+            f"No module {missing[0]!r} in this model. `underpaint layers MODEL` lists those it has."
+        )
+
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    def hook_for(tap: Tap) -> Callable[..., Tensor | None]:
+        return lambda _module, _inputs, output: tap(calls - 1, output)
+
+    with ExitStack() as hooks:
+        hooks.enter_context(denoiser.register_forward_pre_hook(count))
+        for name, tap in taps.items():
+            hooks.enter_context(modules[name].register_forward_hook(hook_for(tap)))
+        yield
+    if calls != steps:
+        raise SchedulerError(
+            f"The denoiser ran {calls} times for {steps} steps. Choose a scheduler that runs it "
+            "once a step, such as DDIM or LMSDiscrete."
+        )
+
+
+@contextmanager
+def watched(scheduler: Any, record: Record) -> Iterator[None]:
+    """Call `record` before every `scheduler.step` while the block runs, then stop watching."""
+    step = scheduler.step
+
+    # Pipelines read the signature of `step` to decide what they pass, so it has to stay visible.
+    @wraps(step)
+    def recorded_step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kw: Any):
+        record(model_output, timestep, sample)
+        return step(model_output, timestep, sample, *args, **kw)
+
+    was_set_on_instance = "step" in vars(scheduler)
+    scheduler.step = recorded_step
+    try:
+        yield
+    finally:
+        if was_set_on_instance:
+            scheduler.step = step
+        else:
+            del scheduler.step

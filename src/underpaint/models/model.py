@@ -1,0 +1,143 @@
+"""The noun that every pass over a model starts from, and the way between latents and images."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import ModelError
+
+DEFAULT_GUIDANCE = 7.5
+_DECODED_AT_ONCE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A text-to-image pipeline and what has to be known about it. Build one with `load`.
+
+    Args:
+        name: The id or path it was asked for by.
+        pipeline: A diffusers pipeline. Its own `__call__` generates; nothing of it is copied.
+        denoiser: Its UNet or transformer.
+        fingerprint: "sha256:…" over the weight files, or "revision:…" of a hub id; empty where
+            the pipeline was built in memory.
+        guidance: Guidance scale that the model is meant to be used with.
+        resolution: Height and width of its images, in pixels.
+        device: Where it runs.
+        dtype: What the denoiser computes in.
+    """
+
+    name: str
+    pipeline: Any
+    denoiser: nn.Module
+    fingerprint: str
+    guidance: float
+    resolution: tuple[int, int]
+    device: torch.device
+    dtype: torch.dtype
+
+    @classmethod
+    def of(
+        cls,
+        pipeline: Any,
+        *,
+        name: str,
+        fingerprint: str = "",
+        guidance: float = DEFAULT_GUIDANCE,
+        resolution: tuple[int, int] | None = None,
+    ) -> "Model":
+        """Describe a pipeline that is already in memory.
+
+        Args:
+            pipeline: A latent text-to-image pipeline with one UNet or transformer.
+            name: What to call it.
+            fingerprint: What tells its weights from others.
+            guidance: Default guidance scale.
+            resolution: Height and width in pixels; the model's own where not given.
+
+        Raises:
+            ModelError: if the pipeline has no denoiser or VAE, takes no prompt, or packs latents
+                into tokens.
+        """
+        kind = type(pipeline).__name__
+        denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+        takes_prompt = "prompt" in inspect.signature(type(pipeline).__call__).parameters
+        if denoiser is None or getattr(pipeline, "vae", None) is None or not takes_prompt:
+            raise ModelError(
+                f"{kind} is not a latent text-to-image pipeline: it needs a unet or transformer, "
+                "a vae, and a prompt. Use a model such as Stable Diffusion."
+            )
+        if hasattr(pipeline, "_pack_latents"):
+            raise ModelError(
+                f"{kind} packs its latents into tokens, which cannot be read yet. Use a UNet, "
+                "PixArt or Stable Diffusion 3 pipeline."
+            )
+        return cls(
+            name=name,
+            pipeline=pipeline,
+            denoiser=denoiser,
+            fingerprint=fingerprint,
+            guidance=guidance,
+            resolution=resolution or _own_resolution(pipeline, denoiser),
+            device=torch.device(pipeline.device),
+            dtype=next(denoiser.parameters()).dtype,
+        )
+
+
+@torch.no_grad()
+def decode(
+    model: Model, latents: Float[Tensor, "image latent lrow lcol"]
+) -> Float[Tensor, "image 3 height width"]:
+    """Draw images from latents with the model's VAE: float32, clipped to 0..1.
+
+    Latents of any step can be drawn, noisy ones too: x_t is what the literature decodes, and the
+    estimate of x_0 is what the model means by it.
+    """
+    vae = model.pipeline.vae
+    mean, scale = _latent_affine(vae, latents)
+    unscaled = (latents * scale + mean).to(vae.device, vae.dtype)
+    images = [vae.decode(part).sample for part in unscaled.split(_DECODED_AT_ONCE)]
+    return (torch.cat(images).float() / 2 + 0.5).clamp(0, 1)
+
+
+@torch.no_grad()
+def encode(
+    model: Model, images: Float[Tensor, "image 3 height width"]
+) -> Float[Tensor, "image latent lrow lcol"]:
+    """Find the latents of images in 0..1: the mean of the VAE's posterior, in float32.
+
+    The mean, not a draw, so that the same image always has the same latents.
+    """
+    vae = model.pipeline.vae
+    signed = (images * 2 - 1).to(vae.device, vae.dtype)
+    parts = [vae.encode(part).latent_dist.mean for part in signed.split(_DECODED_AT_ONCE)]
+    latents = torch.cat(parts).float()
+    mean, scale = _latent_affine(vae, latents)
+    return (latents - mean) / scale
+
+
+def _latent_affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Give mean and scale so that the VAE's own latents are `mean + scale * latents`."""
+    config = vae.config
+    scale = torch.as_tensor(1 / config.scaling_factor).to(like)
+    mean = torch.as_tensor(config.get("shift_factor") or 0.0).to(like)
+    if config.get("latents_mean") is not None and config.get("latents_std") is not None:
+        deviation = torch.as_tensor(config.latents_std).to(like)
+        mean = rearrange(torch.as_tensor(config.latents_mean).to(like), "latent -> latent 1 1")
+        scale = rearrange(deviation * scale, "latent -> latent 1 1")
+    return mean, scale
+
+
+def _own_resolution(pipeline: Any, denoiser: Any) -> tuple[int, int]:
+    size = getattr(pipeline, "default_sample_size", None) or denoiser.config.sample_size
+    if size is None:
+        raise ModelError(
+            f"{type(pipeline).__name__} does not say its image size. Write it into "
+            'underpaint.json in the model\'s folder, as in {"resolution": 512}.'
+        )
+    rows, cols = (size, size) if isinstance(size, int) else size
+    return rows * pipeline.vae_scale_factor, cols * pipeline.vae_scale_factor

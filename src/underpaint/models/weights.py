@@ -1,0 +1,175 @@
+"""A model's folder: find it, check it before anything is loaded, and name its weights.
+
+Nothing here unpickles or runs code from a folder: weights are safetensors or they are refused.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from safetensors import SafetensorError, safe_open
+
+from ..errors import ModelError
+
+TINY = Path(__file__).parent / "tiny"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack")
+_WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "feature_extractor", "image_processor")
+
+
+def find_folder(id_or_path: str) -> Path:
+    """Find the folder of a model: the embedded "tiny", a path, or a hub id (cached or fetched).
+
+    Raises:
+        ModelError: if there is none, or the hub cannot be asked.
+    """
+    if id_or_path == "tiny":
+        if not (TINY / "model_index.json").exists():
+            raise ModelError(
+                f"The embedded model is not in this install: {TINY} has no model_index.json. "
+                "Train it with `underpaint train OUT` and give the path OUT."
+            )
+        return TINY
+    path = Path(id_or_path).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise ModelError(
+            f"{id_or_path} is a file. Give a diffusers folder, one with model_index.json in it."
+        )
+    # `owner/name` is the only shape of a hub id; anything else is a path that does not exist.
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", id_or_path):
+        raise ModelError(
+            f"No model {id_or_path!r}: there is no such folder and it is no hub id (owner/name). "
+            "Give 'tiny', a diffusers folder, or a hub id."
+        )
+    try:
+        # A safety checker can blank an image, so it is never fetched or loaded.
+        return Path(
+            DiffusionPipeline.download(id_or_path, use_safetensors=True, safety_checker=None)
+        )
+    # Offline, unknown, private, timed out: the hub client's errors have no base in common.
+    except Exception as error:
+        raise ModelError(
+            f"No model {id_or_path!r}: there is no such folder, and the hub did not give it "
+            f"({first_line(error)}). Check the id and the network, or give a diffusers folder."
+        ) from error
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """Read which pipeline and components a folder says it holds.
+
+    Raises:
+        ModelError: if it is no diffusers folder, or names a pipeline class that it brings along.
+    """
+    index = _read_json(folder / "model_index.json")
+    if not isinstance(index.get("_class_name"), str):
+        raise ModelError(
+            f"{folder} brings its own pipeline code ({index.get('_class_name')!r}), which is not "
+            "run. Use a model whose pipeline is part of diffusers."
+        )
+    return index
+
+
+def read_defaults(folder: Path) -> dict[str, Any]:
+    """Read the optional underpaint.json: "guidance" and "resolution" that the model is meant for.
+
+    Raises:
+        ModelError: if the file is not valid, or says anything else.
+    """
+    path = folder / "underpaint.json"
+    if not path.exists():
+        return {}
+    defaults = _read_json(path)
+    is_number = all(
+        isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        for value in defaults.values()
+    )
+    if set(defaults) - {"guidance", "resolution"} or not is_number:
+        raise ModelError(
+            f"{path} says {json.dumps(defaults)}. It may hold guidance and resolution (pixels), "
+            'both positive numbers, as in {"guidance": 2.5, "resolution": 128}.'
+        )
+    return defaults
+
+
+def check_weights(folder: Path, index: dict[str, Any]) -> None:
+    """Make sure that every component is there, as whole safetensors files.
+
+    Raises:
+        ModelError: if a component is missing, comes as a pickle only, or is cut short.
+    """
+    for name in components(index):
+        part = folder / name
+        if not part.is_dir():
+            raise ModelError(
+                f"{folder} has no {name}/, which its model_index.json lists. Download it again."
+            )
+        if name.startswith(_WITHOUT_WEIGHTS):
+            continue
+        files = sorted(part.glob("*.safetensors"))
+        pickles = [found.name for kind in _PICKLES for found in sorted(part.glob(kind))]
+        if not files and pickles:
+            raise ModelError(
+                f"{part} has only pickled weights ({pickles[0]}), which can run code. Convert them "
+                "where you trust them: DiffusionPipeline.from_pretrained(IN).save_pretrained(OUT)."
+            )
+        if not files:
+            raise ModelError(f"{part} has no .safetensors weights. Download the model again.")
+        for file in files:
+            _check_whole(file)
+
+
+def components(index: dict[str, Any]) -> list[str]:
+    """List the components that a model index names and that are loaded."""
+    return [
+        name
+        for name, source in index.items()
+        if isinstance(source, list) and source and source[0] is not None
+        if name != "safety_checker"
+    ]
+
+
+def fingerprint(folder: Path) -> str:
+    """Name a folder's weights: the revision of a hub snapshot, else sha256 over weight files."""
+    if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name):
+        return f"revision:{folder.name}"
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*/*.safetensors")):
+        digest.update(file.relative_to(folder).as_posix().encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def first_line(error: Exception) -> str:
+    """Shorten another library's error to what fits inside ours."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= 160 else f"{lines[0][:158]} …"
+
+
+def _check_whole(file: Path) -> None:
+    try:
+        with safe_open(file, framework="pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{file} is damaged or cut short ({first_line(error)}). Download it again."
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ModelError(
+            f"{path.parent} is not a diffusers folder: it has no {path.name}. Give a folder made "
+            "by `save_pretrained`."
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is not valid JSON ({first_line(error)}).") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} is not a JSON object. Write one, in braces.")
+    return content

@@ -1,0 +1,115 @@
+import pytest
+import torch
+
+from underpaint.errors import MomentsError
+from underpaint.fitting import RELATIVE_PENALTIES, fit, squared_error
+from underpaint.moments import Moments, gather
+from underpaint.probes import ridge_path
+
+COLUMNS = {"depth": slice(0, 1), "normals": slice(1, 3), "shuffled depth": slice(3, 4)}
+GRID = (6, 4)
+
+
+def batch(seed, *, images, noise=0.1, steps=2):
+    """Plant depth and normals in two layers, the second with a mean of 1000; shuffle depth too."""
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.randn(images, 3, *GRID, generator=generator)
+    maps = torch.cat([maps, maps[torch.randperm(images, generator=generator), :1]], dim=1)
+    activations = {}
+    for offset, (layer, channels) in enumerate([("down.0", 5), ("up.0", 9)]):
+        planted = torch.Generator().manual_seed(100)
+        mixing = torch.randn(channels, 3, generator=planted)
+        clean = torch.einsum("ct,ntij->ncij", mixing, maps[:, :3])
+        spread = torch.randn(steps, *clean.shape, generator=generator) * noise
+        activations[layer] = clean + spread + 1000 * offset
+    return activations, maps
+
+
+def moments(seed, **kwargs):
+    activations, maps = batch(seed, **kwargs)
+    return gather(activations, {GRID: maps})
+
+
+def test_planted_properties_are_read_in_every_layer_and_step():
+    probes = fit(moments(0, images=40), moments(1, images=20), COLUMNS)
+    assert len(probes) == 3 * 2 * 2
+    activations, maps = batch(2, images=20)
+    for name, part in list(COLUMNS.items())[:2]:
+        for layer, activation in activations.items():
+            for step in range(2):
+                probe = probes[name, layer, step]
+                assert (probe.property, probe.layer, probe.step) == (name, layer, step)
+                error = (probe(activation[step]) - maps[:, part]).square().mean()
+                assert error < 0.03
+
+
+def test_shuffled_labels_cannot_be_read():
+    probes = fit(moments(0, images=40), moments(1, images=20), COLUMNS)
+    activations, maps = batch(2, images=60)
+    read = probes["shuffled depth", "up.0", 1](activations["up.0"][1])
+    for label in (maps[:, :1], maps[:, 3:]):  # the images' own, and other images'
+        error = (read - label).square().mean()
+        assert error / label.double().var() > 0.9
+
+
+def test_validation_error_from_moments_is_that_of_the_rows():
+    train, (activations, maps) = moments(0, images=10), batch(1, images=7)
+    held_out = gather(activations, {GRID: maps})
+    penalties = torch.tensor([1e-4, 1e-1, 1e2], dtype=torch.float64)
+    weights, biases = ridge_path(train["up.0", 1], 9, penalties)
+    found = squared_error(held_out["up.0", 1], weights, biases)
+    x = activations["up.0"][1].double()
+    for place in range(3):
+        read = torch.einsum("ncij,ct->ntij", x, weights[place]) + biases[place][:, None, None]
+        expected = (read - maps).square().mean(dim=(0, 2, 3))
+        torch.testing.assert_close(found[place], expected, rtol=1e-8, atol=1e-12)
+
+
+def test_each_cell_takes_the_penalty_with_the_least_validation_error():
+    train, held_out = moments(0, images=3, noise=2.0), moments(1, images=50, noise=2.0)
+    probes = fit(train, held_out, COLUMNS)
+    for (name, layer, step), probe in probes.items():
+        cell = train[layer, step]
+        channels = len(cell.mean) - 4
+        scale = float(cell.scatter.diagonal()[:channels].mean()) / cell.count
+        penalties = torch.tensor(RELATIVE_PENALTIES, dtype=torch.float64) * scale
+        errors = squared_error(held_out[layer, step], *ridge_path(cell, channels, penalties))
+        best = errors[:, COLUMNS[name]].sum(dim=1).argmin()
+        assert probe.penalty == pytest.approx(float(penalties[best]))
+    assert len({probe.penalty for probe in probes.values()}) > 2
+
+
+def test_little_data_and_much_noise_call_for_a_stronger_penalty():
+    def strength(noise):
+        train, held_out = moments(0, images=3, noise=noise), moments(1, images=50, noise=noise)
+        scale = train["up.0", 0].scatter.diagonal()[:9].mean() / train["up.0", 0].count
+        return fit(train, held_out, COLUMNS)["depth", "up.0", 0].penalty / float(scale)
+
+    assert strength(3.0) > strength(0.01)
+
+
+def test_a_layer_that_never_varies_reads_the_mean():
+    activations, maps = batch(0, images=5)
+    still = {"down.0": torch.full_like(activations["down.0"], 0.1)}
+    found = gather(still, {GRID: maps})
+    probe = fit(found, found, COLUMNS)["depth", "down.0", 0]
+    read = probe(still["down.0"][0])
+    torch.testing.assert_close(read, maps[:, :1].double().mean().expand_as(read))
+
+
+def test_some_columns_can_be_fitted_when_their_number_is_given():
+    train, held_out = moments(0, images=10), moments(1, images=10)
+    some = fit(train, held_out, {"depth": COLUMNS["depth"]}, targets=4)
+    every = fit(train, held_out, COLUMNS)
+    assert len(some) == 4
+    for key, probe in some.items():
+        torch.testing.assert_close(probe.weight, every[key].weight)
+
+
+def test_splits_that_do_not_match_are_refused():
+    train, held_out = moments(0, images=4), moments(1, images=4)
+    with pytest.raises(MomentsError, match=r"Only one split has layer down\.0 at step 0"):
+        fit(train, {cell: each for cell, each in held_out.items() if cell[1]}, COLUMNS)
+    narrow = Moments.of(torch.randn(9, 5), torch.randn(9, 1))
+    with pytest.raises(MomentsError, match="9 columns in training and 6 in validation"):
+        fit(train, {**held_out, ("down.0", 0): narrow}, COLUMNS)
