@@ -34,6 +34,7 @@ ORDER = [
     "edits",
     "figures",
     "runs",
+    "study",
     "site",
     "cli",
 ]

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from .arrays import cell_of_pixel, to_grid, to_image
+from .arrays import cell_of_pixel, to_grid
 from .errors import MetricError
 from .ranks import rank_cells
 
@@ -32,18 +32,28 @@ NEGLIGIBLE = 1e-12
 
 
 @dataclass(frozen=True)
+class Centred:
+    """Maps less their own mean, and the sum of their squares over pixels."""
+
+    maps: Float64[Tensor, "*axes height width"]
+    size: Float64[Tensor, "*axes"]
+
+
+@dataclass(frozen=True)
 class Truth:
     """One property's labels, prepared once to be compared with any number of predictions.
 
-    `ranks` are those of each map's pixels from 1, ties averaged. `position` is the centred map that
-    knows nothing but the place, and `rest` what it leaves of the labels, NaN if nothing; both are
-    None if no position map was given.
+    `ranks` are those of each map's pixels, ties averaged. `position` is the map that knows nothing
+    but the place, and `rest` what it leaves of the labels, NaN if nothing; both are None if no
+    position map was given. `varies` is False where a label map is constant.
     """
 
     labels: Float64[Tensor, "image target height width"]
-    ranks: Float64[Tensor, "image target height width"]
-    position: Float64[Tensor, "target height width"] | None
-    rest: Float64[Tensor, "image target height width"] | None
+    varies: Bool[Tensor, "image target"]
+    values: Centred
+    ranks: Centred
+    position: Centred | None
+    rest: Centred | None
 
 
 def prepare(
@@ -58,14 +68,17 @@ def prepare(
         position: The mean map of the training labels; needed by `residual` alone.
     """
     exact = labels.double()
+    varies, values = _varies(exact), _centred(exact)
     one_each = torch.ones(exact.shape[-2:].numel(), dtype=torch.float64, device=exact.device)
-    ranks = rank_cells(exact.flatten(-2), one_each).reshape(exact.shape)
+    ranks = _centred(rank_cells(exact.flatten(-2), one_each).reshape(exact.shape))
     if position is None:
-        return Truth(exact, ranks, None, None)
-    q, y = _centred(position.to(exact)), _centred(exact)
-    e = _centred(y - _total(y * q)[..., None, None] * _inverse(_total(q**2))[..., None, None] * q)
-    is_left = (_total(e**2) > NEGLIGIBLE * _total(y**2)) & _varies(exact)
-    return Truth(exact, ranks, q, torch.where(is_left[..., None, None], e, torch.nan))
+        return Truth(exact, varies, values, ranks, None, None)
+    q = _centred(position.to(exact))
+    slope = (values.maps * q.maps).sum(dim=(-2, -1)) * _inverse(q.size)
+    e = _centred(values.maps - slope[..., None, None] * q.maps)
+    is_left = e.size > NEGLIGIBLE * values.size
+    rest = Centred(e.maps, torch.where(is_left, e.size, torch.nan))
+    return Truth(exact, varies, values, ranks, q, rest)
 
 
 def dice(
@@ -85,13 +98,12 @@ def rmse(
 ) -> Float64[Tensor, "*source image"]:
     """Measure the root of the mean squared error, in units of the label.
 
-    Split as (label's spread inside cells) + (error of the cell means), so that nothing cancels.
+    Taken as (label's spread inside cells) + (error of the cell means), so that a large mean costs
+    no digits; a prediction without error may still score 1e-8 of the label's deviation.
     """
     pixels, sums = _over_cells(truth.labels, predicted)
     means = sums / pixels
-    height, width = truth.labels.shape[-2:]
-    upsampled = to_image(means.unflatten(-1, predicted.shape[-2:]), (height, width))
-    inside = _total((truth.labels - upsampled) ** 2)
+    inside = (truth.values.size - _centred_cells(means, pixels) ** 2 @ pixels).clamp(min=0)
     between = (predicted.flatten(-2).double() - means) ** 2 @ pixels
     return ((inside + between) / pixels.sum()).sqrt().mean(dim=-1)
 
@@ -100,10 +112,9 @@ def pearson(
     predicted: Float[Tensor, "*source image target row col"], truth: Truth
 ) -> Float64[Tensor, "*source image"]:
     """Measure the linear correlation over pixels, from -1 to 1. NaN if either map is constant."""
-    pixels, sums = _over_cells(_centred(truth.labels), predicted)
+    pixels, sums = _over_cells(truth.values.maps, predicted)
     p = _centred_cells(predicted.flatten(-2).double(), pixels)
-    correlation = (p * sums).sum(dim=-1) / (p**2 @ pixels * _squares(truth.labels)).sqrt()
-    return _where_both_vary(correlation, predicted, truth).mean(dim=-1)
+    return _correlation((p * sums).sum(dim=-1), p**2 @ pixels, truth.values, predicted, truth)
 
 
 def spearman(
@@ -114,12 +125,11 @@ def spearman(
     The pixels of a cell tie, so a cell's rank follows from the sizes of the cells below it, and
     the label's ranks enter through their sums over cells: h × w values to sort, not height × width.
     """
-    pixels, sums = _over_cells(_centred(truth.ranks), predicted)
+    pixels, sums = _over_cells(truth.ranks.maps, predicted)
     values = predicted.flatten(-2).double()
     p = _centred_cells(rank_cells(values, pixels), pixels)
-    correlation = (p * sums).sum(dim=-1) / (p**2 @ pixels * _squares(truth.ranks)).sqrt()
-    correlation = torch.where(values.isnan().any(dim=-1), torch.nan, correlation)
-    return _where_both_vary(correlation, predicted, truth).mean(dim=-1)
+    p = torch.where(values.isnan().any(dim=-1, keepdim=True), torch.nan, p)
+    return _correlation((p * sums).sum(dim=-1), p**2 @ pixels, truth.ranks, predicted, truth)
 
 
 def residual(
@@ -144,14 +154,13 @@ def residual(
             "`residual` needs a position map, and the truth was prepared without one. "
             "Give the mean map of the training labels: `prepare(labels, position=…)`."
         )
-    pixels, e_sums = _over_cells(truth.rest, predicted)
-    _, q_sums = _over_cells(truth.position, predicted)
+    pixels, e_sums = _over_cells(truth.rest.maps, predicted)
+    _, q_sums = _over_cells(truth.position.maps, predicted)
     p = _centred_cells(predicted.flatten(-2).double(), pixels)
-    size_p = p**2 @ pixels
-    left = size_p - (p * q_sums).sum(dim=-1) ** 2 * _inverse(_total(truth.position**2))
-    correlation = (p * e_sums).sum(dim=-1) / (left.clamp(min=0) * _total(truth.rest**2)).sqrt()
-    correlation = torch.where(left > NEGLIGIBLE * size_p, correlation, torch.nan)
-    return _where_both_vary(correlation, predicted, truth).mean(dim=-1)
+    size = p**2 @ pixels
+    left = size - (p * q_sums).sum(dim=-1) ** 2 * _inverse(truth.position.size)
+    left = torch.where(left > NEGLIGIBLE * size, left, torch.nan)
+    return _correlation((p * e_sums).sum(dim=-1), left, truth.rest, predicted, truth)
 
 
 METRICS: dict[str, Callable[[Tensor, Truth], Tensor]] = {
@@ -221,29 +230,30 @@ def _dice(
     return 2 * overlap / (masks @ pixels + foreground.sum(dim=-1))
 
 
-def _where_both_vary(correlation: Tensor, predicted: Tensor, truth: Truth) -> Tensor:
-    # Asked of the values themselves: rounding gives a constant map a tiny deviation.
-    return torch.where(_varies(predicted) & _varies(truth.labels), correlation, torch.nan)
+def _correlation(
+    product: Float64[Tensor, "*source image target"],
+    size: Float64[Tensor, "*source image target"],
+    reference: Centred,
+    predicted: Tensor,
+    truth: Truth,
+) -> Float64[Tensor, "*source image"]:
+    # That a map is constant is asked of its values: rounding gives it a tiny deviation.
+    is_defined = _varies(predicted) & truth.varies
+    correlation = product / (size * reference.size).sqrt()
+    return torch.where(is_defined, correlation, torch.nan).mean(dim=-1)
 
 
 def _varies(maps: Tensor) -> Tensor:
     return maps.amax(dim=(-2, -1)) != maps.amin(dim=(-2, -1))
 
 
-def _centred(maps: Tensor) -> Tensor:
-    return maps - maps.mean(dim=(-2, -1), keepdim=True)
+def _centred(maps: Float64[Tensor, "*axes height width"]) -> Centred:
+    centred = maps - maps.mean(dim=(-2, -1), keepdim=True)
+    return Centred(centred, centred.square().sum(dim=(-2, -1)))
 
 
 def _centred_cells(values: Tensor, pixels: Tensor) -> Tensor:
     return values - (values @ pixels / pixels.sum())[..., None]
-
-
-def _squares(maps: Tensor) -> Tensor:
-    return _total(_centred(maps) ** 2)
-
-
-def _total(maps: Tensor) -> Tensor:
-    return maps.sum(dim=(-2, -1))
 
 
 def _inverse(sizes: Tensor) -> Tensor:

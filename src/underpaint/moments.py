@@ -42,7 +42,7 @@ class Moments:
         Rows are centred before they are multiplied, so a large mean costs no digits of the scatter
         beyond those that the activation's own dtype has lost already. A float32 product would be
         about twice as fast but leaves errors of 1e-7 of the largest eigenvalue, above the weakest
-        penalties; in float64, all cells of a batch still cost a few percent of generating it.
+        penalties; in float64, all cells of a batch still cost under a tenth of generating it.
 
         Raises:
             MomentsError: if the rows do not pair up, or hold NaN or infinity.

@@ -1,4 +1,4 @@
-"""The small networks that read pictures of the rendered world: all maps in one pass, and the class."""
+"""The small networks that read pictures of the rendered world: one for all maps, one for words."""
 
 import torch
 import torch.nn.functional as F

@@ -1,0 +1,283 @@
+"""The command line: a command parses, calls one function, prints."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from . import runs
+from .errors import PromptError, RunError, UnderpaintError
+from .figures import draw_steps
+from .labelers import tiny_labeler
+from .layers import find_layers, select_layers
+from .models import Model, load
+from .prompts import Prompt, Split, read_prompts, split_prompts
+from .properties import PROPERTIES, Property
+from .study import Study, carry_out
+from .traces import trace
+
+
+class Commands(click.Group):
+    """One line on stderr and exit code 1 for our own errors; a full traceback for bugs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UnderpaintError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="underpaint")
+def main() -> None:
+    """See, measure and use the 3D scene inside a diffusion model before any eye can."""
+
+
+def _options(*options: Callable) -> Callable:
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_OUT = click.argument("out", type=click.Path(path_type=Path))
+_RUNNING = _options(
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."),
+    click.option("--dtype", default="auto", show_default=True, help="auto, float32, …"),
+)
+
+
+@main.command()
+@_OUT
+@click.option("--model", "model_id", default="tiny", show_default=True, help="Id or folder.")
+@click.option("--prompts", type=click.Path(path_type=Path), help="CSV: prompts,seeds,prompt_inds.")
+@click.option("--count", default=617, show_default=True, help="How many images.")
+@click.option("--steps", default=15, show_default=True, help="Denoising steps.")
+@click.option("--guidance", type=float, help="Guidance scale.  [default: the model's own]")
+@click.option("--batch", default=32, show_default=True, help="Images at once.")
+@click.option("--layers", "glob", default="*", show_default=True, help="Which layers, as a glob.")
+@click.option(
+    "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
+)
+@click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
+@_RUNNING
+def run(
+    out: Path,
+    model_id: str,
+    prompts: Path | None,
+    count: int,
+    steps: int,
+    guidance: float | None,
+    batch: int,
+    glob: str,
+    properties: str,
+    seed: int,
+    device: str,
+    dtype: str,
+) -> None:
+    """Do the whole study and write it to the folder OUT."""
+    for name, value in (("count", count), ("steps", steps), ("batch", batch)):
+        if value < 1:
+            raise RunError(f"--{name} is {value}. Give a whole number of at least 1.")
+    chosen = _properties(properties)
+    model = load(model_id, device=device, dtype=dtype)
+    layers = select_layers(find_layers(model), glob)
+    labelers = (tiny_labeler(model.device),)
+    split = _split(prompts, count=count, seed=seed)
+    strength = model.guidance if guidance is None else guidance
+    settings = {
+        "model": model.name,
+        "fingerprint": model.fingerprint,
+        "scheduler": type(model.pipeline.scheduler).__name__,
+        "steps": steps,
+        "guidance": strength,
+        "layers": [layer.name for layer in layers],
+        "properties": [each.name for each in chosen],
+        "labelers": {each.name: each.licence for each in labelers},
+        "prompts": str(prompts) if prompts else "rendered world",
+        "count": count,
+        "seed": seed,
+    }
+    folder = runs.open_run(out, settings)
+    if folder.summary.exists():
+        click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
+        return
+    study = Study(model, labelers, chosen, layers, split, steps, strength, batch)
+    with _progress() as bar:
+        carry_out(study, folder, _reporter(bar))
+    path = _draw(folder, model, chosen, split.test[0], steps, strength)
+    click.echo(f"Table: underpaint show {out}\nPicture: {path}")
+
+
+@main.command()
+@_OUT
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def show(out: Path, as_json: bool) -> None:
+    """Print how early, how well and where each property can be read."""
+    summary = runs.read_json(runs.find_run(out).summary)
+    if as_json:
+        click.echo(json.dumps(summary))
+        return
+    console = Console()
+    for name, found in summary["properties"].items():
+        title = f"{name}: {found['metric']} on test images, probe at {found['best_layer']}"
+        table = Table(title=title, title_justify="left")
+        for heading in ("source", "step 1", "step 3", "last step", "95% interval", "onset"):
+            table.add_column(heading, justify="left" if heading == "source" else "right")
+        for source, each in found["sources"].items():
+            by_step, final, onset = each["by_step"], each["final"], each["onset"]
+            table.add_row(
+                source,
+                *(_number(by_step[min(at, len(by_step) - 1)]["mean"]) for at in (0, 2)),
+                _number(final["mean"]),
+                f"{_number(final['low'])} … {_number(final['high'])}",
+                "–" if onset is None else f"{onset['step']} ({onset['low']}–{onset['high']})",
+            )
+        console.print(table)
+    cost = summary["cost"]
+    console.print(
+        f"{cost['seconds']:.0f} s in all, {cost['seconds_generation']:.0f} s of it generation; "
+        f"{cost['peak_rss_mb']:.0f} MB at most."
+    )
+
+
+@main.command()
+@_OUT
+@click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: first of test]")
+@_RUNNING
+def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
+    """Draw the steps x rows picture for one prompt."""
+    folder = runs.find_run(out)
+    settings = runs.read_json(folder.settings)
+    known = [p for part in ("test", "validation", "train") for p in runs.read_split(folder, part)]
+    prompt = next((p for p in known if index is None or p.index == index), None)
+    if prompt is None:
+        raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
+    model = load(settings["model"], device=device, dtype=dtype)
+    chosen = tuple(PROPERTIES[name] for name in settings["properties"])
+    click.echo(_draw(folder, model, chosen, prompt, settings["steps"], settings["guidance"]))
+
+
+@main.command()
+@click.argument("model_id", metavar="MODEL")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_RUNNING
+def layers(model_id: str, as_json: bool, device: str, dtype: str) -> None:
+    """List a model's self-attention layers, in the order in which they run."""
+    found = find_layers(load(model_id, device=device, dtype=dtype))
+    if as_json:
+        rows = [{"name": x.name, "grid": x.grid, "channels": x.channels} for x in found]
+        click.echo(json.dumps(rows))
+        return
+    table = Table("layer", "h×w", "c", "module")
+    for each in found:
+        table.add_row(each.name, f"{each.grid[0]}×{each.grid[1]}", str(each.channels), each.module)
+    Console().print(table)
+
+
+@main.command()
+@_OUT
+@click.option("--minutes", default=180.0, show_default=True, help="Of training, in all.")
+@click.option("--scenes", default=32, show_default=True, help="Thousands of scenes to render.")
+@click.option("--device", default="auto", show_default=True)
+def train(out: Path, minutes: float, scenes: int, device: str) -> None:
+    """Train the embedded model and its labelers from nothing, or go on with what OUT holds."""
+    from .scenes.stages import train_all
+
+    train_all(
+        out,
+        minutes=minutes,
+        shards=scenes,
+        device=device,
+        progress=lambda m: click.echo(m, err=True),
+    )
+
+
+def _properties(names: str) -> tuple[Property, ...]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in PROPERTIES]
+    if unknown or not wanted:
+        raise RunError(
+            f"--properties says {names!r}: {unknown[0] if unknown else 'nothing'} is no property. "
+            f"Choose from {', '.join(PROPERTIES)}."
+        )
+    return tuple(PROPERTIES[name] for name in wanted)
+
+
+def _split(path: Path | None, *, count: int, seed: int) -> Split:
+    if path is not None:
+        return split_prompts(_numbered(read_prompts(path).prompts[:count]), seed=seed)
+    from .scenes.words import CAPTIONS
+
+    random = np.random.default_rng(seed)
+    texts = [str(CAPTIONS[i % len(CAPTIONS)]) for i in random.permutation(len(CAPTIONS))]
+    texts = [texts[i % len(texts)] for i in range(count)]
+    seeds = random.integers(10**8, size=count)
+    prompts = [Prompt(text, int(s)) for text, s in zip(texts, seeds, strict=True)]
+    return split_prompts(_numbered(tuple(prompts)), seed=seed)
+
+
+def _numbered(prompts: tuple[Prompt, ...]) -> list[Prompt]:
+    """Number prompts by their place: file names and `--prompt` go by it."""
+    return [Prompt(each.text, each.seed, place) for place, each in enumerate(prompts)]
+
+
+def _draw(
+    folder: runs.Run,
+    model: Model,
+    properties: tuple[Property, ...],
+    prompt: Prompt,
+    steps: int,
+    guidance: float,
+) -> Path:
+    summary = runs.read_json(folder.summary)["properties"]
+    best = {name: found["best_layer"] for name, found in summary.items()}
+    found = tuple(each for each in find_layers(model) if each.name in best.values())
+    traced = trace(model, [prompt], steps=steps, guidance=guidance, layers=found)
+    probes = {
+        key: p for layer in found for key, p in runs.read_probes(folder, layer=layer.name).items()
+    }
+    path = folder.figures / f"steps-{prompt.index:05d}.png"
+    draw_steps(
+        model,
+        (tiny_labeler(model.device),),
+        properties,
+        traced,
+        probes=probes,
+        best_layers=best,
+        path=path,
+    )
+    return path
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _reporter(bar: Progress) -> Callable[[str, int, int], None]:
+    tasks: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=total)
+        bar.update(tasks[stage], completed=done)
+
+    return report
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

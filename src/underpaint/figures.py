@@ -1,0 +1,117 @@
+"""The steps x rows picture: what a probe reads at each step, above what the labeler sees there."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .labelers import Labeler, label
+from .models import Model, decode
+from .probes import Probe, ProbeKey
+from .properties import Property, normalise
+from .traces import Trace
+
+COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
+
+
+def draw_steps(
+    model: Model,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    trace: Trace,
+    *,
+    probes: Mapping[ProbeKey, Probe],
+    best_layers: Mapping[str, str],
+    path: Path,
+) -> None:
+    """Draw one picture's steps, a column each: what is seen, then what is read by each source.
+
+    Args:
+        trace: Of one prompt, with the activations of the best layers.
+        probes: With thresholds where the property is a mask.
+        best_layers: The layer to read each property from.
+        path: A .png, .pdf or .svg file.
+    """
+    rows = _rows(model, labelers, properties, trace, probes, best_layers)
+    steps = len(trace.timesteps)
+    figure, axes = plt.subplots(
+        len(rows), steps + 1, figsize=(0.8 * (steps + 1) + 1, 0.82 * len(rows) + 0.5), squeeze=False
+    )
+    for (name, maps, colours), line in zip(rows, axes, strict=True):
+        low, high = (0.0, 1.0) if colours == "gray" else (float(maps.min()), float(maps.max()))
+        for axis, one in zip(line, maps, strict=True):
+            axis.imshow(one, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    for step in range(steps):
+        axes[0][step].set_title(str(step + 1), fontsize=9)
+    axes[0][steps].set_title("final", fontsize=9)
+    text = trace.prompts[0].text
+    # A dollar sign would start a formula.
+    figure.suptitle(text[:90].replace("$", r"\$"), fontsize=10, y=1.0)
+    figure.subplots_adjust(wspace=0.04, hspace=0.06)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _rows(
+    model: Model,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    trace: Trace,
+    probes: Mapping[ProbeKey, Probe],
+    best_layers: Mapping[str, str],
+) -> list[tuple[str, Tensor, str | None]]:
+    """Lay out rows of pictures: a name, one map a step and the label last, a colour map."""
+    noisy, clean = decode(model, trace.latents[:, 0]), decode(model, trace.estimates[:, 0])
+    looked_at = {
+        "image": label(labelers, properties, torch.cat([noisy, trace.images])),
+        "estimate": label(labelers, properties, torch.cat([clean, trace.images])),
+    }
+    rows: list[tuple[str, Tensor, str | None]] = [
+        ("image $x_t$", _channels_last(torch.cat([noisy, trace.images])), None),
+        (r"estimate $\hat x_0$", _channels_last(torch.cat([clean, trace.images])), None),
+    ]
+    for each in properties:
+        if each.name not in COLOURS:
+            continue
+        colours = COLOURS[each.name]
+        maps = {s: normalise(each, found[each.name])[:, 0] for s, found in looked_at.items()}
+        read = _read(trace, each, probes, best_layers[each.name], size=maps["image"].shape[-1])
+        probe = torch.cat([read, maps["image"][-1:].float()])
+        for source, shown in (("probe", probe), *reversed(maps.items())):
+            rows.append((f"{each.name}\n{source}", shown.float().cpu(), colours))
+    return rows
+
+
+def _read(
+    trace: Trace,
+    property: Property,
+    probes: Mapping[ProbeKey, Probe],
+    layer: str,
+    *,
+    size: int,
+) -> Float[Tensor, "step height width"]:
+    activation = next(each for at, each in trace.activations.items() if at.name == layer)
+    maps = []
+    for step, one_step in enumerate(activation):
+        probe = probes[property.name, layer, step]
+        read = probe(one_step)[0, 0].float()
+        if property.is_binary and probe.threshold is not None:
+            read = (read > probe.threshold).float()
+        maps.append(read)
+    return torch.nn.functional.interpolate(torch.stack(maps)[:, None], size=(size, size))[:, 0]
+
+
+def _channels_last(images: Float[Tensor, "image 3 height width"]) -> Tensor:
+    return images.permute(0, 2, 3, 1).cpu()

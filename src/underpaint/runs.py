@@ -1,0 +1,260 @@
+"""A run's folder: every file we write, its name and shape. The only code that writes results.
+
+Files are written beside their place and renamed into it: a killed run leaves whole files or none.
+Nothing is unpickled: JSON, CSV, safetensors, Parquet and PNG.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import RunError
+from .moments import Cell, Moments
+from .probes import Probe, ProbeKey
+from .prompts import Prompt
+from .scores import Scores
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder of results. Paths are fixed; what is not there yet has not been done yet."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> Path:
+        """What was asked for and of what: run.json."""
+        return self.folder / "run.json"
+
+    @property
+    def moments(self) -> Path:
+        """Sums of the training pictures."""
+        return self.folder / "moments.safetensors"
+
+    @property
+    def probes(self) -> Path:
+        """Fitted probes with their thresholds."""
+        return self.folder / "probes.safetensors"
+
+    @property
+    def scores(self) -> Path:
+        """Every score of every source on every held-out picture."""
+        return self.folder / "scores.parquet"
+
+    @property
+    def summary(self) -> Path:
+        """What `underpaint show --json` prints."""
+        return self.folder / "summary.json"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of pictures."""
+        return self.folder / "figures"
+
+
+def open_run(folder: Path, settings: Mapping[str, Any]) -> Run:
+    """Begin a run in a folder, or go on with the one that is there if it was asked for the same.
+
+    Raises:
+        RunError: if the folder holds another run, or something that is no run.
+    """
+    run = Run(folder)
+    wanted = json.loads(json.dumps({"schema": SCHEMA, **settings}))
+    if run.settings.exists():
+        found = read_json(run.settings)
+        if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
+            name = differing[0]
+            raise RunError(
+                f"{folder} holds another run: its {name} is {found.get(name)!r}, not "
+                f"{wanted.get(name)!r}. Choose another folder."
+            )
+        return run
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"{folder} is in use and holds no run. Choose another folder.")
+    with _disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json(run.settings, wanted)
+    return run
+
+
+def find_run(folder: Path) -> Run:
+    """Open a run that is there.
+
+    Raises:
+        RunError: if there is none.
+    """
+    run = Run(folder)
+    if not run.settings.exists():
+        raise RunError(
+            f"{folder} holds no run: it has no run.json. Make one with `underpaint run`."
+        )
+    return run
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people to read too."""
+    _write(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        RunError: if it is not there or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
+
+
+def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
+    """Write every prompt with the split it is in, to prompts.csv."""
+
+    def write(path: Path) -> None:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(["prompts", "seeds", "prompt_inds", "split"])
+            for split, prompts in parts.items():
+                rows.writerows([p.text, p.seed, p.index, split] for p in prompts)
+
+    _write(run.folder / "prompts.csv", write)
+
+
+def read_split(run: Run, split: str) -> tuple[Prompt, ...]:
+    """Read one split's prompts back, in order."""
+    try:
+        with (run.folder / "prompts.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    except (OSError, KeyError, csv.Error) as error:
+        raise RunError(f"Cannot read prompts.csv of {run.folder} ({error}). Run again.") from error
+    return tuple(
+        Prompt(row["prompts"], int(row["seeds"]), int(row["prompt_inds"] or 0)) for row in rows
+    )
+
+
+def write_images(
+    run: Run, images: Float[Tensor, "image 3 height width"], prompts: Sequence[Prompt]
+) -> None:
+    """Write pictures as images/NNNNN.png, numbered by prompt index."""
+    folder = run.folder / "images"
+    for image, prompt in zip(images, prompts, strict=True):
+        pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
+        picture = Image.fromarray(pixels)
+        _write(
+            folder / f"{prompt.index or 0:05d}.png",
+            lambda part, picture=picture: picture.save(part, format="PNG"),
+        )
+
+
+def write_moments(run: Run, moments: Mapping[Cell, Moments]) -> None:
+    """Write sums, two tensors a cell, named layer/step/mean and layer/step/scatter."""
+    tensors = {}
+    for (layer, step), each in moments.items():
+        tensors[f"{layer}/{step}/mean"] = each.mean.cpu()
+        tensors[f"{layer}/{step}/scatter"] = each.scatter.cpu()
+        tensors[f"{layer}/{step}/count"] = torch.tensor(each.count)
+    _write(run.moments, lambda part: save_file(tensors, part))
+
+
+def write_probes(run: Run, probes: Mapping[ProbeKey, Probe]) -> None:
+    """Write weights and biases, named property/layer/step, thresholds beside them."""
+    tensors = {}
+    for (name, layer, step), each in probes.items():
+        key = f"{name}/{layer}/{step}"
+        tensors[f"{key}/weight"] = each.weight.cpu().contiguous()
+        tensors[f"{key}/bias"] = each.bias.cpu().contiguous()
+        if each.threshold is not None:
+            tensors[f"{key}/threshold"] = torch.tensor(each.threshold, dtype=torch.float64)
+    _write(run.probes, lambda part: save_file(tensors, part))
+
+
+def read_probes(run: Run, *, layer: str | None = None) -> dict[ProbeKey, Probe]:
+    """Read probes back, of one layer or of all.
+
+    Raises:
+        RunError: if they are not there or not whole.
+    """
+    found: dict[tuple[str, str, str], dict[str, Tensor]] = {}
+    try:
+        with safe_open(run.probes, framework="pt") as file:
+            for key in sorted(file.keys()):
+                name, at, step, part = key.split("/")
+                if layer is None or at == layer:
+                    found.setdefault((name, at, step), {})[part] = file.get_tensor(key)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RunError(
+            f"Cannot read {run.probes} ({error}). Run `underpaint run` again."
+        ) from error
+    return {
+        (name, at, int(step)): Probe(
+            at,
+            int(step),
+            name,
+            parts["weight"],
+            parts["bias"],
+            threshold=float(parts["threshold"]) if "threshold" in parts else None,
+        )
+        for (name, at, step), parts in found.items()
+    }
+
+
+def write_scores(run: Run, scores: Scores) -> None:
+    """Write scores as Parquet."""
+    _write(run.scores, lambda part: scores.rows.to_parquet(part, index=False))
+
+
+def read_scores(run: Run) -> Scores:
+    """Read scores back.
+
+    Raises:
+        RunError: if they are not there or not whole.
+    """
+    try:
+        return Scores(pd.read_parquet(run.scores))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"Cannot read {run.scores} ({error}). Run `underpaint run` again."
+        ) from error
+
+
+class _disk:
+    """Turn a full or forbidden disk into one line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError | SafetensorError):
+            raise RunError(
+                f"Cannot write {self.path} ({error}). Make room or choose another folder; "
+                "what was finished is kept."
+            ) from error
+
+
+def _write(path: Path, write: Any) -> None:
+    """Let `write` fill a file beside its place, then rename it into it."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with _disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(part)
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

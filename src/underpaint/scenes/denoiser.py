@@ -1,0 +1,151 @@
+"""The UNet, text encoder, tokenizer and scheduler of `tiny`: Stable Diffusion's classes, narrow."""
+
+import json
+from typing import cast
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from jaxtyping import Float, Int
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from .training import LossOf, picked
+from .words import CAPTIONS, Caption
+
+TOKENS = 16
+UNCONDITIONAL_SHARE = 0.1  # captions dropped in training, so that guidance has a model without one
+SNR_CEILING = 5.0
+
+
+class Denoiser(nn.Module):
+    """UNet and text encoder, trained together."""
+
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.unet = UNet2DConditionModel(
+            sample_size=16,
+            block_out_channels=(48, 96, 144, 192),
+            layers_per_block=2,
+            attention_head_dim=4,  # the number of heads, in this class
+            cross_attention_dim=64,
+            norm_num_groups=16,
+        )
+        self.text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=64,
+                intermediate_size=256,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=TOKENS,
+                projection_dim=64,
+                bos_token_id=cast(int, tokenizer.bos_token_id),
+                eos_token_id=cast(int, tokenizer.eos_token_id),
+                pad_token_id=cast(int, tokenizer.pad_token_id),
+            )
+        )
+
+
+def new_tokenizer() -> CLIPTokenizer:
+    """Learn byte pairs until every word of the grammar is one token; other words fall to pieces."""
+    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
+    )
+    bpe.train_from_iterator((str(caption) for caption in CAPTIONS), trainer)
+    merges = [tuple(pair) for pair in _merges(bpe)]
+    pieces = [*alphabet, *(letter + "</w>" for letter in alphabet)]
+    pieces += [left + right for left, right in merges]
+    pieces += ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    return CLIPTokenizer(
+        vocab=vocabulary,
+        merges=merges,  # pyright: ignore[reportArgumentType]  (pairs, whatever transformers says)
+        model_max_length=TOKENS,
+    )
+
+
+def _merges(bpe: Tokenizer) -> list[list[str]]:
+    merges = json.loads(bpe.to_str())["model"]["merges"]
+    return [pair.split(" ") if isinstance(pair, str) else pair for pair in merges]
+
+
+def new_scheduler() -> DDIMScheduler:
+    """SD's noise schedule; `trailing` steps, so that 15 steps start where the noise is pure."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+    )
+
+
+def tokens_of(tokenizer: CLIPTokenizer, texts: list[str]) -> Int[Tensor, "text token"]:
+    """Tokenize as the pipeline does: padded and cut to 16 tokens."""
+    return tokenizer(
+        texts, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt"
+    ).input_ids
+
+
+def caption_tokens(
+    tokenizer: CLIPTokenizer, classes: Int[Tensor, "image 4"], *, mirrored: bool
+) -> Int[Tensor, "image token"]:
+    """The tokens of every picture's caption, of its mirror image if asked."""
+    ids = {caption.classes: row for row, caption in enumerate(CAPTIONS)}
+    shown = [str(caption.mirrored if mirrored else caption) for caption in CAPTIONS]
+    rows = torch.tensor([ids[(a, b, c, d)] for a, b, c, d in classes.tolist()])
+    return tokens_of(tokenizer, shown)[rows]
+
+
+def caption_of(classes: tuple[int, int, int, int]) -> Caption:
+    """The caption with these classes."""
+    return next(caption for caption in CAPTIONS if caption.classes == classes)
+
+
+def denoising_loss(
+    denoiser: Denoiser,
+    tokenizer: CLIPTokenizer,
+    latents: Float[Tensor, "image channel row col"],
+    tokens: Int[Tensor, "image token"],
+    *,
+    batch: int,
+) -> LossOf:
+    """v-prediction loss with min-SNR weights `min(SNR, 5) / (SNR + 1)`.
+
+    The weights are those of Hang et al. (2023, eq. 8 for v).
+    Timesteps are stratified over the batch, which takes most of their noise out of the gradient.
+    """
+    device = next(denoiser.parameters()).device
+    denoiser.unet.set_attn_processor(AttnProcessor())
+    signal = new_scheduler().alphas_cumprod.to(device)
+    snr = signal / (1 - signal)
+    weight = snr.clamp(max=SNR_CEILING) / (snr + 1)
+    weight = weight / weight.mean()
+    empty = tokens_of(tokenizer, [""])[0]
+
+    def loss_of(generator: torch.Generator) -> Tensor:
+        rows = picked(len(latents), batch, generator)
+        clean = latents[rows].to(device, torch.float32)
+        words = tokens[rows].clone()
+        words[torch.rand(batch, generator=generator) < UNCONDITIONAL_SHARE] = empty
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        strata = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+        timestep = (strata * len(signal)).long().to(device)
+        a = signal[timestep].sqrt()[:, None, None, None]
+        s = (1 - signal[timestep]).sqrt()[:, None, None, None]
+        noisy = (a * clean + s * noise).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            context = denoiser.text_encoder(words.to(device)).last_hidden_state
+            predicted = denoiser.unet(noisy, timestep, context).sample
+        error = (predicted.float() - (a * noise - s * clean)).square().mean(dim=(1, 2, 3))
+        return (weight[timestep] * error).mean()
+
+    return loss_of

@@ -1,0 +1,105 @@
+"""Losses that teach the readers of `models/readers.py` the exact truth of the renders.
+
+Half of each batch is the picture as drawn, half as the autoencoder gives it back: generated
+pictures come out of that decoder, and a reader that has never met its blur reads them badly.
+Noise is left out on purpose: an off-the-shelf model has not been trained on noisy pictures either.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ..models.readers import MapReader, WordReader
+from .renders import Renders
+from .training import LossOf, picked
+from .words import COLOURS, FLOORS, LIGHTS, OBJECTS, Caption
+
+WORD_SIZES = (len(OBJECTS), len(COLOURS), len(FLOORS), len(LIGHTS))
+
+
+def standardised(depth: Float[Tensor, "image 1 height width"]) -> Tensor:
+    """Give each depth map zero mean and unit variance: monocular depth knows neither."""
+    centred = depth - depth.mean(dim=(2, 3), keepdim=True)
+    return centred / depth.std(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+
+
+def map_loss(
+    reader: MapReader,
+    renders: Renders,
+    decoded: UInt8[Tensor, "image 3 height width"],
+    *,
+    batch: int = 24,
+) -> LossOf:
+    """Cross-entropy and soft Dice for the mask, L1 for the rest, L1 of slopes for depth."""
+    device = next(reader.parameters()).device
+
+    def loss_of(generator: torch.Generator) -> Tensor:
+        rows = picked(len(renders), batch, generator)
+        images = renders.truth["image"][rows].clone()
+        images[::2] = decoded[rows[::2]]
+        mirrored = torch.rand((), generator=generator) < 0.5
+        truth = {name: renders[rows].maps(name) for name in ("saliency", "depth", "shading")}
+        truth |= {name: renders[rows].maps(name) for name in ("normals", "albedo")}
+        if mirrored:
+            images = images.flip(-1)
+            truth = {name: maps.flip(-1) for name, maps in truth.items()}
+            truth["normals"][:, 0] *= -1
+        truth = {name: maps.to(device) for name, maps in truth.items()}
+        images = images.to(device).float() / 255
+        with torch.autocast(device.type, torch.bfloat16):
+            read = reader(images.contiguous(memory_format=torch.channels_last))
+        mask, actual = read["saliency"], truth["saliency"]
+        overlap = 2 * (mask * actual).sum(dim=(1, 2, 3))
+        dice = overlap / (mask.sum(dim=(1, 2, 3)) + actual.sum(dim=(1, 2, 3)) + 1)
+        depth, slopes = standardised(truth["depth"]), 0.0
+        for axis in (2, 3):
+            slopes += (read["depth"].diff(dim=axis) - depth.diff(dim=axis)).abs().mean()
+        return (
+            F.binary_cross_entropy(mask.clamp(1e-5, 1 - 1e-5), actual)
+            + 0.5 * (1 - dice).mean()
+            + F.l1_loss(read["depth"], depth)
+            + slopes
+            + 4 * F.l1_loss(read["shading"], truth["shading"])
+            + F.l1_loss(read["normals"], truth["normals"])
+            + F.l1_loss(read["albedo"], truth["albedo"])
+        )
+
+    return loss_of
+
+
+def word_loss(
+    reader: WordReader,
+    renders: Renders,
+    decoded: UInt8[Tensor, "image 3 height width"],
+    *,
+    batch: int = 48,
+) -> LossOf:
+    """Cross-entropy over each part of the caption, with small shifts and mirror images."""
+    device = next(reader.parameters()).device
+    lights = torch.tensor([_mirrored_light(light) for light in LIGHTS])
+
+    def loss_of(generator: torch.Generator) -> Tensor:
+        rows = picked(len(renders), batch, generator)
+        images = renders.truth["image"][rows].clone()
+        images[::2] = decoded[rows[::2]]
+        classes = renders.classes[rows].clone()
+        if torch.rand((), generator=generator) < 0.5:
+            images = images.flip(-1)
+            classes[:, 3] = lights[classes[:, 3]]
+        shift = torch.randint(-6, 7, (2,), generator=generator).tolist()
+        images = F.pad(images, (6, 6, 6, 6), mode="replicate").roll(shift, (2, 3))
+        images = images[:, :, 6:-6, 6:-6].to(device).float() / 255
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = reader(images.contiguous(memory_format=torch.channels_last))
+        parts = (
+            F.cross_entropy(part, classes[:, i].to(device), label_smoothing=0.05)
+            for i, part in enumerate(logits)
+        )
+        return sum(parts, start=torch.zeros((), device=device))
+
+    return loss_of
+
+
+def _mirrored_light(light: str) -> int:
+    return Caption("red", "ball", "sand", light).mirrored.classes[3]

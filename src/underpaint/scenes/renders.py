@@ -1,0 +1,101 @@
+"""Render a training set, shard by shard, and read it back. A shard on disk is never drawn twice."""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .layouts import layout
+from .render import render
+from .words import HELD_OUT, TRAINING, Caption
+
+SHARD = 1000
+TRUTH = {  # name: (first channel of `render`, channels, lowest, highest)
+    "image": (0, 3, 0.0, 1.0),
+    "saliency": (3, 1, 0.0, 1.0),
+    "shading": (5, 1, 0.0, 1.0),
+    "normals": (6, 3, -1.0, 1.0),
+    "albedo": (9, 3, 0.0, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Renders:
+    """Pictures with their exact truth, as bytes until they are asked for.
+
+    `truth` holds image, saliency, shading, normals and albedo, each scaled from its range to
+    0..255; `depth` is inverse distance in 1 / room units. `classes` are object, colour, floor and
+    light.
+    """
+
+    truth: dict[str, UInt8[Tensor, "image target height width"]]
+    depth: Float[Tensor, "image 1 height width"]
+    classes: Int[Tensor, "image 4"]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __getitem__(self, rows: Tensor) -> "Renders":
+        truth = {name: maps[rows] for name, maps in self.truth.items()}
+        return Renders(truth, self.depth[rows], self.classes[rows])
+
+    def maps(self, name: str) -> Float[Tensor, "image target height width"]:
+        """One kind of map as floats: normals in -1..1, the rest in 0..1, depth as it is."""
+        if name == "depth":
+            return self.depth.float()
+        _, _, low, high = TRUTH[name]
+        return self.truth[name].float() * ((high - low) / 255) + low
+
+
+def draw(captions: list[Caption], *, seed: int) -> Renders:
+    """Draw one scene for each caption."""
+    random = np.random.default_rng(seed)
+    pictures = np.stack([render(layout(caption, random), 128, 2) for caption in captions])
+    pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    truth = {
+        name: (
+            (pictures[:, first : first + count].clamp(low, high) - low) * (255 / (high - low))
+        ).round().to(torch.uint8)
+        for name, (first, count, low, high) in TRUTH.items()
+    }  # fmt: skip
+    classes = torch.tensor([caption.classes for caption in captions])
+    return Renders(truth, pictures[:, 4:5].half(), classes)
+
+
+def _draw_shard(path: Path, seed: int, held_out: bool) -> None:
+    captions = sorted(HELD_OUT, key=str) if held_out else TRAINING
+    chosen = np.random.default_rng([seed, 1]).integers(len(captions), size=SHARD)
+    drawn = draw([captions[i] for i in chosen], seed=seed)
+    tensors = {**drawn.truth, "depth": drawn.depth, "classes": drawn.classes}
+    unfinished = path.with_suffix(".part")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished)
+    unfinished.rename(path)
+
+
+def render_shards(
+    folder: Path, count: int, *, workers: int, progress: Callable[[str], None]
+) -> list[Path]:
+    """Draw a held-out shard and `count` training shards into a folder; return paths in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{shard:04d}.safetensors" for shard in range(count + 1)]
+    missing = [(path, seed) for seed, path in enumerate(paths) if not path.exists()]
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = [pool.submit(_draw_shard, path, seed, seed == 0) for path, seed in missing]
+        for done, job in enumerate(as_completed(jobs), 1):
+            job.result()
+            progress(f"rendered {done} of {len(missing)} shards of {SHARD}")
+    return paths
+
+
+def read_shards(paths: list[Path]) -> Renders:
+    """Read shards back as one."""
+    shards = [load_file(path) for path in paths]
+    joined = {name: torch.cat([shard.pop(name) for shard in shards]) for name in list(shards[0])}
+    depth, classes = joined.pop("depth"), joined.pop("classes")
+    return Renders(joined, depth, classes)

@@ -1,0 +1,97 @@
+"""Everything behind `tiny`, from nothing: renders, autoencoder, readers, denoiser, one folder.
+
+Stages run in order and keep what they finished in OUT, so the same command goes on where it was
+killed. The time is shared out as the measurements in the training record ask for: the autoencoder
+first and well, since colours that it loses never come back.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from safetensors.torch import save_file
+from torch import nn
+
+from ..models.readers import MapReader, WordReader
+from .autoencoder import (
+    encode_all,
+    fold_normalisation,
+    new_autoencoder,
+    reconstruct,
+    reconstruction_loss,
+)
+from .denoiser import Denoiser, caption_tokens, denoising_loss, new_scheduler, new_tokenizer
+from .reading import WORD_SIZES, map_loss, word_loss
+from .renders import read_shards, render_shards
+from .training import Budget, train
+
+SHARES = {"autoencoder": 0.1, "map_reader": 0.1, "word_reader": 0.05, "denoiser": 0.75}
+"""How the minutes are divided."""
+GUIDANCE = 2.5
+
+
+def train_all(
+    out: Path, *, minutes: float, shards: int, device: str, progress: Callable[[str], None]
+) -> None:
+    """Train the embedded model and its readers into `out/tiny`, resuming what `out` holds.
+
+    Args:
+        out: Folder of renders, checkpoints and losses.
+        minutes: Of training, over all networks.
+        shards: Thousands of scenes to render.
+        device: "auto" takes CUDA, else the CPU.
+        progress: Told a line now and then.
+    """
+    chosen = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else "cpu")
+    chosen = chosen if device == "auto" else torch.device(device)
+    paths = render_shards(out / "renders", shards, workers=os.cpu_count() or 1, progress=progress)
+    renders = read_shards(paths[1:])
+
+    def budget(name: str, rate: float, memory: float) -> Budget:
+        return Budget(minutes * SHARES[name], rate, memory)
+
+    def fresh(network: nn.Module) -> nn.Module:
+        return network.to(memory_format=torch.channels_last).to(chosen)  # pyright: ignore[reportCallIssue]
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        tokenizer = new_tokenizer()
+        vae, maps, words = new_autoencoder(), MapReader(), WordReader(WORD_SIZES)
+        denoiser = Denoiser(tokenizer)
+    for network in (vae, maps, words, denoiser):
+        fresh(network)
+
+    loss = reconstruction_loss(vae, renders)
+    train(vae, loss, out, "autoencoder", budget("autoencoder", 2e-3, 0.998), progress)
+    fold_normalisation(vae, encode_all(vae, renders, mirrored=False).to(chosen))
+    decoded = (reconstruct(vae, renders) * 255).round().to(torch.uint8)
+    loss = map_loss(maps, renders, decoded)
+    train(maps, loss, out, "map_reader", budget("map_reader", 2e-3, 0.998), progress)
+    loss = word_loss(words, renders, decoded)
+    train(words, loss, out, "word_reader", budget("word_reader", 1e-3, 0.998), progress)
+
+    latents = torch.cat([encode_all(vae, renders, mirrored=flip).half() for flip in (False, True)])
+    tokens = [caption_tokens(tokenizer, renders.classes, mirrored=flip) for flip in (False, True)]
+    loss = denoising_loss(denoiser, tokenizer, latents, torch.cat(tokens), batch=32)
+    train(denoiser, loss, out, "denoiser", budget("denoiser", 6e-4, 0.999), progress)
+
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=denoiser.text_encoder,
+        tokenizer=tokenizer,
+        unet=denoiser.unet,
+        scheduler=new_scheduler(),  # pyright: ignore[reportArgumentType]
+        safety_checker=None,  # pyright: ignore[reportArgumentType]
+        feature_extractor=None,  # pyright: ignore[reportArgumentType]
+        requires_safety_checker=False,
+    )
+    pipeline.to("cpu", torch.float16).save_pretrained(out / "tiny")
+    settings = {"guidance": GUIDANCE, "resolution": 128}
+    (out / "tiny" / "underpaint.json").write_text(json.dumps(settings) + "\n")
+    for name, network in (("map_reader", maps), ("word_reader", words)):
+        half = {key: each.cpu().half().contiguous() for key, each in network.state_dict().items()}
+        save_file(half, out / "tiny" / f"{name}.safetensors")
+    progress(f"trained: {out / 'tiny'}")

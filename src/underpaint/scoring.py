@@ -1,0 +1,214 @@
+"""The two passes over pictures: fold training ones into sums, score held-out ones by every source.
+
+Each batch is generated, labelled, used and forgotten, so memory does not grow with the number of
+images. A source is scored on the same images as every other.
+
+Sources
+    probe     one layer's activation, one linear map
+    latent    the same on x_t and on the estimate of x_0 themselves, as layers "x_t" and "x_0"
+    shuffled  the same as probe, fitted to other images' labels
+    image     the labeler on decoded x_t
+    estimate  the labeler on the decoded estimate of x_0
+    position  the mean label map of the training pictures
+    ceiling   the label shrunk to the layer's grid and back; of masks, the best that grid can hold
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from .arrays import to_grid
+from .labelers import Labeler, label
+from .layers import Layer
+from .metrics import METRICS, Truth, best_threshold, dice, prepare
+from .models import Model, decode
+from .moments import Cell, Moments, gather
+from .probes import Probe, ProbeKey, columns_of, read
+from .properties import Property, normalise
+from .scores import ScoreKey
+from .traces import Trace
+
+SHUFFLED = "shuffled "
+"""What stands before a property's name where its labels are other images'."""
+LATENTS = ("x_t", "x_0")
+
+
+@dataclass(frozen=True)
+class MeanMap:
+    """The mean of normalised label maps so far. Add two to get that of both."""
+
+    count: int
+    mean: Float64[Tensor, "target height width"]
+
+    def __add__(self, other: "MeanMap") -> "MeanMap":
+        count = self.count + other.count
+        return MeanMap(count, self.mean + (other.mean - self.mean) * (other.count / count))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One traced batch with its labels, normalised, and everything that a probe may read."""
+
+    trace: Trace
+    labels: dict[str, Float[Tensor, "image _ height width"]]
+    readable: dict[str, Float[Tensor, "step image _channel _row _col"]]
+
+
+def labelled(trace: Trace, labelers: Sequence[Labeler], properties: Sequence[Property]) -> Batch:
+    """Label a trace's final pictures, and lay latents beside activations."""
+    maps = label(labelers, properties, trace.images)
+    labels = {each.name: normalise(each, maps[each.name]) for each in properties}
+    readable = {layer.name: each for layer, each in trace.activations.items()}
+    return Batch(trace, labels, readable | {"x_t": trace.latents, "x_0": trace.estimates})
+
+
+def fold(batch: Batch) -> dict[Cell, Moments]:
+    """Fold a training batch into moments; the columns are those of `joint_columns`."""
+    labels = torch.cat(list(batch.labels.values()), dim=1)
+    targets = torch.cat([labels, labels.roll(1, dims=0)], dim=1)
+    grids = {(each.shape[-2], each.shape[-1]) for each in batch.readable.values()}
+    return gather(batch.readable, {grid: to_grid(targets, grid) for grid in grids})
+
+
+def joint_columns(properties: Sequence[Property]) -> dict[str, slice]:
+    """Name the target columns of `fold`: each property, then each again with shuffled labels."""
+    shuffled = [replace(each, name=SHUFFLED + each.name) for each in properties]
+    return columns_of([*properties, *shuffled])
+
+
+def mean_maps(batch: Batch) -> dict[str, MeanMap]:
+    """Average a batch's labels over its images."""
+    return {
+        name: MeanMap(len(maps), maps.double().mean(dim=0)) for name, maps in batch.labels.items()
+    }
+
+
+def readings(
+    probes: Mapping[ProbeKey, Probe], batch: Batch
+) -> dict[tuple[str, str], Float[Tensor, "step image _ _ _"]]:
+    """Read every property from every layer: `step image target row col` by (property, layer)."""
+    found: dict[tuple[str, str], list[Tensor]] = {}
+    for layer, activation in batch.readable.items():
+        for step, one_step in enumerate(activation):
+            own = {name: each for (name, at, s), each in probes.items() if (at, s) == (layer, step)}
+            for name, maps in read(own, one_step).items():
+                found.setdefault((name, layer), []).append(maps.float())
+    return {key: torch.stack(maps) for key, maps in found.items()}
+
+
+def choose_thresholds(
+    properties: Sequence[Property],
+    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
+    labels: Mapping[str, Float[Tensor, "image _ height width"]],
+    position: Mapping[str, MeanMap],
+) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
+    """Choose where a reading becomes a mask, for the best Dice on validation images.
+
+    Returns:
+        Thresholds by (property, layer), those of `position` under the layer "".
+    """
+    thresholds = {}
+    for each in properties:
+        if not each.is_binary:
+            continue
+        truth = prepare(labels[each.name])
+        for (name, layer), maps in read_maps.items():
+            if name.removeprefix(SHUFFLED) == each.name:
+                thresholds[name, layer] = best_threshold(maps, truth)
+        steps = len(next(iter(read_maps.values())))
+        flat = position[each.name].mean.expand(len(truth.labels), -1, -1, -1)
+        thresholds[each.name, ""] = best_threshold(flat, truth).expand(steps)
+    return thresholds
+
+
+def score(
+    model: Model,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    batch: Batch,
+    *,
+    layers: Sequence[Layer],
+    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
+    position: Mapping[str, MeanMap],
+) -> dict[ScoreKey, Float64[Tensor, "step image"]]:
+    """Score every source on one held-out batch."""
+    trace = batch.trace
+    steps = len(trace.timesteps)
+    looked_at = {
+        "image": _labels_by_step(model, labelers, properties, trace.latents),
+        "estimate": _labels_by_step(model, labelers, properties, trace.estimates),
+    }
+    blocks: dict[ScoreKey, Tensor] = {}
+
+    for each in properties:
+        truth = prepare(batch.labels[each.name], position=position[each.name].mean)
+
+        def put(
+            source: str,
+            layer: str,
+            maps: Tensor,
+            cut: Tensor | float | None = 0.5,
+            each: Property = each,
+            truth: Truth = truth,
+        ) -> None:
+            predicted = maps > cut if each.is_binary else maps
+            for metric in each.metrics:
+                values = METRICS[metric](predicted, truth)
+                values = values.expand(steps, -1) if values.ndim == 1 else values
+                blocks[ScoreKey(source, each.name, layer, metric)] = values.cpu()
+
+        for (name, layer), maps in read_maps.items():
+            if name.removeprefix(SHUFFLED) != each.name:
+                continue
+            if name != each.name and layer in LATENTS:
+                continue
+            own = "latent" if layer in LATENTS else "probe"
+            source = own if name == each.name else "shuffled"
+            cut = thresholds.get((name, layer))
+            put(source, layer, maps, cut=None if cut is None else cut[:, None, None, None, None])
+        for source, maps in looked_at.items():
+            put(source, "", maps[each.name])
+        mean = position[each.name].mean.to(trace.images.device)
+        at = thresholds.get((each.name, ""))
+        flat = mean.expand(len(trace.prompts), -1, -1, -1)
+        put("position", "", flat, cut=None if at is None else float(at[0]))
+        shrunk = {layer.grid: to_grid(batch.labels[each.name], layer.grid) for layer in layers}
+        best = {grid: _best_cut(each, maps, truth) for grid, maps in shrunk.items()}
+        for layer in layers:
+            put("ceiling", layer.name, shrunk[layer.grid], cut=best[layer.grid])
+    return blocks
+
+
+def _best_cut(
+    property: Property, shares: Float[Tensor, "image target row col"], truth: Truth
+) -> Float64[Tensor, "image 1 1 1"] | None:
+    """Find, per image, the cut of a mask's cell shares that no mask of that grid can beat in Dice.
+
+    The best mask holds the cells of which more than half the best Dice is foreground, so each
+    round's Dice gives the next one's cut, and never a worse one (Dinkelbach 1967).
+    """
+    if not property.is_binary:
+        return None
+    cut = torch.full((len(shares), 1, 1, 1), 0.5, dtype=torch.float64, device=shares.device)
+    for _ in range(8):
+        cut = (dice(shares > cut, truth) / 2).nan_to_num(0.5)[:, None, None, None]
+    return cut
+
+
+def _labels_by_step(
+    model: Model,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    latents: Float[Tensor, "step image latent lrow lcol"],
+) -> dict[str, Tensor]:
+    """Decode the latents of every step and label what is seen."""
+    by_step: dict[str, list[Tensor]] = {each.name: [] for each in properties}
+    for one_step in latents:
+        maps = label(labelers, properties, decode(model, one_step))
+        for each in properties:
+            by_step[each.name].append(normalise(each, maps[each.name]))
+    return {name: torch.stack(maps) for name, maps in by_step.items()}

@@ -1,0 +1,173 @@
+"""The whole study on a random model, with labelers that only look at brightness."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from click.testing import CliRunner
+
+from underpaint import cli, runs
+from underpaint.errors import LabelError, RunError
+from underpaint.labelers import Labeler, label
+from underpaint.layers import find_layers
+from underpaint.probes import Probe
+from underpaint.prompts import Prompt, split_prompts
+from underpaint.properties import DEPTH, SALIENCY
+from underpaint.study import Study, carry_out
+from worlds import model as random_model
+
+
+def brightness(images):
+    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), 5, stride=1, padding=2)
+    above = grey - grey.mean(dim=(2, 3), keepdim=True)
+    return {"saliency": (above > 0).float(), "depth": grey}
+
+
+LOOK = Labeler("brightness", ("saliency", "depth"), "MIT", brightness)
+
+
+def study(batch):
+    model = random_model()
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(40)]
+    return Study(
+        model, (LOOK,), (SALIENCY, DEPTH), find_layers(model), split_prompts(prompts), 2, 3.0, batch
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    run = runs.open_run(folder, {"model": "random"})
+    summary = carry_out(study(8), run, lambda *_: None)
+    return run, summary
+
+
+def test_every_source_is_scored_on_the_same_images(done):
+    run, _ = done
+    rows = runs.read_scores(run).rows
+    sources = set(rows["source"])
+    assert sources == {"probe", "latent", "shuffled", "image", "estimate", "position", "ceiling"}
+    images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
+    assert images.nunique() == 1
+
+
+def test_the_label_on_its_own_grid_bounds_every_mask_probe(done):
+    rows = runs.read_scores(done[0]).rows
+    dice = rows[rows["metric"] == "dice"].pivot_table(
+        index=["layer", "step", "image"], columns="source", values="value", observed=True
+    )
+    both = dice.dropna(subset=["probe", "ceiling"])
+    assert len(both)
+    assert (both["probe"] <= both["ceiling"] + 1e-9).all()
+
+
+def test_no_prompt_stands_on_two_sides(done):
+    run, _ = done
+    texts = [{p.text for p in runs.read_split(run, s)} for s in ("train", "validation", "test")]
+    rows = runs.read_scores(run).rows
+    assert not set(rows["prompt"]) & {p.casefold() for p in texts[0]}
+
+
+def test_the_summary_is_whole_and_free_of_nan(done):
+    run, summary = done
+    assert json.loads(run.summary.read_text(), parse_constant=pytest.fail) == json.loads(
+        json.dumps(summary)
+    )
+    assert set(summary["properties"]["depth"]["sources"]["probe"]["metrics"]) == {
+        "spearman", "pearson", "residual", "rmse",
+    }  # fmt: skip
+    assert len(summary["properties"]["saliency"]["sources"]["probe"]["by_step"]) == 2
+
+
+def test_scores_do_not_depend_on_the_batch_size(done, tmp_path):
+    other = runs.open_run(tmp_path / "run", {})
+    carry_out(study(5), other, lambda *_: None)
+    keys = ["source", "property", "layer", "step", "metric", "image"]
+    tables = [
+        # Shuffled labels are those of the next image of the batch, so they do depend on it.
+        pd.DataFrame(rows[rows["source"] != "shuffled"]).astype(dict.fromkeys(keys, str))
+        for rows in (runs.read_scores(done[0]).rows, runs.read_scores(other).rows)
+    ]
+    joined = tables[0].merge(tables[1], on=keys, suffixes=("", "_other"))
+    assert len(joined) == len(tables[0])
+    difference = (joined["value"] - joined["value_other"]).abs()
+    continuous = joined["metric"] != "dice"  # a mask flips a cell where a reading is at its cut
+    assert difference[continuous].max() < 1e-3
+    assert difference[~continuous].mean() < 0.02
+
+
+def test_probes_come_back_as_they_were_written(tmp_path):
+    run = runs.open_run(tmp_path / "run", {})
+    probe = Probe("up.0", 3, "depth", torch.randn(4, 1).double(), torch.zeros(1).double(), 0.25)
+    runs.write_probes(run, {("depth", "up.0", 3): probe})
+    found = runs.read_probes(run)["depth", "up.0", 3]
+    assert torch.equal(found.weight, probe.weight)
+    assert found.threshold == 0.25
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path):
+    runs.open_run(tmp_path / "run", {"steps": 15})
+    with pytest.raises(RunError, match="holds another run: its steps is 15, not 10"):
+        runs.open_run(tmp_path / "run", {"steps": 10})
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(RunError, match="in use and holds no run"):
+        runs.open_run(tmp_path, {})
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    run = runs.open_run(tmp_path / "run", {})
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs, "save_file", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        runs.write_moments(run, {})
+    assert not list((tmp_path / "run").glob("*.part"))
+    assert not run.moments.exists()
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda x: {"depth": x[:, :1, ::2]}, "gave depth maps of"),
+        (lambda x: {"depth": x[:, :1] * float("nan")}, "gave NaN or infinity for depth"),
+        (lambda x: {}, "No labeler reads depth"),
+    ],
+)
+def test_a_labeler_that_answers_wrongly_is_refused(read, words):
+    reads = ("depth",) if read(torch.ones(1, 3, 8, 8)) else ()
+    with pytest.raises(LabelError, match=words):
+        label([Labeler("odd", reads, "MIT", read)], [DEPTH], torch.ones(2, 3, 8, 8))
+
+
+def test_a_mask_out_of_range_is_refused():
+    odd = Labeler("odd", ("saliency",), "MIT", lambda x: {"saliency": 255 * x[:, :1]})
+    with pytest.raises(LabelError, match="Masks are shares of foreground"):
+        label([odd], [SALIENCY], torch.ones(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "OUT", "--steps", "0"], "--steps is 0"),
+        (["run", "OUT", "--batch", "0"], "--batch is 0"),
+        (["run", "OUT", "--count", "-1"], "--count is -1"),
+        (["run", "OUT", "--properties", "dephts"], "dephts is no property"),
+        (["run", "OUT", "--model", "no/such/folder"], "No model 'no/such/folder'"),
+        (["show", "OUT"], "holds no run"),
+        (["figure", "OUT"], "holds no run"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(arguments, words, tmp_path):
+    out = str(tmp_path / "out")
+    result = CliRunner().invoke(cli.main, [out if a == "OUT" else a for a in arguments])
+    assert result.exit_code == 1
+    assert words in result.output
+    assert result.output.count("\n") == 1
+    assert not (tmp_path / "out").exists()
