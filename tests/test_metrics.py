@@ -136,10 +136,11 @@ def test_rmse_keeps_its_digits_far_from_zero(generator, labels):
 
 @pytest.mark.parametrize("name", ["spearman", "pearson", "residual"])
 def test_a_constant_map_has_no_correlation(generator, labels, position, name):
-    flat = torch.full((4, 1, 8, 5), 0.1)
+    values = torch.tensor([0.1, 1 / 3, 1000.7, -7e-3]).double()  # some do not average to themselves
+    flat = values[:, None, None, None].expand(4, 1, 7, 3)
     truth = prepare(labels, position=position)
     assert METRICS[name](flat, truth).isnan().all()
-    flat_label = prepare(torch.full((4, 1, *SIZE), 0.1), position=position)
+    flat_label = prepare(values[:, None, None, None].expand(4, 1, *SIZE), position=position)
     assert METRICS[name](predict(generator, labels, (8, 5)), flat_label).isnan().all()
 
 

@@ -151,11 +151,11 @@ def score(
             source: str,
             layer: str,
             maps: Tensor,
-            cut: Tensor | float | None = 0.5,
+            cut: Tensor | float | None,
             each: Property = each,
             truth: Truth = truth,
         ) -> None:
-            predicted = maps > cut if each.is_binary else maps
+            predicted = maps if cut is None else maps > cut
             for metric in each.metrics:
                 values = METRICS[metric](predicted, truth)
                 values = values.expand(steps, -1) if values.ndim == 1 else values
@@ -171,7 +171,7 @@ def score(
             cut = thresholds.get((name, layer))
             put(source, layer, maps, cut=None if cut is None else cut[:, None, None, None, None])
         for source, maps in looked_at.items():
-            put(source, "", maps[each.name])
+            put(source, "", maps[each.name], 0.5 if each.is_binary else None)
         mean = position[each.name].mean.to(trace.images.device)
         at = thresholds.get((each.name, ""))
         flat = mean.expand(len(trace.prompts), -1, -1, -1)
