@@ -136,7 +136,7 @@ def test_rmse_keeps_its_digits_far_from_zero(generator, labels):
 
 @pytest.mark.parametrize("name", ["spearman", "pearson", "residual"])
 def test_a_constant_map_has_no_correlation(generator, labels, position, name):
-    values = torch.tensor([0.1, 1 / 3, 1000.7, -7e-3]).double()  # some do not average to themselves
+    values = torch.tensor([0.1, 1 / 3, 1000.7, -7e-3], dtype=torch.float64)
     flat = values[:, None, None, None].expand(4, 1, 7, 3)
     truth = prepare(labels, position=position)
     assert METRICS[name](flat, truth).isnan().all()

@@ -57,8 +57,8 @@ def draw_steps(
     axes[0][steps].set_title("final", fontsize=9)
     text = trace.prompts[0].text
     # A dollar sign would start a formula.
-    figure.suptitle(text[:90].replace("$", r"\$"), fontsize=10, y=1.0)
-    figure.subplots_adjust(wspace=0.04, hspace=0.06)
+    figure.suptitle(text[:90].replace("$", r"\$"), fontsize=10, y=0.99)
+    figure.subplots_adjust(wspace=0.04, hspace=0.06, top=1 - 0.55 / figure.get_figheight())
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, bbox_inches="tight")
     plt.close(figure)
