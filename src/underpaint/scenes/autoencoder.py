@@ -35,7 +35,7 @@ def reconstruction_loss(vae: AutoencoderKL, renders: Renders) -> LossOf:
 
     def loss_of(generator: torch.Generator) -> Tensor:
         top, left = torch.randint(65, (2,), generator=generator).tolist()
-        rows = picked(len(renders), 32, generator)
+        rows = picked(len(renders), 16, generator)
         crops = renders.truth["image"][rows][:, :, top : top + 64, left : left + 64]
         images = (crops.to(device).float() / 127.5 - 1).contiguous(
             memory_format=torch.channels_last
