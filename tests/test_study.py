@@ -127,7 +127,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monke
 
     monkeypatch.setattr(runs, "save_file", full)
     with pytest.raises(RunError, match="No space left on device"):
-        runs.write_moments(run, {})
+        runs.write_moments(run, {}, {})
     assert not list((tmp_path / "run").glob("*.part"))
     assert not run.moments.exists()
 
@@ -171,3 +171,19 @@ def test_bad_input_is_one_line_and_exit_code_1(arguments, words, tmp_path):
     assert words in result.output
     assert result.output.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_was_killed_while_scoring_goes_on_from_its_sums(done, tmp_path):
+    run = runs.open_run(tmp_path / "run", {})
+    runs.write_moments(run, *runs.read_moments(done[0]))
+    stages = set()
+    summary = carry_out(study(8), run, lambda stage, *_: stages.add(stage))
+    assert stages == {"held-out pictures"}
+    assert summary["properties"] == done[1]["properties"]
+
+
+def test_sums_that_were_cut_short_are_refused(done, tmp_path):
+    run = runs.open_run(tmp_path / "run", {})
+    run.moments.write_bytes(done[0].moments.read_bytes()[:1000])
+    with pytest.raises(RunError, match=r"Cannot read .*moments\.safetensors"):
+        carry_out(study(8), run, lambda *_: None)

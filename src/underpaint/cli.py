@@ -92,6 +92,8 @@ def run(
     layers = select_layers(find_layers(model), glob)
     labelers = (tiny_labeler(model.device),)
     split = _split(prompts, count=count, seed=seed)
+    if model_id == "tiny":
+        _say_unknown(split)
     strength = model.guidance if guidance is None else guidance
     settings = {
         "model": model.name,
@@ -223,6 +225,19 @@ def _split(path: Path | None, *, count: int, seed: int) -> Split:
     seeds = random.integers(10**8, size=count)
     prompts = [Prompt(text, int(s)) for text, s in zip(texts, seeds, strict=True)]
     return split_prompts(_numbered(tuple(prompts)), seed=seed)
+
+
+def _say_unknown(split: Split) -> None:
+    """Say on stderr which words of the prompts the embedded model has never read."""
+    from .scenes.words import unknown_words
+
+    texts = " ".join(p.text for p in (*split.train, *split.validation, *split.test))
+    if unknown := unknown_words(texts):
+        click.echo(
+            f"tiny does not know {len(unknown)} of these words: {', '.join(unknown[:12])}"
+            f"{' …' if len(unknown) > 12 else ''}. It draws what is left of the prompt.",
+            err=True,
+        )
 
 
 def _numbered(prompts: tuple[Prompt, ...]) -> list[Prompt]:

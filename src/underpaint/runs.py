@@ -25,6 +25,7 @@ from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
 from .scores import Scores
+from .scoring import MeanMap
 
 SCHEMA = 1
 
@@ -161,14 +162,49 @@ def write_images(
         )
 
 
-def write_moments(run: Run, moments: Mapping[Cell, Moments]) -> None:
-    """Write sums, two tensors a cell, named layer/step/mean and layer/step/scatter."""
+def write_moments(
+    run: Run, parts: Mapping[str, Mapping[Cell, Moments]], position: Mapping[str, MeanMap]
+) -> None:
+    """Write sums, named part/layer/step/count, mean and scatter, and the mean label maps."""
     tensors = {}
-    for (layer, step), each in moments.items():
-        tensors[f"{layer}/{step}/mean"] = each.mean.cpu()
-        tensors[f"{layer}/{step}/scatter"] = each.scatter.cpu()
-        tensors[f"{layer}/{step}/count"] = torch.tensor(each.count)
+    for part, moments in parts.items():
+        for (layer, step), each in moments.items():
+            key = f"{part}/{layer}/{step}"
+            tensors[f"{key}/count"] = torch.tensor(each.count)
+            tensors[f"{key}/mean"] = each.mean.cpu()
+            tensors[f"{key}/scatter"] = each.scatter.cpu()
+    for name, each in position.items():
+        tensors[f"position/{name}/count"] = torch.tensor(each.count)
+        tensors[f"position/{name}/mean"] = each.mean.cpu()
     _write(run.moments, lambda part: save_file(tensors, part))
+
+
+def read_moments(run: Run) -> tuple[dict[str, dict[Cell, Moments]], dict[str, MeanMap]]:
+    """Read back what `write_moments` wrote.
+
+    Raises:
+        RunError: if it is not there or not whole.
+    """
+    parts: dict[str, dict[Cell, Moments]] = {}
+    position: dict[str, MeanMap] = {}
+    try:
+        with safe_open(run.moments, framework="pt") as file:
+            for key in sorted(file.keys()):
+                if not key.endswith("/count"):
+                    continue
+                stem = key.removesuffix("/count")
+                count, mean = int(file.get_tensor(key)), file.get_tensor(f"{stem}/mean")
+                part, *cell = stem.split("/")
+                if part == "position":
+                    position[cell[0]] = MeanMap(count, mean)
+                else:
+                    moments = Moments(count, mean, file.get_tensor(f"{stem}/scatter"))
+                    parts.setdefault(part, {})[cell[0], int(cell[1])] = moments
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RunError(
+            f"Cannot read {run.moments} ({error}). Delete it, and run `underpaint run` again."
+        ) from error
+    return parts, position
 
 
 def write_probes(run: Run, probes: Mapping[ProbeKey, Probe]) -> None:

@@ -20,6 +20,7 @@ from .prompts import Prompt, Split
 from .properties import Property
 from .runs import (
     Run,
+    read_moments,
     write_images,
     write_json,
     write_moments,
@@ -64,15 +65,18 @@ class Study:
 
 
 def carry_out(study: Study, run: Run, progress: Progress) -> dict:
-    """Do every stage and write what it finds; return the summary that `show --json` prints."""
+    """Do every stage and write what it finds; return the summary that `show --json` prints.
+
+    The first pass is not done again where its sums are on disk; its time then counts as nothing.
+    """
     begun = time.perf_counter()
     spent: dict[str, float] = {"generation": 0.0}
     parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
     write_prompts(run, parts)
-    sums, position = _fold_all(study, run, progress, spent)
-    tuning, training = sums
-    write_moments(run, merge(tuning, training))
-    probes = fit(training, tuning, joint_columns(study.properties))
+    if not run.moments.exists():
+        write_moments(run, *_fold_all(study, run, progress, spent))
+    sums, position = read_moments(run)
+    probes = fit(sums["training"], sums["tuning"], joint_columns(study.properties))
     scores, probes = _score_all(study, run, probes, position, progress, spent)
     write_probes(run, probes)
     write_scores(run, scores)
@@ -110,7 +114,7 @@ def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -
 
 def _fold_all(
     study: Study, run: Run, progress: Progress, spent: dict[str, float]
-) -> tuple[tuple[dict[Cell, Moments], dict[Cell, Moments]], dict[str, MeanMap]]:
+) -> tuple[dict[str, dict[Cell, Moments]], dict[str, MeanMap]]:
     """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
     prompts = study.split.train
     cut = len(prompts) // TUNING_SHARE
@@ -120,19 +124,19 @@ def _fold_all(
             f"Use at least {TUNING_SHARE} (about {2 * TUNING_SHARE} prompts in all)."
         )
     position: dict[str, MeanMap] = {}
-    sums = []
+    sums: dict[str, dict[Cell, Moments]] = {}
     done = 0
-    for part in (prompts[:cut], prompts[cut:]):
+    for name, part in (("tuning", prompts[:cut]), ("training", prompts[cut:])):
         folded: dict[Cell, Moments] = {}
         for batch in _batches(study, part, spent):
             folded = merge(folded, fold(batch))
             means = mean_maps(batch)
-            position = {name: position[name] + means[name] for name in means if position} or means
+            position = {key: position[key] + means[key] for key in means if position} or means
             write_images(run, batch.trace.images, batch.trace.prompts)
             done += len(batch.trace.prompts)
             progress("training pictures", done, len(prompts))
-        sums.append(folded)
-    return (sums[0], sums[1]), position
+        sums[name] = folded
+    return sums, position
 
 
 def _score_all(

@@ -15,6 +15,7 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import Stabl
 from safetensors.torch import save_file
 from torch import nn
 
+from ..models import load
 from ..models.readers import MapReader, WordReader
 from .autoencoder import (
     encode_all,
@@ -24,6 +25,7 @@ from .autoencoder import (
     reconstruction_loss,
 )
 from .denoiser import Denoiser, caption_tokens, denoising_loss, new_scheduler, new_tokenizer
+from .measures import measure_autoencoder, measure_pictures, measure_readers, read_readers
 from .reading import WORD_SIZES, map_loss, word_loss
 from .renders import read_shards, render_shards
 from .training import Budget, train
@@ -31,6 +33,8 @@ from .training import Budget, train
 SHARES = {"autoencoder": 0.1, "map_reader": 0.1, "word_reader": 0.05, "denoiser": 0.75}
 """How the minutes are divided."""
 GUIDANCE = 2.5
+READERS_SEE = 12_000
+"""Pictures that the readers learn from, each also as the autoencoder gives it back."""
 
 
 def train_all(
@@ -67,10 +71,11 @@ def train_all(
     loss = reconstruction_loss(vae, renders)
     train(vae, loss, out, "autoencoder", budget("autoencoder", 2e-3, 0.998), progress)
     fold_normalisation(vae, encode_all(vae, renders, mirrored=False).to(chosen))
-    decoded = (reconstruct(vae, renders) * 255).round().to(torch.uint8)
-    loss = map_loss(maps, renders, decoded)
+    fewer = renders[torch.arange(min(len(renders), READERS_SEE))]
+    decoded = (reconstruct(vae, fewer) * 255).round().to(torch.uint8)
+    loss = map_loss(maps, fewer, decoded)
     train(maps, loss, out, "map_reader", budget("map_reader", 2e-3, 0.998), progress)
-    loss = word_loss(words, renders, decoded)
+    loss = word_loss(words, fewer, decoded)
     train(words, loss, out, "word_reader", budget("word_reader", 1e-3, 0.998), progress)
 
     latents = torch.cat([encode_all(vae, renders, mirrored=flip).half() for flip in (False, True)])
@@ -95,3 +100,17 @@ def train_all(
         half = {key: each.cpu().half().contiguous() for key, each in network.state_dict().items()}
         save_file(half, out / "tiny" / f"{name}.safetensors")
     progress(f"trained: {out / 'tiny'}")
+
+
+def measure_all(out: Path, *, count: int, progress: Callable[[str], None]) -> dict[str, float]:
+    """Measure `out/tiny` on the held-out shard and captions; write measures.json and a sheet."""
+    folder = out / "tiny"
+    model = load(str(folder))
+    maps, words = read_readers(folder)
+    held_out = read_shards(render_shards(out / "renders", 0, workers=1, progress=progress))
+    found = measure_readers(maps, words, held_out) | measure_autoencoder(model, held_out)
+    found |= measure_pictures(
+        model, words, held_out, count=count, sheet=out / "sheet.png", progress=progress
+    )
+    (folder / "measures.json").write_text(json.dumps(found, indent=1) + "\n")
+    return found
