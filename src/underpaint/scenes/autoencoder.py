@@ -88,7 +88,10 @@ def encode_all(
     for images in renders.truth["image"].split(64):
         images = images.to(device).float() / 127.5 - 1
         images = images.flip(-1) if mirrored else images
-        parts.append(_posterior(vae, images).mean.cpu())
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            posterior = _posterior(vae, images)
+        parts.append(posterior.mean.float().cpu())
     return torch.cat(parts)
 
 
@@ -98,8 +101,12 @@ def reconstruct(vae: AutoencoderKL, renders: Renders) -> Float[Tensor, "image 3 
     device = next(vae.parameters()).device
     parts = []
     for images in renders.truth["image"].split(32):
-        posterior = _posterior(vae, images.to(device).float() / 127.5 - 1)
-        parts.append((_decoded(vae, posterior.mean) / 2 + 0.5).clamp(0, 1).cpu())
+        images = (images.to(device).float() / 127.5 - 1).contiguous(
+            memory_format=torch.channels_last
+        )
+        with torch.autocast(device.type, torch.bfloat16):
+            decoded = _decoded(vae, _posterior(vae, images).mean)
+        parts.append((decoded.float() / 2 + 0.5).clamp(0, 1).cpu())
     return torch.cat(parts)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from safetensors.torch import save_file
-from torch import nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from ..models import load
 from ..models.readers import MapReader, WordReader
@@ -30,10 +30,10 @@ from .reading import WORD_SIZES, map_loss, word_loss
 from .renders import read_shards, render_shards
 from .training import Budget, train
 
-SHARES = {"autoencoder": 0.1, "map_reader": 0.1, "word_reader": 0.05, "denoiser": 0.75}
+SHARES = {"autoencoder": 0.25, "map_reader": 0.09, "word_reader": 0.03, "denoiser": 0.63}
 """How the minutes are divided."""
 GUIDANCE = 2.5
-READERS_SEE = 12_000
+READERS_SEE = 8_000
 """Pictures that the readers learn from, each also as the autoencoder gives it back."""
 
 
@@ -70,15 +70,23 @@ def train_all(
 
     loss = reconstruction_loss(vae, renders)
     train(vae, loss, out, "autoencoder", budget("autoencoder", 2e-3, 0.998), progress)
-    fold_normalisation(vae, encode_all(vae, renders, mirrored=False).to(chosen))
     fewer = renders[torch.arange(min(len(renders), READERS_SEE))]
-    decoded = (reconstruct(vae, fewer) * 255).round().to(torch.uint8)
+    fold_normalisation(vae, encode_all(vae, fewer, mirrored=False).to(chosen))
+    decoded = _once(
+        out / "decoded.safetensors",
+        lambda: (reconstruct(vae, fewer) * 255).round().to(torch.uint8),
+    )
     loss = map_loss(maps, fewer, decoded)
     train(maps, loss, out, "map_reader", budget("map_reader", 2e-3, 0.998), progress)
     loss = word_loss(words, fewer, decoded)
     train(words, loss, out, "word_reader", budget("word_reader", 1e-3, 0.998), progress)
 
-    latents = torch.cat([encode_all(vae, renders, mirrored=flip).half() for flip in (False, True)])
+    latents = _once(
+        out / "latents.safetensors",
+        lambda: torch.cat(
+            [encode_all(vae, renders, mirrored=flip).half() for flip in (False, True)]
+        ),
+    )
     tokens = [caption_tokens(tokenizer, renders.classes, mirrored=flip) for flip in (False, True)]
     loss = denoising_loss(denoiser, tokenizer, latents, torch.cat(tokens), batch=32)
     train(denoiser, loss, out, "denoiser", budget("denoiser", 6e-4, 0.999), progress)
@@ -100,6 +108,15 @@ def train_all(
         half = {key: each.cpu().half().contiguous() for key, each in network.state_dict().items()}
         save_file(half, out / "tiny" / f"{name}.safetensors")
     progress(f"trained: {out / 'tiny'}")
+
+
+def _once(path: Path, make: Callable[[], Tensor]) -> Tensor:
+    """Read a tensor that an earlier, interrupted run has made, or make and keep it."""
+    if not path.exists():
+        unfinished = path.with_suffix(".part")
+        save_file({"made": make().contiguous()}, unfinished)
+        unfinished.rename(path)
+    return load_file(path)["made"]
 
 
 def measure_all(out: Path, *, count: int, progress: Callable[[str], None]) -> dict[str, float]:
