@@ -190,17 +190,20 @@ def layers(model_id: str, as_json: bool, device: str, dtype: str) -> None:
 @click.option("--minutes", default=180.0, show_default=True, help="Of training, in all.")
 @click.option("--scenes", default=32, show_default=True, help="Thousands of scenes to render.")
 @click.option("--device", default="auto", show_default=True)
-def train(out: Path, minutes: float, scenes: int, device: str) -> None:
+@click.option("--measure", is_flag=True, help="Only measure what OUT/tiny holds.")
+@click.option("--pictures", default=500, show_default=True, help="To draw for measuring.")
+def train(
+    out: Path, minutes: float, scenes: int, device: str, measure: bool, pictures: int
+) -> None:
     """Train the embedded model and its labelers from nothing, or go on with what OUT holds."""
-    from .scenes.stages import train_all
+    from .scenes.stages import measure_all, train_all
 
-    train_all(
-        out,
-        minutes=minutes,
-        shards=scenes,
-        device=device,
-        progress=lambda m: click.echo(m, err=True),
-    )
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if not measure:
+        train_all(out, minutes=minutes, shards=scenes, device=device, progress=say)
+    click.echo(json.dumps(measure_all(out, count=pictures, progress=say), indent=1))
 
 
 def _properties(names: str) -> tuple[Property, ...]:
