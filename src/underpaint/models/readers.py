@@ -1,5 +1,7 @@
 """The small networks that read pictures of the rendered world: one for all maps, one for words."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -81,7 +83,9 @@ class WordReader(nn.Module):
     def __init__(self, sizes: tuple[int, ...]) -> None:
         super().__init__()
         self.sizes = sizes
-        self.network = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=sum(sizes))
+        self.network = ResNet(
+            BasicBlock, [1, 1, 1, 1], num_classes=sum(sizes), norm_layer=partial(nn.GroupNorm, 16)
+        )
 
     def features(self, images: Float[Tensor, "image 3 height width"]) -> Float[Tensor, "image f"]:
         """The 512 pooled features before the last layer."""

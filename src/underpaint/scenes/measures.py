@@ -27,10 +27,7 @@ def read_readers(folder: Path) -> tuple[MapReader, WordReader]:
     readers = (MapReader(), WordReader(WORD_SIZES))
     for reader, name in zip(readers, ("map_reader", "word_reader"), strict=True):
         saved = load_file(folder / f"{name}.safetensors")
-        whole = {
-            key: each.float() if each.is_floating_point() else each for key, each in saved.items()
-        }
-        reader.load_state_dict(whole)
+        reader.load_state_dict({key: each.float() for key, each in saved.items()})
         reader.eval()
     return readers
 

@@ -71,7 +71,8 @@ def train_all(
     loss = reconstruction_loss(vae, renders)
     train(vae, loss, out, "autoencoder", budget("autoencoder", 2e-3, 0.998), progress)
     fewer = renders[torch.arange(min(len(renders), READERS_SEE))]
-    fold_normalisation(vae, encode_all(vae, fewer, mirrored=False).to(chosen))
+    sample = encode_all(vae, fewer[torch.arange(min(len(fewer), 2000))], mirrored=False)
+    fold_normalisation(vae, sample.to(chosen))
     decoded = _once(
         out / "decoded.safetensors",
         lambda: (reconstruct(vae, fewer) * 255).round().to(torch.uint8),
