@@ -7,11 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from underpaint import cli, runs
 from underpaint.errors import LabelError, RunError
-from underpaint.labelers import Labeler, label
+from underpaint.labelers import Labeler, label, tiny_labeler
 from underpaint.layers import find_layers
+from underpaint.models.readers import MapReader
 from underpaint.probes import Probe
 from underpaint.prompts import Prompt, split_prompts
 from underpaint.properties import DEPTH, SALIENCY
@@ -86,8 +88,7 @@ def test_scores_do_not_depend_on_the_batch_size(done, tmp_path):
     carry_out(study(5), other, lambda *_: None)
     keys = ["source", "property", "layer", "step", "metric", "image"]
     tables = [
-        # Shuffled labels are those of the next image of the batch, so they do depend on it.
-        pd.DataFrame(rows[rows["source"] != "shuffled"]).astype(dict.fromkeys(keys, str))
+        pd.DataFrame(rows).astype(dict.fromkeys(keys, str))
         for rows in (runs.read_scores(done[0]).rows, runs.read_scores(other).rows)
     ]
     joined = tables[0].merge(tables[1], on=keys, suffixes=("", "_other"))
@@ -102,7 +103,7 @@ def test_probes_come_back_as_they_were_written(tmp_path):
     run = runs.open_run(tmp_path / "run", {})
     probe = Probe("up.0", 3, "depth", torch.randn(4, 1).double(), torch.zeros(1).double(), 0.25)
     runs.write_probes(run, {("depth", "up.0", 3): probe})
-    found = runs.read_probes(run)["depth", "up.0", 3]
+    found = runs.read_probes(run, torch.device("cpu"))["depth", "up.0", 3]
     assert torch.equal(found.weight, probe.weight)
     assert found.threshold == 0.25
 
@@ -175,7 +176,7 @@ def test_bad_input_is_one_line_and_exit_code_1(arguments, words, tmp_path):
 
 def test_a_run_that_was_killed_while_scoring_goes_on_from_its_sums(done, tmp_path):
     run = runs.open_run(tmp_path / "run", {})
-    runs.write_moments(run, *runs.read_moments(done[0]))
+    runs.write_moments(run, *runs.read_moments(done[0], torch.device("cpu")))
     stages = set()
     summary = carry_out(study(8), run, lambda stage, *_: stages.add(stage))
     assert stages == {"held-out pictures"}
@@ -187,3 +188,19 @@ def test_sums_that_were_cut_short_are_refused(done, tmp_path):
     run.moments.write_bytes(done[0].moments.read_bytes()[:1000])
     with pytest.raises(RunError, match=r"Cannot read .*moments\.safetensors"):
         carry_out(study(8), run, lambda *_: None)
+
+
+def test_a_labeler_that_came_with_a_trained_folder_is_used(tmp_path):
+    reader = MapReader()
+    save_file(reader.state_dict(), tmp_path / "map_reader.safetensors")
+    found = tiny_labeler(torch.device("cpu"), tmp_path)
+    images = torch.rand(2, 3, 32, 32)
+    expected = reader.eval()(images)
+    maps = label([found], [SALIENCY, DEPTH], images)
+    torch.testing.assert_close(maps["depth"], expected["depth"])
+    assert maps["saliency"].shape == (2, 1, 32, 32)
+
+
+def test_a_labeler_that_is_not_there_says_how_to_train_one(tmp_path):
+    with pytest.raises(LabelError, match=r"map_reader.safetensors is missing. Train one"):
+        tiny_labeler(torch.device("cpu"), tmp_path)

@@ -1,5 +1,6 @@
 """The command line: a command parses, calls one function, prints."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.table import Table
 from . import runs
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_steps
-from .labelers import tiny_labeler
+from .labelers import Labeler, tiny_labeler
 from .layers import find_layers, select_layers
 from .models import Model, load
 from .prompts import Prompt, Split, read_prompts, split_prompts
@@ -90,9 +91,9 @@ def run(
     chosen = _properties(properties)
     model = load(model_id, device=device, dtype=dtype)
     layers = select_layers(find_layers(model), glob)
-    labelers = (tiny_labeler(model.device),)
+    labelers = _labelers(model)
     split = _split(prompts, count=count, seed=seed)
-    if model_id == "tiny":
+    if labelers[0].name == "tiny":
         _say_unknown(split)
     strength = model.guidance if guidance is None else guidance
     settings = {
@@ -104,7 +105,8 @@ def run(
         "layers": [layer.name for layer in layers],
         "properties": [each.name for each in chosen],
         "labelers": {each.name: each.licence for each in labelers},
-        "prompts": str(prompts) if prompts else "rendered world",
+        "prompts": _digest(split),
+        "dtype": str(model.dtype),
         "count": count,
         "seed": seed,
     }
@@ -187,11 +189,29 @@ def layers(model_id: str, as_json: bool, device: str, dtype: str) -> None:
 
 @main.command()
 @_OUT
-@click.option("--minutes", default=180.0, show_default=True, help="Of training, in all.")
-@click.option("--scenes", default=32, show_default=True, help="Thousands of scenes to render.")
+@click.option(
+    "--minutes",
+    default=180.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Of training, in all.",
+)
+@click.option(
+    "--scenes",
+    default=32,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Thousands of scenes to render.",
+)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--measure", is_flag=True, help="Only measure what OUT/tiny holds.")
-@click.option("--pictures", default=500, show_default=True, help="To draw for measuring.")
+@click.option(
+    "--pictures",
+    default=500,
+    show_default=True,
+    type=click.IntRange(min=10),
+    help="To draw for measuring.",
+)
 def train(
     out: Path, minutes: float, scenes: int, device: str, measure: bool, pictures: int
 ) -> None:
@@ -214,7 +234,28 @@ def _properties(names: str) -> tuple[Property, ...]:
             f"--properties says {names!r}: {unknown[0] if unknown else 'nothing'} is no property. "
             f"Choose from {', '.join(PROPERTIES)}."
         )
-    return tuple(PROPERTIES[name] for name in wanted)
+    return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
+
+
+def _labelers(model: Model) -> tuple[Labeler, ...]:
+    """Take the labeler that a trained folder brings along, else the embedded one."""
+    folder = Path(model.name).expanduser()
+    if (folder / "map_reader.safetensors").exists():
+        return (tiny_labeler(model.device, folder),)
+    if model.name != "tiny":
+        click.echo(
+            f"Labels for {model.name} come from the reader of rendered scenes, the only one there "
+            "is yet: on other pictures they mean little.",
+            err=True,
+        )
+    return (tiny_labeler(model.device),)
+
+
+def _digest(split: Split) -> str:
+    """Name the prompts of a split, so that a run is never mixed with another's."""
+    parts = (split.train, split.validation, split.test)
+    rows = [[[each.text, each.seed] for each in part] for part in parts]
+    return "sha256:" + hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def _split(path: Path | None, *, count: int, seed: int) -> Split:
@@ -261,12 +302,14 @@ def _draw(
     found = tuple(each for each in find_layers(model) if each.name in best.values())
     traced = trace(model, [prompt], steps=steps, guidance=guidance, layers=found)
     probes = {
-        key: p for layer in found for key, p in runs.read_probes(folder, layer=layer.name).items()
+        key: p
+        for layer in found
+        for key, p in runs.read_probes(folder, model.device, layer=layer.name).items()
     }
     path = folder.figures / f"steps-{prompt.index:05d}.png"
     draw_steps(
         model,
-        (tiny_labeler(model.device),),
+        _labelers(model),
         properties,
         traced,
         probes=probes,

@@ -6,6 +6,7 @@ trained on renders of its world, where the truth is exact; it reads all five pro
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -33,17 +34,17 @@ class Labeler:
     read: Read
 
 
-def tiny_labeler(device: torch.device) -> Labeler:
-    """Load the labeler of the embedded world.
+def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
+    """Load the labeler of the embedded world, or one that `underpaint train` wrote to a folder.
 
     Raises:
-        LabelError: if its weights are not in this install.
+        LabelError: if its weights are not there.
     """
-    path = TINY / "map_reader.safetensors"
+    path = folder / "map_reader.safetensors"
     if not path.exists():
         raise LabelError(
-            f"The embedded labeler is not in this install: there is no {path}. "
-            "Train it with `underpaint train OUT`."
+            f"There is no labeler: {path} is missing. "
+            "Train one with `underpaint train OUT`, and use it with `--model OUT/tiny`."
         )
     reader = MapReader()
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})

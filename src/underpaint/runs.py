@@ -179,8 +179,10 @@ def write_moments(
     _write(run.moments, lambda part: save_file(tensors, part))
 
 
-def read_moments(run: Run) -> tuple[dict[str, dict[Cell, Moments]], dict[str, MeanMap]]:
-    """Read back what `write_moments` wrote.
+def read_moments(
+    run: Run, device: torch.device
+) -> tuple[dict[str, dict[Cell, Moments]], dict[str, MeanMap]]:
+    """Read back what `write_moments` wrote, onto a device.
 
     Raises:
         RunError: if it is not there or not whole.
@@ -188,7 +190,7 @@ def read_moments(run: Run) -> tuple[dict[str, dict[Cell, Moments]], dict[str, Me
     parts: dict[str, dict[Cell, Moments]] = {}
     position: dict[str, MeanMap] = {}
     try:
-        with safe_open(run.moments, framework="pt") as file:
+        with safe_open(run.moments, framework="pt", device=str(device)) as file:
             for key in sorted(file.keys()):
                 if not key.endswith("/count"):
                     continue
@@ -214,20 +216,23 @@ def write_probes(run: Run, probes: Mapping[ProbeKey, Probe]) -> None:
         key = f"{name}/{layer}/{step}"
         tensors[f"{key}/weight"] = each.weight.cpu().contiguous()
         tensors[f"{key}/bias"] = each.bias.cpu().contiguous()
-        if each.threshold is not None:
-            tensors[f"{key}/threshold"] = torch.tensor(each.threshold, dtype=torch.float64)
+        for part in ("threshold", "penalty"):
+            if (value := getattr(each, part)) is not None:
+                tensors[f"{key}/{part}"] = torch.tensor(value, dtype=torch.float64)
     _write(run.probes, lambda part: save_file(tensors, part))
 
 
-def read_probes(run: Run, *, layer: str | None = None) -> dict[ProbeKey, Probe]:
-    """Read probes back, of one layer or of all.
+def read_probes(
+    run: Run, device: torch.device, *, layer: str | None = None
+) -> dict[ProbeKey, Probe]:
+    """Read probes back onto a device, of one layer or of all.
 
     Raises:
         RunError: if they are not there or not whole.
     """
     found: dict[tuple[str, str, str], dict[str, Tensor]] = {}
     try:
-        with safe_open(run.probes, framework="pt") as file:
+        with safe_open(run.probes, framework="pt", device=str(device)) as file:
             for key in sorted(file.keys()):
                 name, at, step, part = key.split("/")
                 if layer is None or at == layer:
@@ -243,7 +248,7 @@ def read_probes(run: Run, *, layer: str | None = None) -> dict[ProbeKey, Probe]:
             name,
             parts["weight"],
             parts["bias"],
-            threshold=float(parts["threshold"]) if "threshold" in parts else None,
+            **{part: float(parts[part]) for part in ("threshold", "penalty") if part in parts},
         )
         for (name, at, step), parts in found.items()
     }

@@ -6,7 +6,7 @@ images. A source is scored on the same images as every other.
 Sources
     probe     one layer's activation, one linear map
     latent    the same on x_t and on the estimate of x_0 themselves, as layers "x_t" and "x_0"
-    shuffled  the same as probe, fitted to other images' labels
+    shuffled  the same as probe, fitted to the labels of the image before
     image     the labeler on decoded x_t
     estimate  the labeler on the decoded estimate of x_0
     position  the mean label map of the training pictures
@@ -65,12 +65,23 @@ def labelled(trace: Trace, labelers: Sequence[Labeler], properties: Sequence[Pro
     return Batch(trace, labels, readable | {"x_t": trace.latents, "x_0": trace.estimates})
 
 
-def fold(batch: Batch) -> dict[Cell, Moments]:
-    """Fold a training batch into moments; the columns are those of `joint_columns`."""
+def fold(
+    batch: Batch, before: Float[Tensor, "1 target height width"] | None = None
+) -> tuple[dict[Cell, Moments], Float[Tensor, "1 target height width"]]:
+    """Fold a training batch into moments; the columns are those of `joint_columns`.
+
+    Shuffled labels are those of the picture before, whatever the batches: hand each batch what the
+    last one returned. The very first picture has its own, turned upside down.
+
+    Returns:
+        Moments, and the labels of the batch's last picture.
+    """
     labels = torch.cat(list(batch.labels.values()), dim=1)
-    targets = torch.cat([labels, labels.roll(1, dims=0)], dim=1)
+    first = labels[:1].flip(-2, -1) if before is None else before
+    targets = torch.cat([labels, torch.cat([first, labels[:-1]])], dim=1)
     grids = {(each.shape[-2], each.shape[-1]) for each in batch.readable.values()}
-    return gather(batch.readable, {grid: to_grid(targets, grid) for grid in grids})
+    moments = gather(batch.readable, {grid: to_grid(targets, grid) for grid in grids})
+    return moments, labels[-1:]
 
 
 def joint_columns(properties: Sequence[Property]) -> dict[str, slice]:
@@ -176,7 +187,8 @@ def score(
         at = thresholds.get((each.name, ""))
         flat = mean.expand(len(trace.prompts), -1, -1, -1)
         put("position", "", flat, cut=None if at is None else float(at[0]))
-        shrunk = {layer.grid: to_grid(batch.labels[each.name], layer.grid) for layer in layers}
+        shown = truth.labels > 0.5 if each.is_binary else truth.labels
+        shrunk = {layer.grid: to_grid(shown.double(), layer.grid) for layer in layers}
         best = {grid: _best_cut(each, maps, truth) for grid, maps in shrunk.items()}
         for layer in layers:
             put("ceiling", layer.name, shrunk[layer.grid], cut=best[layer.grid])

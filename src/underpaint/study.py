@@ -1,6 +1,7 @@
 """The whole study, stage by stage: generate, label, fold, fit, score, summarise."""
 
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +76,7 @@ def carry_out(study: Study, run: Run, progress: Progress) -> dict:
     write_prompts(run, parts)
     if not run.moments.exists():
         write_moments(run, *_fold_all(study, run, progress, spent))
-    sums, position = read_moments(run)
+    sums, position = read_moments(run, study.model.device)
     probes = fit(sums["training"], sums["tuning"], joint_columns(study.properties))
     scores, probes = _score_all(study, run, probes, position, progress, spent)
     write_probes(run, probes)
@@ -91,11 +92,17 @@ def carry_out(study: Study, run: Run, progress: Progress) -> dict:
             "seconds": seconds,
             "seconds_generation": spent["generation"],
             "overhead": seconds / spent["generation"],
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_rss_mb": _peak_rss_mb(),
         },
     }
     write_json(run.summary, summary)
     return summary
+
+
+def _peak_rss_mb() -> float:
+    """Give the most memory this process has held. Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -> Iterator[Batch]:
@@ -128,8 +135,10 @@ def _fold_all(
     done = 0
     for name, part in (("tuning", prompts[:cut]), ("training", prompts[cut:])):
         folded: dict[Cell, Moments] = {}
+        before = None
         for batch in _batches(study, part, spent):
-            folded = merge(folded, fold(batch))
+            moments, before = fold(batch, before)
+            folded = merge(folded, moments)
             means = mean_maps(batch)
             position = {key: position[key] + means[key] for key in means if position} or means
             write_images(run, batch.trace.images, batch.trace.prompts)

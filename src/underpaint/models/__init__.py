@@ -39,7 +39,8 @@ def load(
         id_or_path: "tiny" (embedded), a diffusers folder, or a hub id such as
             "CompVis/stable-diffusion-v1-4". A folder's optional underpaint.json may say
             `{"guidance": 2.5, "resolution": 128}`.
-        device: "auto" takes CUDA, then Apple's GPU, then the CPU.
+        device: "auto" takes CUDA, else the CPU. Apple's GPU has no float64, which the statistics
+            need: it can be asked for by name to generate with, not to run a study on.
         dtype: "float32", "float16", "bfloat16" or "auto": float16 on CUDA, else float32. The VAE
             stays float32: in float16 some decode to black.
         scheduler: "ddim", "lms", "euler" or "dpm++" in place of the model's own.
@@ -93,7 +94,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

@@ -29,7 +29,7 @@ def find_folder(id_or_path: str) -> Path:
         if not (TINY / "model_index.json").exists():
             raise ModelError(
                 f"The embedded model is not in this install: {TINY} has no model_index.json. "
-                "Train it with `underpaint train OUT` and give the path OUT."
+                "Train it with `underpaint train OUT` and use it with `--model OUT/tiny`."
             )
         return TINY
     path = Path(id_or_path).expanduser()

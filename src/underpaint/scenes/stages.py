@@ -123,7 +123,7 @@ def _once(path: Path, make: Callable[[], Tensor]) -> Tensor:
 def measure_all(out: Path, *, count: int, progress: Callable[[str], None]) -> dict[str, float]:
     """Measure `out/tiny` on the held-out shard and captions; write measures.json and a sheet."""
     folder = out / "tiny"
-    model = load(str(folder))
+    model = load(str(folder), device="cpu")
     maps, words = read_readers(folder)
     held_out = read_shards(render_shards(out / "renders", 0, workers=1, progress=progress))
     found = measure_readers(maps, words, held_out) | measure_autoencoder(model, held_out)
