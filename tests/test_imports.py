@@ -31,13 +31,18 @@ ORDER = [
     "summaries",
     "baselines",
     "scoring",
+    "targets",
     "edits",
+    "trials",
     "tables",
     "figures",
     "plots",
     "runs",
     "study",
+    "editing",
+    "strips",
     "site",
+    "cli_edit",
     "cli",
 ]
 """A module imports only from those above it. `scenes` stands aside: only `cli` imports it."""

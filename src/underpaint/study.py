@@ -16,6 +16,7 @@ from .labelers import Labeler
 from .layers import Layer
 from .models import Model
 from .moments import Cell, Moments, merge
+from .plots import draw_all
 from .probes import Probe, ProbeKey
 from .prompts import Prompt, Split
 from .properties import Property
@@ -31,6 +32,7 @@ from .runs import (
 )
 from .scores import Scores, tabulate
 from .scoring import (
+    LATENTS,
     Batch,
     MeanMap,
     choose_thresholds,
@@ -77,7 +79,10 @@ def carry_out(study: Study, run: Run, progress: Progress) -> dict:
     if not run.moments.exists():
         write_moments(run, *_fold_all(study, run, progress, spent))
     sums, position = read_moments(run, study.model.device)
-    probes = fit(sums["training"], sums["tuning"], joint_columns(study.properties))
+    names = [*(layer.name for layer in study.layers), *LATENTS]  # as they run, not by alphabet
+    cells = [(name, step) for name in names for step in range(study.steps)]
+    training = {cell: sums["training"][cell] for cell in cells}
+    probes = fit(training, sums["tuning"], joint_columns(study.properties))
     scores, probes = _score_all(study, run, probes, position, progress, spent)
     write_probes(run, probes)
     write_scores(run, scores)
@@ -95,6 +100,7 @@ def carry_out(study: Study, run: Run, progress: Progress) -> dict:
             "peak_rss_mb": _peak_rss_mb(),
         },
     }
+    draw_all(summary, run.figures, layers=study.layers)
     write_json(run.summary, summary)
     return summary
 

@@ -1,0 +1,184 @@
+"""What an edit aims at: masks that are moved, scaled or drawn, and maps that are translated.
+
+Moves go right and down. A mask that would leave the picture is refused, never cut: a target that
+nobody asked for would be scored as if it had been.
+"""
+
+import math
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from .errors import EditError
+
+RANDOM_MOVE = (90 / 512, 120 / 512)
+"""How far `random_move` goes along each axis: the literature's ±90 to 120 of 512 pixels."""
+
+
+def move_mask(
+    mask: Float[Tensor, "*axes height width"], dx: float, dy: float
+) -> Float[Tensor, "*axes height width"]:
+    """Move a mask to the right by dx and down by dy.
+
+    Args:
+        mask: Foreground is above 0.
+        dx: Below 1 in size a fraction of the picture's width, else whole pixels.
+        dy: The same of its height.
+
+    Raises:
+        EditError: if the mask is empty, would leave the picture, or a move is no number of pixels.
+    """
+    right, down = shift_px(mask, dx, dy)
+    if not _fits(mask, right, down):
+        top, bottom, left, far = _box(mask)
+        height, width = mask.shape[-2:]
+        raise EditError(
+            f"A move by {right},{down} pixels takes the mask (columns {left}–{far}, rows "
+            f"{top}–{bottom}) out of the {width}×{height} picture. Move it by {-left} to "
+            f"{width - 1 - far} across and {-top} to {height - 1 - bottom} down."
+        )
+    return torch.roll(mask, (down, right), dims=(-2, -1))  # nothing comes round: it fits
+
+
+def scale_mask(
+    mask: Float[Tensor, "*axes height width"], factor: float
+) -> Float[Tensor, "*axes height width"]:
+    """Scale a mask about the centre of its bounding box (nearest pixel).
+
+    Raises:
+        EditError: if the factor is not above 0, or the mask is empty, leaves the picture or
+            vanishes.
+    """
+    if not (math.isfinite(factor) and factor > 0):
+        raise EditError(f"A mask cannot be scaled by {factor}. Use a number above 0, such as 1.5.")
+    top, bottom, left, far = _box(mask)
+    height, width = mask.shape[-2:]
+    rows = _scaled_places(height, (top, bottom + 1), factor)
+    cols = _scaled_places(width, (left, far + 1), factor)
+    scaled = mask[..., rows.clamp(0, height - 1)[:, None], cols.clamp(0, width - 1)]
+    scaled = scaled * torch.outer(_inside(rows, height), _inside(cols, width)).to(mask.device)
+    if not (scaled > 0).any():
+        raise EditError(f"Scaled by {factor}, the mask has no pixel left. Scale it by more.")
+    return scaled
+
+
+def translate_map(
+    maps: Float[Tensor, "*axes height width"], dx: float, dy: float
+) -> Float[Tensor, "*axes height width"]:
+    """Translate maps as `move_mask` moves masks, and repeat the edge where nothing comes from.
+
+    Raises:
+        EditError: if a move is as large as the picture, or no number of pixels.
+    """
+    right, down = shift_px(maps, dx, dy)
+    height, width = maps.shape[-2:]
+    if abs(right) >= width or abs(down) >= height:
+        raise EditError(
+            f"A translation by {right},{down} pixels leaves nothing of a {width}×{height} map. "
+            "Translate it by less."
+        )
+    rows = (torch.arange(height) - down).clamp(0, height - 1)
+    cols = (torch.arange(width) - right).clamp(0, width - 1)
+    return maps[..., rows[:, None], cols]
+
+
+def random_move(
+    mask: Float[Tensor, "*axes height width"], random: np.random.Generator
+) -> Float[Tensor, "*axes height width"]:
+    """Move a mask by `RANDOM_MOVE` along each axis, to a random one of the sides with room.
+
+    Raises:
+        EditError: if the mask is empty, or no side has room.
+    """
+    across, along = random.uniform(*RANDOM_MOVE, size=2)
+    for sx, sy in random.permutation(list(product((1, -1), repeat=2))):
+        right, down = shift_px(mask, sx * across, sy * along)
+        if _fits(mask, right, down):
+            return torch.roll(mask, (down, right), dims=(-2, -1))
+    raise EditError(
+        f"The mask has no room for a move by {across:.2f} and {along:.2f} of the picture to any "
+        "side. Move it by less, or scale it."
+    )
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height width"]:
+    """Read a drawn mask: pixels brighter than mid-grey are foreground.
+
+    Args:
+        path: A PNG, or any picture that Pillow reads.
+        size: Height and width that it has to have.
+
+    Raises:
+        EditError: if it cannot be read, has another size, or is all black or all white.
+    """
+    try:
+        with Image.open(path) as picture:
+            grey = np.asarray(picture.convert("L"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise EditError(f"Cannot read the mask {path} ({error}). Save it as a PNG.") from error
+    if grey.shape != size:
+        raise EditError(
+            f"The mask {path} is {grey.shape[1]}×{grey.shape[0]} pixels; pictures are "
+            f"{size[1]}×{size[0]}. Draw it at that size."
+        )
+    mask = torch.from_numpy((grey > 127).astype(np.float32))[None]
+    if not 0 < mask.mean() < 1:
+        colour = "white" if mask.any() else "black"
+        raise EditError(
+            f"The mask {path} is all {colour}: it says no place. Paint the object white on black."
+        )
+    return mask
+
+
+def shift_px(maps: Float[Tensor, "*axes height width"], dx: float, dy: float) -> tuple[int, int]:
+    """Turn a move into whole pixels: fractions of the picture below 1 in size, else pixels.
+
+    Raises:
+        EditError: if a move is not finite, or is pixels and not whole.
+    """
+    for each in (dx, dy):
+        if not math.isfinite(each) or (abs(each) >= 1 and each != round(each)):
+            raise EditError(
+                f"Cannot move by {each}. Give whole pixels, or below 1 a fraction of the picture."
+            )
+    height, width = maps.shape[-2:]
+    return (
+        round(dx * width) if abs(dx) < 1 else round(dx),
+        round(dy * height) if abs(dy) < 1 else round(dy),
+    )
+
+
+def _box(mask: Tensor) -> tuple[int, int, int, int]:
+    """Find the first and last row, then column, that hold foreground."""
+    found = (mask > 0).flatten(end_dim=-3).any(dim=0) if mask.ndim > 2 else mask > 0
+    if not found.any():
+        raise EditError("The mask is empty: there is no object to move. Use another prompt.")
+    rows, cols = found.any(dim=1).nonzero(), found.any(dim=0).nonzero()
+    return int(rows[0]), int(rows[-1]), int(cols[0]), int(cols[-1])
+
+
+def _fits(mask: Tensor, right: int, down: int) -> bool:
+    top, bottom, left, far = _box(mask)
+    height, width = mask.shape[-2:]
+    return top + down >= 0 and bottom + down < height and left + right >= 0 and far + right < width
+
+
+def _scaled_places(size: int, span: tuple[int, int], factor: float) -> Tensor:
+    """Say which pixel each one comes from along one axis, whether or not there is such a pixel."""
+    centre, half = sum(span) / 2, (span[1] - span[0]) / 2
+    if centre - factor * half < 0 or centre + factor * half > size:
+        raise EditError(
+            f"Scaled by {factor}, the mask spans {centre - factor * half:.0f} to "
+            f"{centre + factor * half:.0f} of {size} pixels and leaves the picture. Use "
+            f"{min(centre, size - centre) / half:.2f} at most."
+        )
+    return (centre + (torch.arange(size) + 0.5 - centre) / factor).floor().long()
+
+
+def _inside(places: Tensor, size: int) -> Tensor:
+    return ((places >= 0) & (places < size)).float()

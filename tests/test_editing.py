@@ -1,0 +1,281 @@
+"""Edits of a whole run on a random model, with a labeler that sees a box at the brightest place."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from click.testing import CliRunner
+from PIL import Image
+
+import worlds
+from underpaint import cli_edit, runs
+from underpaint.cli import Commands
+from underpaint.editing import Setup, check_run, edit_all
+from underpaint.errors import EditError, RunError
+from underpaint.labelers import Labeler
+from underpaint.layers import find_layers
+from underpaint.prompts import Prompt, split_prompts
+from underpaint.properties import SALIENCY
+from underpaint.study import Study, carry_out
+from underpaint.targets import move_mask, random_move
+from underpaint.trials import Trial, edit_scores, summarise_edits
+
+STEPS = 2
+
+
+def brightest(images):
+    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), 4, stride=1)
+    place = grey.flatten(1).argmax(dim=1)
+    mask = torch.zeros(len(images), 1, *images.shape[-2:])
+    for each, at in zip(mask, place.tolist(), strict=True):
+        row, col = divmod(at, grey.shape[-1])
+        each[0, row : row + 4, col : col + 4] = 1
+    return {"saliency": mask}
+
+
+LOOK = Labeler("brightest", ("saliency",), "MIT", brightest)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, model):
+    """Carry out a small study once; tests that write into it take a copy."""
+    layers = find_layers(model)
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(24)]
+    split = split_prompts(prompts)
+    settings = {
+        "model": "world",
+        "fingerprint": model.fingerprint,
+        "scheduler": "DDIMScheduler",
+        "steps": STEPS,
+        "guidance": 3.0,
+        "layers": [layer.name for layer in layers],
+    }
+    run = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
+    carry_out(
+        Study(model, (LOOK,), (SALIENCY,), layers, split, STEPS, 3.0, 8), run, lambda *_: None
+    )
+    return run
+
+
+@pytest.fixture
+def setup(model, finished):
+    return Setup(
+        model=model,
+        labelers=(LOOK,),
+        probes=runs.read_probes(finished, model.device),
+        moments=runs.read_moments(finished, model.device)[0]["training"],
+        layers=find_layers(model)[-2:],
+        steps=STEPS,
+        guidance=3.0,
+        batch=4,
+    )
+
+
+def trial(control="none", strength=1.0):
+    return Trial("random moves", "test", control, strength, 0, STEPS - 1, "up.*")
+
+
+def edited(setup, aims=(random_move,), **changes):
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(6)]
+    return edit_all(setup, trial(**changes), prompts, list(aims), lambda *_: None)
+
+
+def test_scores_know_where_the_object_is_and_what_stayed():
+    before = torch.full((1, 3, 8, 8), 0.5)
+    after = before.clone()
+    after[..., 4:] += 0.1  # half of the picture, half of the background
+    old, target = torch.zeros(2, 1, 1, 8, 8)
+    old[..., :2, :4] = 1
+    target[..., :2, 4:] = 1
+    found = edit_scores(before, after, old=old > 0.5, now=target > 0.5, target=target)
+    assert {name: float(each) for name, each in found.items()} == {
+        "dice_target": 1.0,
+        "dice_old": 0.0,
+        "dice_unedited": 0.0,
+        "background_psnr": pytest.approx(-10 * math.log10(0.01 / 2), abs=1e-4),
+    }
+
+
+def test_an_untouched_background_is_infinitely_good_and_none_is_undefined():
+    picture, everything = torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
+    nowhere = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    same = edit_scores(picture, picture, old=nowhere, now=nowhere, target=0 * everything)
+    assert same["background_psnr"].item() == float("inf")
+    assert same["dice_target"].isnan().all()
+    whole = edit_scores(picture, picture, old=nowhere, now=nowhere, target=everything)
+    assert whole["background_psnr"].isnan().all()
+
+
+def test_an_edit_of_no_strength_changes_no_picture(setup):
+    rows, shown = edited(setup, strength=0.0)
+    assert (rows["dice_old"] == 1).all()
+    assert (rows["dice_target"] == rows["dice_unedited"]).all()
+    assert np.isinf(rows["background_psnr"]).all()
+    assert torch.equal(shown[0].before, shown[0].after)
+    entry = summarise_edits(rows)[0]
+    assert entry["background_psnr"]["mean"] is None
+    assert entry["gain"]["mean"] == 0
+
+
+def test_every_trial_meets_the_same_targets_whatever_the_batch(setup):
+    tables = [edited(setup, aims=[random_move] * 2, control=c)[0] for c in ("none", "random")]
+    small = Setup(**{**vars(setup), "batch": 5})
+    tables.append(edited(small, aims=[random_move] * 2)[0])
+    tables = [table.sort_values(["image", "aim"], ignore_index=True) for table in tables]
+    assert len(tables[0]) == 12
+    assert tables[0]["dice_unedited"].equals(tables[1]["dice_unedited"])
+    assert tables[0]["dice_unedited"].equals(tables[2]["dice_unedited"])
+    assert not tables[0]["background_psnr"].equals(tables[1]["background_psnr"])
+    np.testing.assert_allclose(
+        tables[0]["background_psnr"], tables[2]["background_psnr"], rtol=1e-2
+    )
+
+
+def test_a_picture_that_cannot_be_edited_is_counted_with_its_reason(setup):
+    def only_some(old, random):
+        if random.random() < 0.5:
+            raise EditError("No room.")
+        return random_move(old, random)
+
+    rows, _ = edited(setup, aims=[only_some])
+    out = rows["left_out"] == "No room."
+    assert 0 < out.sum() < 6
+    assert rows.loc[out, "dice_target"].isna().all()
+    assert rows.loc[~out, "dice_target"].notna().all()
+    entry = summarise_edits(rows)[0]
+    assert (entry["images"], entry["left_out"]) == (6, out.sum())
+    assert entry["dice_target"]["undefined"] == out.sum()
+
+
+def test_if_nothing_can_be_edited_the_first_reason_is_given(setup):
+    far = 20.0
+    with pytest.raises(EditError, match=r"No picture could be edited\. A move by 20,0 pixels"):
+        edited(setup, aims=[lambda old, _: move_mask(old, far, 0.0)])
+
+
+def test_the_summary_compares_with_the_random_control_image_by_image(setup):
+    rows = pd.concat([edited(setup, control=c)[0] for c in ("none", "weight", "adam", "random")])
+    entries = {entry["control"]: entry for entry in summarise_edits(rows)}
+    assert "above_random" not in entries["random"]
+    for control in ("none", "weight", "adam"):
+        own, random = entries[control], entries["random"]
+        expected = own["dice_target"]["mean"] - random["dice_target"]["mean"]
+        assert own["above_random"]["mean"] == pytest.approx(expected)
+    assert entries["none"]["steps"] == [1, STEPS]
+    json.dumps(list(entries.values()), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "scheduler"])
+def test_probes_of_another_model_or_scheduler_are_refused(finished, model, name):
+    settings = runs.read_json(finished.settings)
+    check_run(settings, model)
+    with pytest.raises(RunError, match=f"fitted on world with {name} other, and this model has"):
+        check_run({**settings, name: "other"}, model)
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """Copy the finished run."""
+    copy = runs.Run(tmp_path / "run")
+    copy.folder.mkdir()
+    for path in finished.folder.iterdir():
+        if path.is_file():
+            (copy.folder / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def command(run, monkeypatch):
+    """Call `underpaint edit` on that run, with the random model in place of one from disk."""
+    monkeypatch.setattr(cli_edit, "load", lambda *_, **__: worlds.model())
+    monkeypatch.setattr(cli_edit, "tiny_labeler", lambda _device: LOOK)
+    group = Commands("main", commands={"edit": cli_edit.edit})
+
+    def call(*arguments):
+        asked = ["edit", str(run.folder), "--layers", "up.*", *map(str, arguments)]
+        return CliRunner().invoke(group, asked)
+
+    return call
+
+
+def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, run):
+    for control, seed in (("none", 0), ("random", 0), ("random", 1), ("none", 0)):
+        result = command("--control", control, "--count", 2, "--seed", seed)
+        assert result.exit_code == 0, result.output
+    assert "Median Dice to the target" in result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    tests = len(runs.read_split(run, "test"))
+    assert rows.groupby("control").size().to_dict() == {"none": 2 * tests, "random": 4 * tests}
+    summary = runs.read_json(run.summary)
+    assert [entry["control"] for entry in summary["edits"]] == ["random", "random", "none"]
+    assert "above_random" in summary["edits"][-1]
+    assert "properties" in summary
+    assert (run.figures / "edit-random-moves-test-none-3.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("kept", [pd.DataFrame({"control": ["none"]}), None])
+def test_a_table_that_cannot_be_added_to_is_refused_and_left(command, run, kept):
+    path = run.folder / "edits.parquet"
+    path.write_bytes(b"dear") if kept is None else kept.to_parquet(path)
+    written = path.read_bytes()
+    result = command("--count", 1)
+    assert result.exit_code == 1
+    assert "edits.parquet" in result.output
+    assert "Delete it" in result.output
+    assert path.read_bytes() == written
+
+
+def test_the_command_moves_the_object_of_one_prompt(command, run):
+    prompt = runs.read_split(run, "test")[0]
+    moves = [command("--prompt", prompt.index, "--move", m) for m in ("0.25,0", "-4,0")]
+    assert 0 in [each.exit_code for each in moves], moves[0].output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["prompts"]) == {f"prompt {prompt.index}"}
+    assert runs.read_json(run.summary)["edits"][0]["dice_target"]["low"] is None  # one prompt
+
+
+def test_the_command_paints_a_drawn_mask(command, run, tmp_path):
+    drawn = np.zeros((16, 16), dtype=np.uint8)
+    drawn[2:8, 8:14] = 255
+    Image.fromarray(drawn).save(tmp_path / "here.png")
+    result = command("--mask", tmp_path / "here.png", "--steps", "1-2")
+    assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["target"]) == {"mask here.png"}
+    assert set(rows["last_step"]) == {1}
+
+
+def test_a_strength_beyond_what_was_measured_is_warned_of(command):
+    result = command("--strength", 50, "--count", 1)
+    assert result.exit_code == 0, result.output
+    assert "beyond what was measured, 0 to 6" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--move", "1"], "--move '1' is not DX,DY"),
+        (["--move", "1,2", "--mask", "x.png"], "Give one of them"),
+        (["--scale", "-1"], "A mask cannot be scaled by -1"),
+        (["--mask", "none.png"], "Cannot read the mask none.png"),
+        (["--move", "16,0"], "No picture could be edited. A move by 16,0 pixels"),
+        (["--steps", "0-1"], "--steps '0-1' is no span of this run's steps 1 to 2"),
+        (["--steps", "2-3"], "is no span"),
+        (["--steps", "2-1"], "is no span"),
+        (["--count", "0"], "--count is 0"),
+        (["--prompt", "99"], "No prompt has index 99"),
+        (["--layers", "side.*"], "No layer matches 'side.*'"),
+        (["--strength", "nan"], "give a finite strength"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_the_run_alone(command, run, arguments, words):
+    result = command(*arguments)
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert not (run.folder / "edits.parquet").exists()
+    assert "edits" not in runs.read_json(run.summary)
