@@ -48,7 +48,7 @@ def done(tmp_path_factory):
 
 def test_every_source_is_scored_on_the_same_images(done):
     run, _ = done
-    rows = runs.read_scores(run).rows
+    rows = runs.read_table(run.scores)
     sources = set(rows["source"])
     assert sources == {"probe", "latent", "shuffled", "image", "estimate", "position", "ceiling"}
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
@@ -56,7 +56,7 @@ def test_every_source_is_scored_on_the_same_images(done):
 
 
 def test_the_label_on_its_own_grid_bounds_every_mask_probe(done):
-    rows = runs.read_scores(done[0]).rows
+    rows = runs.read_table(done[0].scores)
     dice = rows[rows["metric"] == "dice"].pivot_table(
         index=["layer", "step", "image"], columns="source", values="value", observed=True
     )
@@ -68,7 +68,7 @@ def test_the_label_on_its_own_grid_bounds_every_mask_probe(done):
 def test_no_prompt_stands_on_two_sides(done):
     run, _ = done
     texts = [{p.text for p in runs.read_split(run, s)} for s in ("train", "validation", "test")]
-    rows = runs.read_scores(run).rows
+    rows = runs.read_table(run.scores)
     assert not set(rows["prompt"]) & {p.casefold() for p in texts[0]}
 
 
@@ -89,7 +89,7 @@ def test_scores_do_not_depend_on_the_batch_size(done, tmp_path):
     keys = ["source", "property", "layer", "step", "metric", "image"]
     tables = [
         pd.DataFrame(rows).astype(dict.fromkeys(keys, str))
-        for rows in (runs.read_scores(done[0]).rows, runs.read_scores(other).rows)
+        for rows in (runs.read_table(done[0].scores), runs.read_table(other.scores))
     ]
     joined = tables[0].merge(tables[1], on=keys, suffixes=("", "_other"))
     assert len(joined) == len(tables[0])

@@ -13,9 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import runs
+from .cli_edit import edit
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_steps
-from .labelers import Labeler, tiny_labeler
+from .labelers import labelers_for
 from .layers import find_layers, select_layers
 from .models import Model, load
 from .prompts import Prompt, Split, read_prompts, split_prompts
@@ -38,6 +39,9 @@ class Commands(click.Group):
 @click.version_option(package_name="underpaint")
 def main() -> None:
     """See, measure and use the 3D scene inside a diffusion model before any eye can."""
+
+
+main.add_command(edit)
 
 
 def _options(*options: Callable) -> Callable:
@@ -91,7 +95,13 @@ def run(
     chosen = _properties(properties)
     model = load(model_id, device=device, dtype=dtype)
     layers = select_layers(find_layers(model), glob)
-    labelers = _labelers(model)
+    labelers = labelers_for(model)
+    if Path(model_id).name != "tiny":
+        click.echo(
+            f"Labels for {model_id} come from the reader of rendered scenes, the only one there "
+            "is yet: on other pictures they mean little.",
+            err=True,
+        )
     split = _split(prompts, count=count, seed=seed)
     if labelers[0].name == "tiny":
         _say_unknown(split)
@@ -237,20 +247,6 @@ def _properties(names: str) -> tuple[Property, ...]:
     return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
 
 
-def _labelers(model: Model) -> tuple[Labeler, ...]:
-    """Take the labeler that a trained folder brings along, else the embedded one."""
-    folder = Path(model.name).expanduser()
-    if (folder / "map_reader.safetensors").exists():
-        return (tiny_labeler(model.device, folder),)
-    if model.name != "tiny":
-        click.echo(
-            f"Labels for {model.name} come from the reader of rendered scenes, the only one there "
-            "is yet: on other pictures they mean little.",
-            err=True,
-        )
-    return (tiny_labeler(model.device),)
-
-
 def _digest(split: Split) -> str:
     """Name the prompts of a split, so that a run is never mixed with another's."""
     parts = (split.train, split.validation, split.test)
@@ -309,7 +305,7 @@ def _draw(
     path = folder.figures / f"steps-{prompt.index:05d}.png"
     draw_steps(
         model,
-        _labelers(model),
+        labelers_for(model),
         properties,
         traced,
         probes=probes,

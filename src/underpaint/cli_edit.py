@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from . import runs
 from .editing import CONTROLS, Aim, Setup, check_run, edit_all
 from .errors import EditError, PromptError, RunError
-from .labelers import Labeler, tiny_labeler
+from .labelers import labelers_for
 from .layers import find_layers, select_layers
-from .models import Model, load
+from .models import load
 from .moments import merge
 from .prompts import Prompt
 from .strips import draw_strip
@@ -86,7 +86,7 @@ def edit(
     sums, _ = runs.read_moments(run, model.device)
     setup = Setup(
         model=model,
-        labelers=(_labeler(model),),
+        labelers=labelers_for(model),
         probes=runs.read_probes(run, model.device),
         moments=reduce(merge, sums.values()),
         layers=select_layers(known, glob),
@@ -107,14 +107,6 @@ def edit(
     path = run.figures / f"edit-{_slug(trial)}.png"
     draw_strip(shown, title=_title(trial), path=path)
     click.echo(f"{_line(entries[-1])}\nPicture: {path}")
-
-
-def _labeler(model: Model) -> Labeler:
-    """Take the labeler that a trained folder brings along, else the embedded one."""
-    folder = Path(model.name).expanduser()
-    if (folder / "map_reader.safetensors").exists():
-        return tiny_labeler(model.device, folder)
-    return tiny_labeler(model.device)
 
 
 def _span(text: str | None, steps: int) -> tuple[int, int]:
@@ -178,15 +170,11 @@ def _warn(strength: float) -> None:
 
 def _read_kept(run: runs.Run) -> pd.DataFrame | None:
     """Read edits.parquet, if there is one, before any time is spent on editing."""
-    path = run.folder / "edits.parquet"
-    if not path.exists():
+    if not run.edits.exists():
         return None
-    try:
-        kept = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"Cannot read {path} ({error}). Delete it to begin anew.") from error
+    kept = runs.read_table(run.edits)
     if missing := sorted({*edit_columns(), *MEASURES} - set(kept.columns)):
-        raise RunError(f"{path} has no column {missing[0]}. Delete it to begin anew.")
+        raise RunError(f"{run.edits} has no column {missing[0]}. Delete it to begin anew.")
     return kept
 
 
@@ -195,15 +183,7 @@ def _keep(run: runs.Run, kept: pd.DataFrame | None, rows: pd.DataFrame) -> pd.Da
     if kept is not None:
         is_same = (kept[edit_columns()] == rows[edit_columns()].iloc[0]).all(axis=1)
         rows = pd.concat([pd.DataFrame(kept[~is_same]), rows], ignore_index=True)
-    path = run.folder / "edits.parquet"
-    part = path.with_name(path.name + ".part")
-    try:
-        rows.to_parquet(part, index=False)
-        part.replace(path)
-    except OSError as error:
-        raise RunError(f"Cannot write {path} ({error}). Make room.") from error
-    finally:
-        part.unlink(missing_ok=True)
+    runs.write_table(run.edits, rows)
     return rows
 
 

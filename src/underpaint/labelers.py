@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .errors import LabelError
+from .models import Model
 from .models.readers import MAPS, MapReader
 from .models.weights import TINY
 from .properties import Property
@@ -50,6 +51,17 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     reader = reader.eval().to(device)
     return Labeler("tiny", tuple(MAPS), "MIT", reader)
+
+
+def labelers_for(model: Model) -> tuple[Labeler, ...]:
+    """Take the labeler that a trained folder brings along, else the embedded one.
+
+    Raises:
+        LabelError: if neither is there.
+    """
+    folder = Path(model.name).expanduser()
+    has_own = (folder / "map_reader.safetensors").exists()
+    return (tiny_labeler(model.device, folder if has_own else TINY),)
 
 
 @torch.no_grad()

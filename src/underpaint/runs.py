@@ -24,7 +24,6 @@ from .errors import RunError
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
-from .scores import Scores
 from .scoring import MeanMap
 
 SCHEMA = 1
@@ -55,6 +54,11 @@ class Run:
     def scores(self) -> Path:
         """Every score of every source on every held-out picture."""
         return self.folder / "scores.parquet"
+
+    @property
+    def edits(self) -> Path:
+        """Every score of every edited picture."""
+        return self.folder / "edits.parquet"
 
     @property
     def summary(self) -> Path:
@@ -254,23 +258,21 @@ def read_probes(
     }
 
 
-def write_scores(run: Run, scores: Scores) -> None:
-    """Write scores as Parquet."""
-    _write(run.scores, lambda part: scores.rows.to_parquet(part, index=False))
+def write_table(path: Path, rows: pd.DataFrame) -> None:
+    """Write a table as Parquet."""
+    _write(path, lambda part: rows.to_parquet(part, index=False))
 
 
-def read_scores(run: Run) -> Scores:
-    """Read scores back.
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet table back.
 
     Raises:
-        RunError: if they are not there or not whole.
+        RunError: if it is not there or not whole.
     """
     try:
-        return Scores(pd.read_parquet(run.scores))
+        return pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise RunError(
-            f"Cannot read {run.scores} ({error}). Run `underpaint run` again."
-        ) from error
+        raise RunError(f"Cannot read {path} ({error}). Delete it to begin anew.") from error
 
 
 class _disk:

@@ -28,7 +28,7 @@ from .runs import (
     write_moments,
     write_probes,
     write_prompts,
-    write_scores,
+    write_table,
 )
 from .scores import Scores, tabulate
 from .scoring import (
@@ -85,7 +85,7 @@ def carry_out(study: Study, run: Run, progress: Progress) -> dict:
     probes = fit(training, sums["tuning"], joint_columns(study.properties))
     scores, probes = _score_all(study, run, probes, position, progress, spent)
     write_probes(run, probes)
-    write_scores(run, scores)
+    write_table(run.scores, scores.rows)
     seconds = time.perf_counter() - begun
     summary = {
         "schema": 1,
