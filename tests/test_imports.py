@@ -39,6 +39,7 @@ ORDER = [
     "plots",
     "runs",
     "study",
+    "bench",
     "editing",
     "strips",
     "site",
