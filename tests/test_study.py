@@ -13,6 +13,7 @@ from underpaint import cli, runs
 from underpaint.errors import LabelError, RunError
 from underpaint.labelers import Labeler, label, tiny_labeler
 from underpaint.layers import find_layers
+from underpaint.models import permuted
 from underpaint.models.readers import MapReader
 from underpaint.probes import Probe
 from underpaint.prompts import Prompt, split_prompts
@@ -33,9 +34,9 @@ LOOK = Labeler("brightness", ("saliency", "depth"), "MIT", brightness)
 def study(batch):
     model = random_model()
     prompts = [Prompt(f"thing {i}", i, i) for i in range(40)]
-    return Study(
-        model, (LOOK,), (SALIENCY, DEPTH), find_layers(model), split_prompts(prompts), 2, 3.0, batch
-    )
+    layers, split = find_layers(model), split_prompts(prompts)
+    control = permuted(model.denoiser, seed=0)
+    return Study(model, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, control)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,9 @@ def test_every_source_is_scored_on_the_same_images(done):
     run, _ = done
     rows = runs.read_table(run.scores)
     sources = set(rows["source"])
-    assert sources == {"probe", "latent", "shuffled", "image", "estimate", "position", "ceiling"}
+    assert sources == {
+        "probe", "latent", "shuffled", "random", "image", "estimate", "position", "ceiling",
+    }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1
 

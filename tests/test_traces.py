@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import diffusers
 import pytest
 import torch
@@ -6,7 +8,7 @@ from einops import rearrange
 import worlds
 from underpaint.errors import EditError, ModelError, PromptError, SchedulerError
 from underpaint.layers import find_layers
-from underpaint.models import decode
+from underpaint.models import decode, permuted
 from underpaint.prompts import Prompt
 from underpaint.schedules import swap
 from underpaint.traces import trace
@@ -293,3 +295,31 @@ def test_a_diffusion_transformer_with_flow_matching_is_traced_too():
     assert torch.equal(stopped.latents, seen.latents[:3])
     resumed = trace(model, worlds.PROMPTS, steps=STEPS, start=(stopped.final, 3))
     torch.testing.assert_close(resumed.final, seen.final, atol=1e-4, rtol=1e-4)
+
+
+def test_a_shadow_of_the_same_weights_sees_what_the_model_sees(model):
+    layers = find_layers(model)
+    twin = deepcopy(model.denoiser)
+    traced = trace(model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers, shadow=twin)
+    for layer in layers:
+        torch.testing.assert_close(traced.shadows[layer], traced.activations[layer])
+
+
+def test_a_permuted_shadow_sees_otherwise_and_changes_nothing(model):
+    layers = find_layers(model)[:2]
+    shadow = permuted(model.denoiser, seed=0)
+    alone = trace(model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers)
+    traced = trace(model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers, shadow=shadow)
+    assert torch.equal(traced.final, alone.final)
+    for layer in layers:
+        assert torch.equal(traced.activations[layer], alone.activations[layer])
+        assert not torch.allclose(traced.shadows[layer], alone.activations[layer])
+    hooked = [m for net in (model.denoiser, shadow) for m in net.modules() if m._forward_hooks]
+    assert not hooked
+    assert not model.denoiser._forward_pre_hooks
+
+
+def test_permuting_keeps_each_weights_values(model):
+    shuffled = dict(permuted(model.denoiser, seed=1).named_parameters())
+    for name, weight in model.denoiser.named_parameters():
+        assert torch.equal(weight.flatten().sort().values, shuffled[name].flatten().sort().values)

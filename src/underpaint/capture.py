@@ -63,6 +63,27 @@ def tapped(denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int) -> Itera
 
 
 @contextmanager
+def shadowed(denoiser: nn.Module, shadow: nn.Module, *, images: int) -> Iterator[None]:
+    """Run a second denoiser on what the first is given, before it, while the block runs.
+
+    It gets the last `images` of every tensor that covers the whole guidance batch: the conditional
+    half. What it returns is thrown away; tap it to see what it makes of real latents.
+    """
+
+    def half(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: half(each) for key, each in value.items()}
+        is_whole = isinstance(value, Tensor) and value.ndim > 0 and len(value) == 2 * images
+        return value[-images:] if is_whole else value
+
+    def follow(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+        shadow(*map(half, args), **half(kwargs))
+
+    with denoiser.register_forward_pre_hook(follow, with_kwargs=True):
+        yield
+
+
+@contextmanager
 def watched(scheduler: Any, record: Record) -> Iterator[None]:
     """Call `record` before every `scheduler.step` while the block runs, then stop watching."""
     step = scheduler.step

@@ -19,7 +19,7 @@ from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_steps
 from .labelers import labelers_for
 from .layers import find_layers, select_layers
-from .models import Model, load
+from .models import Model, load, permuted
 from .prompts import Prompt, Split, read_prompts, split_prompts
 from .properties import PROPERTIES, Property
 from .study import Study, carry_out
@@ -74,6 +74,7 @@ _RUNNING = _options(
     "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
 )
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
+@click.option("--quick", is_flag=True, help="Leave out the control that runs a second network.")
 @_RUNNING
 def run(
     out: Path,
@@ -86,6 +87,7 @@ def run(
     glob: str,
     properties: str,
     seed: int,
+    quick: bool,
     device: str,
     dtype: str,
 ) -> None:
@@ -120,12 +122,14 @@ def run(
         "dtype": str(model.dtype),
         "count": count,
         "seed": seed,
+        "quick": quick,
     }
     folder = runs.open_run(out, settings)
     if folder.summary.exists():
         click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
         return
-    study = Study(model, labelers, chosen, layers, split, steps, strength, batch)
+    control = None if quick else permuted(model.denoiser, seed=seed)
+    study = Study(model, labelers, chosen, layers, split, steps, strength, batch, control)
     with _progress() as bar:
         carry_out(study, folder, _reporter(bar))
     path = _draw(folder, model, chosen, split.test[0], steps, strength)

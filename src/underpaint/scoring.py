@@ -7,6 +7,7 @@ Sources
     probe     one layer's activation, one linear map
     latent    the same on x_t and on the estimate of x_0 themselves, as layers "x_t" and "x_0"
     shuffled  the same as probe, fitted to the labels of the image before
+    random    the same as probe on a permuted denoiser, shown the same latents
     image     the labeler on decoded x_t
     estimate  the labeler on the decoded estimate of x_0
     position  the mean label map of the training pictures
@@ -34,6 +35,8 @@ from .traces import Trace
 SHUFFLED = "shuffled "
 """What stands before a property's name where its labels are other images'."""
 LATENTS = ("x_t", "x_0")
+RANDOM = "random "
+"""What stands before a layer's name where it is the permuted denoiser's."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def labelled(trace: Trace, labelers: Sequence[Labeler], properties: Sequence[Pro
     maps = label(labelers, properties, trace.images)
     labels = {each.name: normalise(each, maps[each.name]) for each in properties}
     readable = {layer.name: each for layer, each in trace.activations.items()}
+    readable |= {RANDOM + layer.name: each for layer, each in trace.shadows.items()}
     return Batch(trace, labels, readable | {"x_t": trace.latents, "x_0": trace.estimates})
 
 
@@ -175,12 +179,13 @@ def score(
         for (name, layer), maps in read_maps.items():
             if name.removeprefix(SHUFFLED) != each.name:
                 continue
-            if name != each.name and layer in LATENTS:
-                continue
-            own = "latent" if layer in LATENTS else "probe"
+            own = _source_of(layer)
             source = own if name == each.name else "shuffled"
+            if source == "shuffled" and own != "probe":
+                continue
             cut = thresholds.get((name, layer))
-            put(source, layer, maps, cut=None if cut is None else cut[:, None, None, None, None])
+            cut = None if cut is None else cut[:, None, None, None, None]
+            put(source, layer.removeprefix(RANDOM), maps, cut)
         for source, maps in looked_at.items():
             put(source, "", maps[each.name], 0.5 if each.is_binary else None)
         mean = position[each.name].mean.to(trace.images.device)
@@ -193,6 +198,12 @@ def score(
         for layer in layers:
             put("ceiling", layer.name, shrunk[layer.grid], cut=best[layer.grid])
     return blocks
+
+
+def _source_of(layer: str) -> str:
+    if layer in LATENTS:
+        return "latent"
+    return "random" if layer.startswith(RANDOM) else "probe"
 
 
 def _best_cut(

@@ -9,6 +9,7 @@ from functools import reduce
 from operator import add
 
 import torch
+from torch import nn
 
 from .errors import PromptError
 from .fitting import fit
@@ -33,6 +34,7 @@ from .runs import (
 from .scores import Scores, tabulate
 from .scoring import (
     LATENTS,
+    RANDOM,
     Batch,
     MeanMap,
     choose_thresholds,
@@ -55,7 +57,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Study:
-    """What to study, and how."""
+    """What to study, and how. `control` is a permuted denoiser for the source "random", or None."""
 
     model: Model
     labelers: tuple[Labeler, ...]
@@ -65,6 +67,7 @@ class Study:
     steps: int
     guidance: float
     batch: int
+    control: nn.Module | None = None
 
 
 def carry_out(study: Study, run: Run, progress: Progress) -> dict:
@@ -79,7 +82,8 @@ def carry_out(study: Study, run: Run, progress: Progress) -> dict:
     if not run.moments.exists():
         write_moments(run, *_fold_all(study, run, progress, spent))
     sums, position = read_moments(run, study.model.device)
-    names = [*(layer.name for layer in study.layers), *LATENTS]  # as they run, not by alphabet
+    own = [layer.name for layer in study.layers]  # as they run, not by alphabet
+    names = [*own, *LATENTS, *(RANDOM + name for name in own if study.control is not None)]
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
     probes = fit(training, sums["tuning"], joint_columns(study.properties))
@@ -120,6 +124,7 @@ def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -
             steps=study.steps,
             guidance=study.guidance,
             layers=study.layers,
+            shadow=study.control,
         )
         spent["generation"] += time.perf_counter() - begun
         yield labelled(traced, study.labelers, study.properties)
@@ -172,7 +177,7 @@ def _score_all(
     total = len(study.split.validation) + len(study.split.test)
     for batch in _batches(study, study.split.validation, spent):
         reads.append(readings(probes, batch))
-        bare = replace(batch.trace, activations={})
+        bare = replace(batch.trace, activations={}, shadows={})
         held.append(replace(batch, trace=bare, readable={}))
         progress("held-out pictures", sum(len(b.trace.prompts) for b in held), total)
     joined = {key: torch.cat([each[key] for each in reads], dim=1) for key in reads[0]}

@@ -6,15 +6,16 @@ activations, and the scheduler's step, for the latents x_t and the estimate of x
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from .capture import Tap, tapped, watched
+from .capture import Tap, shadowed, tapped, watched
 from .errors import EditError, ModelError, PromptError, SchedulerError
 from .layers import Layer
 from .models import Model, decode
@@ -38,6 +39,7 @@ class Trace:
         final: x_t after the last step taken; `start=(trace.final, step)` goes on from it.
         activations: Conditional half of the guidance batch only; grids differ between layers.
         first_step: Step of the whole run that comes first here.
+        shadows: The same layers of the shadow denoiser, if there was one.
     """
 
     prompts: tuple[Prompt, ...]
@@ -49,6 +51,9 @@ class Trace:
     # A leading underscore: sizes that differ between the entries of one mapping.
     activations: dict[Layer, Float[Tensor, "step image _channel _row _col"]]
     first_step: int = 0
+    shadows: dict[Layer, Float[Tensor, "step image _channel _row _col"]] = field(
+        default_factory=dict
+    )
 
 
 @torch.no_grad()
@@ -62,6 +67,7 @@ def trace(
     edits: Mapping[Layer, Tap] | None = None,
     stop_at: int | None = None,
     start: tuple[Float[Tensor, "image latent lrow lcol"], int] | None = None,
+    shadow: nn.Module | None = None,
 ) -> Trace:
     """Generate one image for each prompt and keep what the model showed on the way.
 
@@ -79,6 +85,7 @@ def trace(
             returns takes their place, there and in `activations`.
         stop_at: Stop after this many steps of the run; images then show the last estimate.
         start: Latents x_t, as in `Trace.latents` or `Trace.final`, and the step they enter.
+        shadow: A denoiser of the same build that is shown the same latents, as a control.
 
     Raises:
         PromptError: if there are no prompts.
@@ -111,17 +118,26 @@ def trace(
         )
         for layer in {**dict.fromkeys(layers), **(edits or {})}
     }
+    shade: dict[Layer, Tensor] = {}
+    followers = {
+        layer.module: _tap(
+            layer, edit=None, kept=shade, images=len(prompts), steps=count, first_step=first_step
+        )
+        for layer in layers
+    }
     seen: list[tuple[float, Tensor, Tensor]] = []
 
     def record(out: Tensor, timestep: Any, sample: Tensor) -> None:
         x, estimate = observe(scheduler, out, timestep, sample, step=len(seen))
         seen.append((float(timestep), x, estimate))
 
-    with (
-        substituted(model.pipeline, scheduler),
-        tapped(model.denoiser, taps, steps=count),
-        watched(scheduler, record),
-    ):
+    with ExitStack() as opened:
+        opened.enter_context(substituted(model.pipeline, scheduler))
+        opened.enter_context(tapped(model.denoiser, taps, steps=count))
+        opened.enter_context(watched(scheduler, record))
+        if shadow is not None:
+            opened.enter_context(tapped(shadow, followers, steps=count))
+            opened.enter_context(shadowed(model.denoiser, shadow, images=len(prompts)))
         final = as_seen(scheduler, model.pipeline(**request).images, scheduler.timesteps[-1])
 
     timesteps, latents, estimates = zip(*seen, strict=True)
@@ -134,6 +150,7 @@ def trace(
         final=final,
         activations={layer: kept[layer] for layer in layers},
         first_step=first_step,
+        shadows=shade,
     )
 
 

@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..schedules import swap
-from .model import DEFAULT_GUIDANCE, Model, decode, encode
+from .model import DEFAULT_GUIDANCE, Model, decode, encode, permuted
 from .weights import (
     check_weights,
     find_folder,
@@ -23,7 +23,7 @@ from .weights import (
     read_index,
 )
 
-__all__ = ["Model", "decode", "encode", "load"]
+__all__ = ["Model", "decode", "encode", "load", "permuted"]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

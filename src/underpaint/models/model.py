@@ -1,6 +1,7 @@
 """The noun that every pass over a model starts from, and the way between latents and images."""
 
 import inspect
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,21 @@ class Model:
             device=torch.device(pipeline.device),
             dtype=next(denoiser.parameters()).dtype,
         )
+
+
+@torch.no_grad()
+def permuted(denoiser: nn.Module, *, seed: int) -> nn.Module:
+    """Copy a denoiser with the elements of each weight tensor in random order.
+
+    It keeps every tensor's distribution and forgets all that training put into it: the literature's
+    control (Chen, Viégas & Wattenberg 2023, appendix).
+    """
+    copy = deepcopy(denoiser)
+    generator = torch.Generator().manual_seed(seed)
+    for weight in copy.parameters():
+        order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
+        weight.copy_(weight.flatten()[order].view_as(weight))
+    return copy.requires_grad_(False)
 
 
 @torch.no_grad()
