@@ -52,11 +52,12 @@ def compare(
     """
     prompts = [Prompt(f"a red ball {seed}", seed) for seed in range(images)]
     trace(model, prompts[:2], steps=2, layers=layers)
-    rounds: list[dict[str, float]] = []
+    measured = []
     for number in range(ROUNDS):
         progress(f"round {number + 1} of {ROUNDS}")
-        seconds, batch = _round(model, labelers, properties, layers, prompts, steps)
-        rounds.append(seconds)
+        measured.append(_round(model, labelers, properties, layers, prompts, steps))
+    rounds = [seconds for seconds, _ in measured]
+    batch = measured[-1][1]
     median = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
     progress("one cell of the reference method")
