@@ -49,7 +49,7 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
         )
     reader = MapReader()
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
-    reader = reader.eval().to(device)
+    reader = reader.eval().to(device, memory_format=torch.channels_last)
     return Labeler("tiny", tuple(MAPS), "MIT", reader)
 
 

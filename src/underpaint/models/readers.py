@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 MAPS = {"saliency": 1, "depth": 1, "shading": 1, "normals": 3, "albedo": 3}
-_WIDTHS = (32, 48, 96, 128)
+_WIDTHS = (48, 96, 128, 160)
+_PATCH = 4
 
 
 class _Block(nn.Module):
@@ -29,13 +30,13 @@ class _Block(nn.Module):
 class MapReader(nn.Module):
     """A U-Net from a picture to its saliency, depth, shading, normals and albedo.
 
-    It works on 2x2 pixel blocks, and sees the whole picture at its lowest level.
+    It works on 4x4 pixel blocks, and sees the whole picture at its lowest level.
     """
 
     def __init__(self) -> None:
         super().__init__()
         first, last = _WIDTHS[0], _WIDTHS[-1]
-        self.stem = nn.Conv2d(12, first, 3, padding=1)
+        self.stem = nn.Conv2d(3 * _PATCH**2, first, 3, padding=1)
         self.down = nn.ModuleList(
             _Block(before, width)
             for before, width in zip((first, *_WIDTHS[:-1]), _WIDTHS, strict=True)
@@ -46,17 +47,17 @@ class MapReader(nn.Module):
             _Block(below + width, width)
             for below, width in zip((last, *_WIDTHS[:0:-1]), _WIDTHS[::-1], strict=True)
         )
-        self.head = nn.Conv2d(first, 4 * sum(MAPS.values()), 3, padding=1)
+        self.head = nn.Conv2d(first, _PATCH**2 * sum(MAPS.values()), 3, padding=1)
 
     def forward(
         self, images: Float[Tensor, "image 3 height width"]
     ) -> dict[str, Float[Tensor, "image target height width"]]:
-        """Read pictures in 0..1, their sides multiples of 16.
+        """Read pictures in 0..1, their sides multiples of 32.
 
         Saliency is a probability; depth is inverse and relative, of no unit; shading and albedo are
         in 0..1; normals have unit length.
         """
-        x = self.stem(F.pixel_unshuffle(images * 2 - 1, 2))
+        x = self.stem(F.pixel_unshuffle(images * 2 - 1, _PATCH))
         passed = []
         for level, block in enumerate(self.down):
             x = block(F.avg_pool2d(x, 2) if level else x)
@@ -66,7 +67,7 @@ class MapReader(nn.Module):
         for level, block in enumerate(self.up):
             x = F.interpolate(x, scale_factor=2, mode="nearest") if level else x
             x = block(torch.cat([x, passed.pop()], dim=1))
-        out = F.pixel_shuffle(self.head(F.silu(x)), 2).float()
+        out = F.pixel_shuffle(self.head(F.silu(x)), _PATCH).float()
         maps = dict(zip(MAPS, out.split(list(MAPS.values()), dim=1), strict=True))
         return {
             "saliency": maps["saliency"].sigmoid(),

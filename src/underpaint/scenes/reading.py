@@ -7,7 +7,7 @@ Noise is left out on purpose: an off-the-shelf model has not been trained on noi
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from ..models.readers import MapReader, WordReader
@@ -27,7 +27,7 @@ def standardised(depth: Float[Tensor, "image 1 height width"]) -> Tensor:
 def map_loss(
     reader: MapReader,
     renders: Renders,
-    decoded: UInt8[Tensor, "image 3 height width"],
+    decoded: UInt8[Tensor, "some 3 height width"],
     *,
     batch: int = 24,
 ) -> LossOf:
@@ -35,9 +35,7 @@ def map_loss(
     device = next(reader.parameters()).device
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        rows = picked(len(renders), batch, generator)
-        images = renders.truth["image"][rows].clone()
-        images[::2] = decoded[rows[::2]]
+        rows, images = _drawn(renders, decoded, batch, generator)
         mirrored = torch.rand((), generator=generator) < 0.5
         truth = {name: renders[rows].maps(name) for name in ("saliency", "depth", "shading")}
         truth |= {name: renders[rows].maps(name) for name in ("normals", "albedo")}
@@ -71,7 +69,7 @@ def map_loss(
 def word_loss(
     reader: WordReader,
     renders: Renders,
-    decoded: UInt8[Tensor, "image 3 height width"],
+    decoded: UInt8[Tensor, "some 3 height width"],
     *,
     batch: int = 48,
 ) -> LossOf:
@@ -80,9 +78,7 @@ def word_loss(
     lights = torch.tensor([_mirrored_light(light) for light in LIGHTS])
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        rows = picked(len(renders), batch, generator)
-        images = renders.truth["image"][rows].clone()
-        images[::2] = decoded[rows[::2]]
+        rows, images = _drawn(renders, decoded, batch, generator)
         classes = renders.classes[rows].clone()
         if torch.rand((), generator=generator) < 0.5:
             images = images.flip(-1)
@@ -99,6 +95,19 @@ def word_loss(
         return sum(parts, start=torch.zeros((), device=device))
 
     return loss_of
+
+
+def _drawn(
+    renders: Renders,
+    decoded: UInt8[Tensor, "some 3 height width"],
+    batch: int,
+    generator: torch.Generator,
+) -> tuple[Int[Tensor, "image"], UInt8[Tensor, "image 3 height width"]]:
+    """Draw rows and their pictures: half as rendered, half as the autoencoder gives them back."""
+    again = picked(len(decoded), batch // 2, generator)
+    plain = picked(len(renders), batch - len(again), generator)
+    images = torch.cat([decoded[again], renders.truth["image"][plain]])
+    return torch.cat([again, plain]), images
 
 
 def _mirrored_light(light: str) -> int:

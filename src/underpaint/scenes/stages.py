@@ -34,7 +34,7 @@ SHARES = {"autoencoder": 0.25, "map_reader": 0.09, "word_reader": 0.03, "denoise
 """How the minutes are divided."""
 GUIDANCE = 2.5
 READERS_SEE = 8_000
-"""Pictures that the readers learn from, each also as the autoencoder gives it back."""
+"""Pictures that the readers meet as the autoencoder gives them back, beside all as rendered."""
 
 
 def train_all(
@@ -77,9 +77,9 @@ def train_all(
         out / "decoded.safetensors",
         lambda: (reconstruct(vae, fewer) * 255).round().to(torch.uint8),
     )
-    loss = map_loss(maps, fewer, decoded)
+    loss = map_loss(maps, renders, decoded)
     train(maps, loss, out, "map_reader", budget("map_reader", 2e-3, 0.998), progress)
-    loss = word_loss(words, fewer, decoded)
+    loss = word_loss(words, renders, decoded)
     train(words, loss, out, "word_reader", budget("word_reader", 1e-3, 0.998), progress)
 
     latents = _once(
