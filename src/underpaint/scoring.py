@@ -149,13 +149,19 @@ def score(
     read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
     thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
     position: Mapping[str, MeanMap],
+    drawn: bool,
 ) -> dict[ScoreKey, Float64[Tensor, "step image"]]:
-    """Score every source on one held-out batch."""
+    """Score every source on one held-out batch.
+
+    The latents of every step are `drawn` and labelled, for image and estimate, if asked. Nothing is
+    chosen for those two, so only test pictures are worth it: it is most of what scoring costs.
+    """
     trace = batch.trace
     steps = len(trace.timesteps)
+    shown = {"image": trace.latents, "estimate": trace.estimates} if drawn else {}
     looked_at = {
-        "image": _labels_by_step(model, labelers, properties, trace.latents),
-        "estimate": _labels_by_step(model, labelers, properties, trace.estimates),
+        source: _labels_by_step(model, labelers, properties, latents)
+        for source, latents in shown.items()
     }
     blocks: dict[ScoreKey, Tensor] = {}
 
@@ -192,8 +198,8 @@ def score(
         at = thresholds.get((each.name, ""))
         flat = mean.expand(len(trace.prompts), -1, -1, -1)
         put("position", "", flat, cut=None if at is None else float(at[0]))
-        shown = truth.labels > 0.5 if each.is_binary else truth.labels
-        shrunk = {layer.grid: to_grid(shown.double(), layer.grid) for layer in layers}
+        exact = truth.labels > 0.5 if each.is_binary else truth.labels
+        shrunk = {layer.grid: to_grid(exact.double(), layer.grid) for layer in layers}
         best = {grid: _best_cut(each, maps, truth) for grid, maps in shrunk.items()}
         for layer in layers:
             put("ceiling", layer.name, shrunk[layer.grid], cut=best[layer.grid])

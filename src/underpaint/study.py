@@ -197,6 +197,7 @@ def _score_all(
             read_maps=read_maps,
             thresholds=thresholds,
             position=position,
+            drawn=part == "test",
         )
         prompts = batch.trace.prompts
         numbers = range(number, number := number + len(prompts))

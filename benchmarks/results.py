@@ -1,0 +1,116 @@
+"""Write docs/results.md, its pictures and the README's table from a finished run: no number by hand.
+
+python -m benchmarks.results RUN
+"""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from underpaint.runs import find_run, read_json
+from underpaint.tables import UNKNOWN, fixed, metric_name, number
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
+MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
+KINDS = ("curves", "layers")
+SHOWN_STEPS = (1, 3, 5, 10)
+SOURCES = ("probe", "image", "estimate", "position", "latent", "random", "shuffled", "ceiling")
+
+
+def main(folder: Path) -> None:
+    """Read a run; write the page, the pictures and the README's block."""
+    run = find_run(folder)
+    summary, settings = read_json(run.summary), read_json(run.settings)
+    PICTURES.mkdir(exist_ok=True)
+    pictures = [f"{kind}-{name}.png" for name in summary["properties"] for kind in KINDS]
+    for name in pictures:
+        shutil.copy(run.figures / name, PICTURES / name)
+    shutil.copy(sorted(run.figures.glob("steps-*.png"))[0], PICTURES / "steps.png")
+    PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text()))
+    before, rest = README.read_text().split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    block = f"{MARKS[0]}\n{told(summary)}\n\n{table(summary, SOURCES[:4])}{MARKS[1]}"
+    README.write_text(before + block + after)
+
+
+def page(summary: Mapping[str, Any], settings: Mapping[str, Any], results: str) -> str:
+    """Write the page of results."""
+    images, cost = summary["images"], summary["cost"]
+    parts = [
+        f"# What a run of {summary['model']} shows",
+        told(summary),
+        "![Steps × rows](pictures/steps.png)",
+        f"Made by `underpaint run`: {sum(images.values())} pictures ({images['train']} training, "
+        f"{images['validation']} validation, {images['test']} test, split by prompt text), "
+        f"{summary['steps']} {settings['scheduler']} steps, guidance {settings['guidance']}. It "
+        f"took {cost['seconds']:.0f} s, {cost['seconds_generation']:.0f} s of it generation, and "
+        f"{cost['peak_rss_mb']:.0f} MB at most. Layers, thresholds and penalties were chosen "
+        "without test pictures; intervals (95%) resample prompts. Labels are the opinion of the "
+        "embedded labeler on the final picture, which "
+        "[measures.json](../src/underpaint/models/tiny/measures.json) compares with the truth of "
+        "renders.",
+        "## Every source on the same test pictures",
+        table(summary, SOURCES),
+        "*Onset*: the first step from which a source holds 90% of its own final skill above "
+        "`position`. `image` and `estimate` reach 1 by construction, for the same labeler gives "
+        f"the label; {UNKNOWN} is a source that never has an onset, or no value.",
+        results,
+        "## Curves and layers",
+        *(
+            f"![{name}, {kind}](pictures/{kind}-{name}.png)"
+            for name in summary["properties"]
+            for kind in KINDS
+        ),
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def told(summary: Mapping[str, Any]) -> str:
+    """Say for each property when it is read, and by what it is overtaken."""
+    sentences = []
+    for name, found in summary["properties"].items():
+        lead, crossover = found["lead"], found["crossover"]
+        early = (
+            f"{lead['steps']} steps ({lead['low']} to {lead['high']}) before the labeler on x_t"
+            if lead
+            else "with no lead that can be measured over the labeler on x_t"
+        )
+        when = {rival: f"from step {at}" if at else "never" for rival, at in crossover.items()}
+        sentences.append(
+            f"- **{name}**: the probe at {found['best_layer']} has its onset at step "
+            f"{_onset(found, 'probe')}, {early}. In absolute {metric_name(found['metric'])}, the "
+            f"labeler on x_t beats it {when['image']}, on the predicted clean latent x̂₀ "
+            f"{when['estimate']}."
+        )
+    return "\n".join(sentences)
+
+
+def table(summary: Mapping[str, Any], sources: tuple[str, ...]) -> str:
+    """Lay out means by step, the last with its interval, and onsets, as Markdown."""
+    steps = [step for step in SHOWN_STEPS if step < summary["steps"]]
+    heads = ["property", "source", *(f"step {step}" for step in steps), "last step", "onset"]
+    rows = [heads, ["---", "---", *("--:" for _ in heads[2:])]]
+    for name, found in summary["properties"].items():
+        for source in sources:
+            if source not in found["sources"]:
+                continue
+            by_step = found["sources"][source]["by_step"]
+            means = [fixed(number(by_step[step - 1]["mean"])) for step in steps]
+            last = [fixed(number(by_step[-1][part])) for part in ("mean", "low", "high")]
+            title = f"{name} ({metric_name(found['metric'])})"
+            ends = [f"{last[0]} ({last[1]} to {last[2]})", _onset(found, source)]
+            rows.append([title, source, *means, *ends])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _onset(found: Mapping[str, Any], source: str) -> str:
+    onset = found["sources"][source].get("onset")
+    return f"{onset['step']} ({onset['low']} to {onset['high']})" if onset else UNKNOWN
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
