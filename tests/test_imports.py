@@ -34,6 +34,7 @@ ORDER = [
     "targets",
     "edits",
     "trials",
+    "picks",
     "tables",
     "figures",
     "plots",
@@ -42,8 +43,10 @@ ORDER = [
     "bench",
     "editing",
     "strips",
+    "sheets",
     "site",
     "cli_edit",
+    "cli_pick",
     "cli",
 ]
 """A module imports only from those above it. `scenes` stands aside: only `cli` imports it."""
