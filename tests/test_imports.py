@@ -35,6 +35,7 @@ ORDER = [
     "edits",
     "trials",
     "picks",
+    "previews",
     "tables",
     "figures",
     "plots",

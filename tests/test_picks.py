@@ -26,6 +26,7 @@ from underpaint.picks import (
     judge,
     start,
 )
+from underpaint.previews import preview_taps
 from underpaint.prompts import Prompt
 from underpaint.properties import SALIENCY
 from underpaint.traces import trace
@@ -135,6 +136,31 @@ def test_what_no_probe_reads_cannot_be_wished_for(search):
         start(replace(search, probes={}), PROMPTS, silent)
 
 
+def test_a_preview_shows_each_step_s_reading_and_changes_nothing(search):
+    layer = search.wishes[0].layer
+    seen = {}
+
+    def watch(prompts):
+        return preview_taps(
+            {"saliency": layer},
+            search.probes,
+            images=len(prompts),
+            show=lambda step, name, picture: seen.setdefault((len(prompts), step, name), picture),
+        )
+
+    plain = start(search, PROMPTS, silent)
+    watched = start(search, PROMPTS, silent, watch=watch)
+    finish(search, watched, [0], silent, watch=watch)
+    assert torch.equal(plain.latents, watched.latents)
+    assert set(seen) == {(4, 0, "saliency"), (2, 0, "saliency"), (1, 1, "saliency")}
+    side = 96
+    first = plain.read["saliency"][0, 0]
+    shares = (first - first.min()) / (first.max() - first.min())
+    picture = seen[4, 0, "saliency"]
+    assert picture.shape == (3, side, 4 * side)
+    torch.testing.assert_close(picture[0, ::12, :side:12], shares, atol=1e-4, rtol=0)
+
+
 @pytest.fixture
 def command(run, monkeypatch):  # noqa: F811
     monkeypatch.setattr(cli_pick, "load", lambda *_, **__: worlds.model())
@@ -157,9 +183,10 @@ def drawn(tmp_path):
 
 
 def test_the_command_keeps_pictures_and_a_sheet_and_says_what_it_spent(command, run, drawn):  # noqa: F811
-    result = command("--mask", drawn, "--prompt", "a $5 thing")
+    result = command("--mask", drawn, "--prompt", "a $5 thing", "--preview")
     assert result.exit_code == 0, result.output
     assert "8 of 12 denoiser calls (67%)." in result.output
+    assert (run.figures / "preview-saliency.png").stat().st_size > 50
     assert len(list(run.picks.rglob("*.png"))) == 2
     assert len(list(run.figures.glob("pick-mask-here*.png"))) == 1
     summary = runs.read_json(run.summary)

@@ -1,6 +1,7 @@
 """`underpaint pick`: stop many seeds early, and finish those that read most like what is wanted."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,9 +16,21 @@ from .editing import check_run
 from .errors import PickError, PromptError, RunError
 from .intervals import interval
 from .labelers import Labeler, label, labelers_for
-from .layers import find_layers
+from .layers import Layer, find_layers
 from .models import Model, load
-from .picks import Finished, Search, Wish, Worth, calls_spent, check_search, finish, judge, start
+from .picks import (
+    Finished,
+    Search,
+    Watch,
+    Wish,
+    Worth,
+    calls_spent,
+    check_search,
+    finish,
+    judge,
+    start,
+)
+from .previews import preview_taps
 from .prompts import Prompt
 from .properties import DEPTH, PROPERTIES, SALIENCY, normalise
 from .sheets import draw_sheet
@@ -34,6 +47,7 @@ from .targets import read_map, read_mask
 @click.option("--keep", default=4, show_default=True, help="Seeds to finish.")
 @click.option("--stop-at", default=3, show_default=True, help="Steps that every seed runs.")
 @click.option("--score", is_flag=True, help="Finish all, and say what the early choice is worth.")
+@click.option("--preview", is_flag=True, help="Show what is read at each step in preview-*.png.")
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="The first candidate's.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
@@ -48,6 +62,7 @@ def pick(
     keep: int,
     stop_at: int,
     score: bool,
+    preview: bool,
     batch: int,
     seed: int,
     device: str,
@@ -84,12 +99,24 @@ def pick(
         batch=batch,
     )
     check_search(search, candidates)
+    watch = None
+    if preview:
+        best = {name: by_name[each["best_layer"]] for name, each in found.items()}
+        watch = _watch(run, search, best)
     worths: list[Worth] = []
     asked = texts or (_default_text(run, like),)
     with _progress() as bar:
         for text in asked:
             worth = _pick_one(
-                run, search, text, words, bar, count=candidates, seed=seed, all_=score
+                run,
+                search,
+                text,
+                words,
+                bar,
+                count=candidates,
+                seed=seed,
+                all_=score,
+                watch=watch,
             )
             worths += [worth] if worth else []
     spent, whole = calls_spent(search, candidates)
@@ -119,6 +146,7 @@ def _pick_one(
     count: int,
     seed: int,
     all_: bool,
+    watch: Watch | None,
 ) -> Worth | None:
     """Search among the seeds of one prompt, keep the pictures, and judge if all are finished."""
     tasks: dict[str, int] = {}
@@ -129,9 +157,10 @@ def _pick_one(
         bar.update(tasks[stage], completed=done)  # pyright: ignore[reportArgumentType]
 
     prompts = [Prompt(text, seed + number, number) for number in range(count)]
-    stopped = start(search, prompts, report)
+    stopped = start(search, prompts, report, watch=watch)
     chosen = stopped.ranking[: search.keep]
-    finished = finish(search, stopped, stopped.ranking if all_ else chosen, report)
+    places = stopped.ranking if all_ else chosen
+    finished = finish(search, stopped, places, report, watch=watch)
     best = Finished(tuple(chosen), finished.images[: search.keep], finished.scores[: search.keep])
     name = _slug(f"{words} {text}")
     path = run.figures / f"pick-{name}.png"
@@ -140,6 +169,17 @@ def _pick_one(
     seeds = ", ".join(str(prompts[place].seed) for place in chosen)
     click.echo(f"{text}: seeds {seeds}\nPicture: {path}")
     return judge(search, stopped, finished) if all_ else None
+
+
+def _watch(run: runs.Run, search: Search, layers: Mapping[str, Layer]) -> Watch:
+    """Keep figures/preview-PROPERTY.png at what was read last; say on stderr where that is."""
+    paths = {name: run.figures / f"preview-{name}.png" for name in layers}
+    click.echo(f"Watch {', '.join(map(str, paths.values()))}", err=True)
+
+    def show(_step: int, name: str, picture: torch.Tensor) -> None:
+        runs.write_picture(paths[name], picture)
+
+    return lambda prompts: preview_taps(layers, search.probes, images=len(prompts), show=show)
 
 
 def _targets(

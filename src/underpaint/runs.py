@@ -169,7 +169,7 @@ def write_images(
     """Write pictures as images/NNNNN.png, numbered by prompt index."""
     folder = run.folder / "images"
     for image, prompt in zip(images, prompts, strict=True):
-        _write_picture(folder / f"{prompt.index or 0:05d}.png", image)
+        write_picture(folder / f"{prompt.index or 0:05d}.png", image)
 
 
 def write_picks(
@@ -177,7 +177,14 @@ def write_picks(
 ) -> None:
     """Write the pictures that a search kept as picks/NAME/SEED.png."""
     for image, seed in zip(images, seeds, strict=True):
-        _write_picture(run.picks / name / f"{seed}.png", image)
+        write_picture(run.picks / name / f"{seed}.png", image)
+
+
+def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
+    """Write one picture, in 0..1, as PNG."""
+    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    _write(path, lambda part: picture.save(part, format="PNG"))
 
 
 def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
@@ -302,12 +309,6 @@ def read_table(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise RunError(f"Cannot read {path} ({error}). Delete it to begin anew.") from error
-
-
-def _write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
-    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
-    picture = Image.fromarray(pixels)
-    _write(path, lambda part: picture.save(part, format="PNG"))
 
 
 class _disk:
