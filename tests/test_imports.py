@@ -34,6 +34,8 @@ ORDER = [
     "targets",
     "edits",
     "trials",
+    "picks",
+    "previews",
     "tables",
     "figures",
     "plots",
@@ -42,8 +44,10 @@ ORDER = [
     "bench",
     "editing",
     "strips",
+    "sheets",
     "site",
     "cli_edit",
+    "cli_pick",
     "cli",
 ]
 """A module imports only from those above it. `scenes` stands aside: only `cli` imports it."""

@@ -4,7 +4,14 @@ import torch
 from PIL import Image
 
 from underpaint.errors import EditError
-from underpaint.targets import move_mask, random_move, read_mask, scale_mask, translate_map
+from underpaint.targets import (
+    move_mask,
+    random_move,
+    read_map,
+    read_mask,
+    scale_mask,
+    translate_map,
+)
 
 
 def box(top, bottom, left, right, *, size=(10, 20)):
@@ -114,3 +121,20 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path):
     for path in (tmp_path / "mask.png", tmp_path / "none.png"):
         with pytest.raises(EditError, match="Cannot read the mask"):
             read_mask(path, (10, 20))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_drawn_map_is_read_as_shares_of_its_brightest(tmp_path, depth):
+    grey = np.zeros((10, 20), dtype=np.uint8 if depth == 8 else np.uint16)
+    grey[:5], grey[5:] = (50, 200) if depth == 8 else (50 << 8, 200 << 8)
+    Image.fromarray(grey).save(tmp_path / "map.png")
+    read = read_map(tmp_path / "map.png", (10, 20))
+    assert read.shape == (1, 10, 20)
+    assert read[0, 0, 0] == pytest.approx(0.25)
+    assert read.max() == 1
+
+
+def test_a_map_that_is_the_same_everywhere_is_refused(tmp_path):
+    Image.fromarray(np.full((10, 20), 90, dtype=np.uint8)).save(tmp_path / "map.png")
+    with pytest.raises(EditError, match="is the same everywhere"):
+        read_map(tmp_path / "map.png", (10, 20))

@@ -15,6 +15,7 @@ from rich.table import Table
 from . import runs
 from .bench import compare
 from .cli_edit import edit
+from .cli_pick import pick
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_steps
 from .labelers import labelers_for
@@ -43,6 +44,7 @@ def main() -> None:
 
 
 main.add_command(edit)
+main.add_command(pick)
 
 
 def _options(*options: Callable) -> Callable:

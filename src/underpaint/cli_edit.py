@@ -75,7 +75,7 @@ def edit(
             raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
     first, last = _span(span, settings["steps"])
     prompts = _prompts(run, index)
-    summary = runs.read_json(run.summary)
+    runs.read_json(run.summary)  # there has to be one, before any time is spent
     kept = _read_kept(run)
     _warn(strength)
 
@@ -103,7 +103,7 @@ def edit(
         )
 
     entries = summarise_edits(_keep(run, kept, rows))
-    runs.write_json(run.summary, {**summary, "edits": entries})
+    runs.write_summary(run, {"edits": entries})
     path = run.figures / f"edit-{_slug(trial)}.png"
     draw_strip(shown, title=_title(trial), path=path)
     click.echo(f"{_line(entries[-1])}\nPicture: {path}")

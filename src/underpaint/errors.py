@@ -44,5 +44,9 @@ class EditError(UnderpaintError):
     """An intervention does not fit the activation it edits."""
 
 
+class PickError(UnderpaintError):
+    """A search for pictures cannot be carried out as it was asked for."""
+
+
 class SceneError(UnderpaintError):
     """A rendered scene cannot be built."""

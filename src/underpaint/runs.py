@@ -61,6 +61,11 @@ class Run:
         return self.folder / "edits.parquet"
 
     @property
+    def picks(self) -> Path:
+        """Folder of pictures that `underpaint pick` kept."""
+        return self.folder / "picks"
+
+    @property
     def summary(self) -> Path:
         """What `underpaint show --json` prints."""
         return self.folder / "summary.json"
@@ -127,6 +132,12 @@ def read_json(path: Path) -> Any:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
 
 
+def write_summary(run: Run, parts: Mapping[str, Any]) -> None:
+    """Put parts into summary.json, and leave what other commands have put there."""
+    known = read_json(run.summary) if run.summary.exists() else {}
+    write_json(run.summary, {**known, **parts})
+
+
 def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
     """Write every prompt with the split it is in, to prompts.csv."""
 
@@ -158,12 +169,37 @@ def write_images(
     """Write pictures as images/NNNNN.png, numbered by prompt index."""
     folder = run.folder / "images"
     for image, prompt in zip(images, prompts, strict=True):
-        pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
-        picture = Image.fromarray(pixels)
-        _write(
-            folder / f"{prompt.index or 0:05d}.png",
-            lambda part, picture=picture: picture.save(part, format="PNG"),
-        )
+        write_picture(folder / f"{prompt.index or 0:05d}.png", image)
+
+
+def write_picks(
+    run: Run, name: str, images: Float[Tensor, "image 3 height width"], seeds: Sequence[int]
+) -> None:
+    """Write the pictures that a search kept as picks/NAME/SEED.png."""
+    for image, seed in zip(images, seeds, strict=True):
+        write_picture(run.picks / name / f"{seed}.png", image)
+
+
+def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
+    """Write one picture, in 0..1, as PNG."""
+    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    _write(path, lambda part: picture.save(part, format="PNG"))
+
+
+def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
+    """Read back the picture of one prompt, in 0..1.
+
+    Raises:
+        RunError: if it is not there or no picture.
+    """
+    path = run.folder / "images" / f"{prompt.index or 0:05d}.png"
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+    except OSError as error:
+        raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
+    return torch.from_numpy(pixels / np.float32(255)).permute(2, 0, 1)
 
 
 def write_moments(

@@ -25,10 +25,10 @@ from .runs import (
     Run,
     read_moments,
     write_images,
-    write_json,
     write_moments,
     write_probes,
     write_prompts,
+    write_summary,
     write_table,
 )
 from .scores import Scores, tabulate
@@ -105,7 +105,7 @@ def carry_out(study: Study, run: Run, progress: Progress) -> dict:
         },
     }
     draw_all(summary, run.figures, layers=study.layers)
-    write_json(run.summary, summary)
+    write_summary(run, summary)
     return summary
 
 

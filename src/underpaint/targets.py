@@ -116,16 +116,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height widt
     Raises:
         EditError: if it cannot be read, has another size, or is all black or all white.
     """
-    try:
-        with Image.open(path) as picture:
-            grey = np.asarray(picture.convert("L"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise EditError(f"Cannot read the mask {path} ({error}). Save it as a PNG.") from error
-    if grey.shape != size:
-        raise EditError(
-            f"The mask {path} is {grey.shape[1]}×{grey.shape[0]} pixels; pictures are "
-            f"{size[1]}×{size[0]}. Draw it at that size."
-        )
+    grey = _read_grey(path, size, what="mask")
     mask = torch.from_numpy((grey > 127).astype(np.float32))[None]
     if not 0 < mask.mean() < 1:
         colour = "white" if mask.any() else "black"
@@ -133,6 +124,22 @@ def read_mask(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height widt
             f"The mask {path} is all {colour}: it says no place. Paint the object white on black."
         )
     return mask
+
+
+def read_map(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height width"]:
+    """Read a map, such as of depth, from a picture's grey: the brighter, the greater; 0..1.
+
+    Args:
+        path: A PNG of 8 or 16 bits, or any picture that Pillow reads.
+        size: Height and width that it has to have.
+
+    Raises:
+        EditError: if it cannot be read, has another size, or is the same everywhere.
+    """
+    grey = _read_grey(path, size, what="map")
+    if grey.min() == grey.max():
+        raise EditError(f"The map {path} is the same everywhere: it says nothing. Draw one.")
+    return torch.from_numpy(grey.astype(np.float32) / np.float32(grey.max()))[None]
 
 
 def shift_px(maps: Float[Tensor, "*axes height width"], dx: float, dy: float) -> tuple[int, int]:
@@ -151,6 +158,21 @@ def shift_px(maps: Float[Tensor, "*axes height width"], dx: float, dy: float) ->
         round(dx * width) if abs(dx) < 1 else round(dx),
         round(dy * height) if abs(dy) < 1 else round(dy),
     )
+
+
+def _read_grey(path: Path, size: tuple[int, int], *, what: str) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            has_16_bits = picture.mode.startswith("I;16")
+            grey = np.asarray(picture if has_16_bits else picture.convert("L"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise EditError(f"Cannot read the {what} {path} ({error}). Save it as a PNG.") from error
+    if grey.shape != size:
+        raise EditError(
+            f"The {what} {path} is {grey.shape[1]}×{grey.shape[0]} pixels; pictures are "
+            f"{size[1]}×{size[0]}. Draw it at that size."
+        )
+    return grey / 256 if has_16_bits else grey
 
 
 def _box(mask: Tensor) -> tuple[int, int, int, int]:
