@@ -1,4 +1,4 @@
-"""Write docs/results.md, its pictures and the README's table from a finished run: no number by hand.
+"""Write docs/results.md, its pictures and the README table from a finished run.
 
 python -m benchmarks.results RUN
 """
