@@ -14,6 +14,7 @@ from rich.table import Table
 
 from . import runs
 from .bench import compare
+from .cli_classify import classify, print_classes
 from .cli_edit import edit
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_steps
@@ -42,6 +43,7 @@ def main() -> None:
     """See, measure and use the 3D scene inside a diffusion model before any eye can."""
 
 
+main.add_command(classify)
 main.add_command(edit)
 
 
@@ -161,6 +163,8 @@ def show(out: Path, as_json: bool) -> None:
                 "–" if onset is None else f"{onset['step']} ({onset['low']}–{onset['high']})",
             )
         console.print(table)
+    if "classify" in summary:
+        print_classes(console, summary["classify"])
     cost = summary["cost"]
     console.print(
         f"{cost['seconds']:.0f} s in all, {cost['seconds_generation']:.0f} s of it generation; "
