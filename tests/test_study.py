@@ -170,6 +170,8 @@ def test_a_mask_out_of_range_is_refused():
         (["run", "OUT", "--model", "no/such/folder"], "No model 'no/such/folder'"),
         (["show", "OUT"], "holds no run"),
         (["figure", "OUT"], "holds no run"),
+        (["classify", "OUT"], "holds no run"),
+        (["classify", "OUT", "--batch", "0"], "--batch is 0"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(arguments, words, tmp_path):

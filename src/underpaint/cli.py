@@ -17,12 +17,12 @@ from .bench import compare
 from .cli_classify import classify, print_classes
 from .cli_edit import edit
 from .errors import PromptError, RunError, UnderpaintError
-from .figures import draw_steps
-from .labelers import labelers_for
+from .figures import draw_labels, draw_steps
+from .labelers import label, labelers_for
 from .layers import find_layers, select_layers
 from .models import Model, load, permuted
 from .prompts import Prompt, Split, read_prompts, split_prompts
-from .properties import PROPERTIES, Property
+from .properties import PROPERTIES, Property, normalise
 from .study import Study, carry_out
 from .traces import trace
 
@@ -346,6 +346,10 @@ def _draw(
         best_layers=best,
         path=path,
     )
+    maps = label(labelers_for(model), properties, traced.images)
+    normal = {each.name: normalise(each, maps[each.name]) for each in properties}
+    shown = folder.figures / f"labels-{prompt.index:05d}.png"
+    draw_labels(traced.images, normal, properties, path=shown)
     return path
 
 
