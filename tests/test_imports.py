@@ -39,6 +39,8 @@ ORDER = [
     "tables",
     "figures",
     "plots",
+    "recognition",
+    "classplots",
     "runs",
     "study",
     "bench",
@@ -46,11 +48,13 @@ ORDER = [
     "strips",
     "sheets",
     "site",
+    "cli_classify",
     "cli_edit",
     "cli_pick",
     "cli",
 ]
-"""A module imports only from those above it. `scenes` stands aside: only `cli` imports it."""
+"""A module imports only from those above it. `scenes` stands aside: only the command line's
+modules import it."""
 
 
 def part_of(path: Path) -> str:
@@ -80,10 +84,12 @@ def test_a_module_imports_only_from_those_above_it(path):
     part = part_of(path)
     imported = imported_parts(path.read_text(encoding="utf-8"), path=path) - {part}
     if part == "scenes":
-        allowed = set(ORDER) - {"cli"}
+        allowed = {each for each in ORDER if not each.startswith("cli")}
     else:
         assert part in ORDER, f"Give {part} its place in ORDER and in the design."
-        allowed = set(ORDER[: ORDER.index(part)]) | ({"scenes"} if part == "cli" else set())
+        allowed = set(ORDER[: ORDER.index(part)]) | (
+            {"scenes"} if part.startswith("cli") else set()
+        )
     assert imported <= allowed
 
 

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,11 @@ def test_too_few_texts_are_refused():
 def test_shares_that_leave_a_part_empty_are_refused(validation, test):
     with pytest.raises(PromptError, match="leave a part empty"):
         split_prompts(many(), validation=validation, test=test)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_leak_planted_in_the_split_is_refused(part):
+    clean = split_prompts([Prompt(f"thing {i}", i) for i in range(20)])
+    leaked = Prompt(clean.train[0].text.upper() + " ", 99)  # another seed, case and spacing
+    with pytest.raises(PromptError, match=f"is in train and in {part}"):
+        replace(clean, **{part: (*getattr(clean, part), leaked)})

@@ -10,15 +10,19 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from underpaint import cli, runs
+from underpaint.arrays import to_grid, to_rows
 from underpaint.errors import LabelError, RunError
 from underpaint.labelers import Labeler, label, tiny_labeler
 from underpaint.layers import find_layers
 from underpaint.models import permuted
 from underpaint.models.readers import MapReader
+from underpaint.moments import Moments, merge
 from underpaint.probes import Probe
 from underpaint.prompts import Prompt, split_prompts
 from underpaint.properties import DEPTH, SALIENCY
+from underpaint.scoring import Batch, fold, joint_columns
 from underpaint.study import Study, carry_out
+from underpaint.traces import trace
 from worlds import model as random_model
 
 
@@ -166,6 +170,8 @@ def test_a_mask_out_of_range_is_refused():
         (["run", "OUT", "--model", "no/such/folder"], "No model 'no/such/folder'"),
         (["show", "OUT"], "holds no run"),
         (["figure", "OUT"], "holds no run"),
+        (["classify", "OUT"], "holds no run"),
+        (["classify", "OUT", "--batch", "0"], "--batch is 0"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(arguments, words, tmp_path):
@@ -207,3 +213,31 @@ def test_a_labeler_that_came_with_a_trained_folder_is_used(tmp_path):
 def test_a_labeler_that_is_not_there_says_how_to_train_one(tmp_path):
     with pytest.raises(LabelError, match=r"map_reader.safetensors is missing. Train one"):
         tiny_labeler(torch.device("cpu"), tmp_path)
+
+
+def test_shuffled_labels_are_earlier_pictures_in_any_batches():
+    properties, labels = (DEPTH,), torch.randn(7, 1, 8, 8)
+    activation = torch.randn(1, 7, 3, 4, 4)
+    traced = trace(random_model(), [Prompt("a thing", 1)], steps=1)
+
+    def folded(*sizes):
+        total, before = {}, None
+        for maps, part in zip(labels.split(sizes), activation.split(sizes, dim=1), strict=True):
+            moments, before = fold(Batch(traced, {"depth": maps}, {"up.0": part}), before)
+            total = merge(total, moments)
+        return total["up.0", 0]
+
+    torch.testing.assert_close(folded(7).scatter, folded(1, 2, 4).scatter)
+    first = labels[:1].flip(-2, -1)
+    third = torch.cat([first, first, first, labels[:4]])
+    column = 3 + joint_columns(properties)["shuffled 3 depth"].start
+    expected = Moments.of(to_rows(activation[0]), to_rows(to_grid(third, (4, 4))))
+    torch.testing.assert_close(folded(7).scatter[:3, column], expected.scatter[:3, 3])
+
+
+def test_probes_of_shuffled_labels_read_nothing_on_average(done):
+    rows = runs.read_table(done[0].scores)
+    rows = rows[(rows["property"] == "depth") & (rows["metric"] == "residual")]
+    means = rows.groupby("source", observed=True)["value"].mean()
+    assert abs(means["shuffled"]) < 0.15
+    assert means["probe"] > means["shuffled"]

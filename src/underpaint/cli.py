@@ -14,15 +14,16 @@ from rich.table import Table
 
 from . import runs
 from .bench import compare
+from .cli_classify import classify, print_classes
 from .cli_edit import edit
 from .cli_pick import pick
 from .errors import PromptError, RunError, UnderpaintError
-from .figures import draw_steps
-from .labelers import labelers_for
+from .figures import draw_labels, draw_steps
+from .labelers import label, labelers_for
 from .layers import find_layers, select_layers
 from .models import Model, load, permuted
 from .prompts import Prompt, Split, read_prompts, split_prompts
-from .properties import PROPERTIES, Property
+from .properties import PROPERTIES, Property, normalise
 from .study import Study, carry_out
 from .traces import trace
 
@@ -43,6 +44,7 @@ def main() -> None:
     """See, measure and use the 3D scene inside a diffusion model before any eye can."""
 
 
+main.add_command(classify)
 main.add_command(edit)
 main.add_command(pick)
 
@@ -163,6 +165,8 @@ def show(out: Path, as_json: bool) -> None:
                 "–" if onset is None else f"{onset['step']} ({onset['low']}–{onset['high']})",
             )
         console.print(table)
+    if "classify" in summary:
+        print_classes(console, summary["classify"])
     cost = summary["cost"]
     console.print(
         f"{cost['seconds']:.0f} s in all, {cost['seconds_generation']:.0f} s of it generation; "
@@ -344,6 +348,10 @@ def _draw(
         best_layers=best,
         path=path,
     )
+    maps = label(labelers_for(model), properties, traced.images)
+    normal = {each.name: normalise(each, maps[each.name]) for each in properties}
+    shown = folder.figures / f"labels-{prompt.index:05d}.png"
+    draw_labels(traced.images, normal, properties, path=shown)
     return path
 
 

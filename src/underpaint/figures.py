@@ -1,4 +1,4 @@
-"""The steps x rows picture: what a probe reads at each step, above what the labeler sees there."""
+"""Pictures of maps: what is read at each step beside what the labeler sees, and labels alone."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .arrays import to_image
 from .labelers import Labeler, label
 from .models import Model, decode
 from .probes import Probe, ProbeKey
@@ -19,6 +20,10 @@ from .properties import Property, normalise
 from .traces import Trace
 
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
+"""Colour maps of one-target properties; others of the user's own are drawn in `OTHER_COLOURS`."""
+OTHER_COLOURS = "cividis"
+RANGES = {"normals": (-1.0, 1.0), "albedo": (0.0, 1.0)}
+"""What black and white are where three targets are drawn as red, green and blue."""
 
 
 def draw_steps(
@@ -64,6 +69,58 @@ def draw_steps(
     plt.close(figure)
 
 
+def draw_labels(
+    images: Float[Tensor, "image 3 height width"],
+    labels: Mapping[str, Float[Tensor, "image _ height width"]],
+    properties: Sequence[Property],
+    *,
+    path: Path,
+) -> None:
+    """Draw pictures, a row each, beside what they are labelled: the maps that probes shall read.
+
+    Args:
+        images: In 0..1.
+        labels: By property, at full size, normalised.
+        properties: In the order of their columns.
+        path: A .png, .pdf or .svg file.
+    """
+    columns = [("image", _channels_last(images), None)]
+    columns += [(each.name, *_shown(each, labels[each.name])) for each in properties]
+    figure, axes = plt.subplots(
+        len(images),
+        len(columns),
+        figsize=(1.2 * len(columns), 1.2 * len(images) + 0.3),
+        squeeze=False,
+    )
+    for line, axis_row in enumerate(axes):
+        for (name, maps, colours), axis in zip(columns, axis_row, strict=True):
+            one = maps[line]
+            low, high = (0.0, 1.0) if colours == "gray" else (float(one.min()), float(one.max()))
+            axis.imshow(one, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(False)
+            if line == 0:
+                axis.set_title(name, fontsize=9)
+    figure.subplots_adjust(wspace=0.04, hspace=0.04)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=200, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _shown(
+    property: Property, maps: Float[Tensor, "map target row col"]
+) -> tuple[Float[Tensor, "map row col *colour"], str | None]:
+    """Give maps as matplotlib draws them, and their colour map: three targets are a colour."""
+    shown = maps.float().cpu()
+    if property.targets != 3:
+        return shown[:, 0], "gray" if property.is_binary else COLOURS.get(
+            property.name, OTHER_COLOURS
+        )
+    low, high = RANGES.get(property.name, (float(shown.min()), float(shown.max())))
+    return _channels_last(((shown - low) / max(high - low, 1e-9)).clamp(0, 1)), None
+
+
 def _rows(
     model: Model,
     labelers: Sequence[Labeler],
@@ -83,14 +140,11 @@ def _rows(
         (r"estimate $\hat x_0$", _channels_last(torch.cat([clean, trace.images])), None),
     ]
     for each in properties:
-        if each.name not in COLOURS:
-            continue
-        colours = COLOURS[each.name]
-        maps = {s: normalise(each, found[each.name])[:, 0] for s, found in looked_at.items()}
+        maps = {source: normalise(each, found[each.name]) for source, found in looked_at.items()}
         read = _read(trace, each, probes, best_layers[each.name], size=maps["image"].shape[-1])
         probe = torch.cat([read, maps["image"][-1:].float()])
-        for source, shown in (("probe", probe), *reversed(maps.items())):
-            rows.append((f"{each.name}\n{source}", shown.float().cpu(), colours))
+        for source, seen in (("probe", probe), *reversed(maps.items())):
+            rows.append((f"{each.name}\n{source}", *_shown(each, seen)))
     return rows
 
 
@@ -101,16 +155,16 @@ def _read(
     layer: str,
     *,
     size: int,
-) -> Float[Tensor, "step height width"]:
+) -> Float[Tensor, "step target height width"]:
     activation = next(each for at, each in trace.activations.items() if at.name == layer)
     maps = []
     for step, one_step in enumerate(activation):
         probe = probes[property.name, layer, step]
-        read = probe(one_step)[0, 0].float()
+        read = probe(one_step)[0].float()
         if property.is_binary and probe.threshold is not None:
             read = (read > probe.threshold).float()
         maps.append(read)
-    return torch.nn.functional.interpolate(torch.stack(maps)[:, None], size=(size, size))[:, 0]
+    return to_image(torch.stack(maps), (size, size))
 
 
 def _channels_last(images: Float[Tensor, "image 3 height width"]) -> Tensor:

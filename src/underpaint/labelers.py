@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .errors import LabelError
 from .models import Model
-from .models.readers import MAPS, MapReader
+from .models.readers import MAPS, MapReader, WordReader
 from .models.weights import TINY
 from .properties import Property
 
@@ -35,6 +35,19 @@ class Labeler:
     read: Read
 
 
+@dataclass(frozen=True)
+class Namer:
+    """A class network: what it is called, the classes it knows, its licence, and how it reads.
+
+    `read` takes pictures in 0..1 to logits `image class`, in the order of `classes`.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    licence: str
+    read: Callable[[Float[Tensor, "image 3 height width"]], Float[Tensor, "image _"]]
+
+
 def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
     """Load the labeler of the embedded world, or one that `underpaint train` wrote to a folder.
 
@@ -51,6 +64,30 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     reader = reader.eval().to(device, memory_format=torch.channels_last)
     return Labeler("tiny", tuple(MAPS), "MIT", reader)
+
+
+def namer_for(model: Model, words: Sequence[Sequence[str]]) -> Namer:
+    """Load the class network that a trained folder brings along, else the embedded one.
+
+    Args:
+        model: Whose pictures to name.
+        words: What the network was trained to tell apart, part by part; the first are the classes.
+
+    Raises:
+        LabelError: if its weights are not there.
+    """
+    folder = Path(model.name).expanduser()
+    has_own = (folder / "word_reader.safetensors").exists()
+    path = (folder if has_own else TINY) / "word_reader.safetensors"
+    if not path.exists():
+        raise LabelError(
+            f"There is no class network: {path} is missing. "
+            "Train one with `underpaint train OUT`, and use it with `--model OUT/tiny`."
+        )
+    reader = WordReader(tuple(len(part) for part in words))
+    reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
+    reader = reader.eval().to(model.device)
+    return Namer("tiny", tuple(words[0]), "MIT", lambda images: reader(images)[0])
 
 
 def labelers_for(model: Model) -> tuple[Labeler, ...]:
@@ -90,6 +127,25 @@ def label(
             "Leave the property out, or give it a labeler."
         )
     return found
+
+
+@torch.no_grad()
+def name(
+    namer: Namer, images: Float[Tensor, "image 3 height width"]
+) -> Float[Tensor, "image class"]:
+    """Give the probability of each class, for each picture in 0..1.
+
+    Raises:
+        LabelError: if the class network returns the wrong shape, or values that are not finite.
+    """
+    logits = torch.cat([namer.read(part) for part in images.split(_READ_AT_ONCE)])
+    expected = (len(images), len(namer.classes))
+    if tuple(logits.shape) != expected or not logits.isfinite().all():
+        raise LabelError(
+            f"Class network {namer.name} gave logits of {tuple(logits.shape)}, or not all finite; "
+            f"{expected} finite ones are needed. Give one for each picture and class."
+        )
+    return logits.softmax(dim=1)
 
 
 def _check(labeler: Labeler, property: Property, maps: Tensor, images: Tensor) -> None:

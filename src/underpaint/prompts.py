@@ -45,11 +45,26 @@ class PromptFile:
 
 @dataclass(frozen=True)
 class Split:
-    """Three parts that share no prompt text. Probes are fitted on `train` alone."""
+    """Three parts that share no prompt text. Probes are fitted on `train` alone.
+
+    Raises:
+        PromptError: if a text is in two parts, so that what is tested was seen before.
+    """
 
     train: tuple[Prompt, ...]
     validation: tuple[Prompt, ...]
     test: tuple[Prompt, ...]
+
+    def __post_init__(self) -> None:
+        part_of: dict[str, str] = {}
+        for part in ("train", "validation", "test"):
+            for prompt in getattr(self, part):
+                other = part_of.setdefault(_plain(prompt.text), part)
+                if other != part:
+                    raise PromptError(
+                        f"{prompt.text[:80]!r} is in {other} and in {part}: scores would be of "
+                        "what was seen before. Split by text, as `split_prompts` does."
+                    )
 
 
 def read_prompts(path: Path) -> PromptFile:

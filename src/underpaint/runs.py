@@ -66,6 +66,11 @@ class Run:
         return self.folder / "picks"
 
     @property
+    def classes(self) -> Path:
+        """Every score of recognition on every held-out picture."""
+        return self.folder / "classes.parquet"
+
+    @property
     def summary(self) -> Path:
         """What `underpaint show --json` prints."""
         return self.folder / "summary.json"

@@ -6,7 +6,7 @@ images. A source is scored on the same images as every other.
 Sources
     probe     one layer's activation, one linear map
     latent    the same on x_t and on the estimate of x_0 themselves, as layers "x_t" and "x_0"
-    shuffled  the same as probe, fitted to the labels of the image before
+    shuffled  the same as probe, fitted to other images' labels: the mean over `SHUFFLES`
     random    the same as probe on a permuted denoiser, shown the same latents
     image     the labeler on decoded x_t
     estimate  the labeler on the decoded estimate of x_0
@@ -14,6 +14,7 @@ Sources
     ceiling   the label shrunk to the layer's grid and back; of masks, the best that grid can hold
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,8 +33,9 @@ from .properties import Property, normalise
 from .scores import ScoreKey
 from .traces import Trace
 
-SHUFFLED = "shuffled "
-"""What stands before a property's name where its labels are other images'."""
+SHUFFLES = 4
+"""How many times labels are given to other images: one such probe alone lands far from chance by
+chance, and the same way on every picture."""
 LATENTS = ("x_t", "x_0")
 RANDOM = "random "
 """What stands before a layer's name where it is the permuted denoiser's."""
@@ -70,27 +72,35 @@ def labelled(trace: Trace, labelers: Sequence[Labeler], properties: Sequence[Pro
 
 
 def fold(
-    batch: Batch, before: Float[Tensor, "1 target height width"] | None = None
-) -> tuple[dict[Cell, Moments], Float[Tensor, "1 target height width"]]:
+    batch: Batch, before: Float[Tensor, "shuffle target height width"] | None = None
+) -> tuple[dict[Cell, Moments], Float[Tensor, "shuffle target height width"]]:
     """Fold a training batch into moments; the columns are those of `joint_columns`.
 
-    Shuffled labels are those of the picture before, whatever the batches: hand each batch what the
-    last one returned. The very first picture has its own, turned upside down.
+    The k-th shuffle gives each picture the labels of the k-th picture before it, whatever the
+    batches: hand each batch what the last one returned. Where there is no picture before, it is the
+    very first one's labels, turned upside down.
 
     Returns:
-        Moments, and the labels of the batch's last picture.
+        Moments, and the labels of the last `SHUFFLES` pictures, the newest last.
     """
     labels = torch.cat(list(batch.labels.values()), dim=1)
-    first = labels[:1].flip(-2, -1) if before is None else before
-    targets = torch.cat([labels, torch.cat([first, labels[:-1]])], dim=1)
+    if before is None:
+        before = labels[:1].flip(-2, -1).expand(SHUFFLES, -1, -1, -1)
+    past = torch.cat([before, labels])
+    others = [past[SHUFFLES - k : len(past) - k] for k in range(1, SHUFFLES + 1)]
+    targets = torch.cat([labels, *others], dim=1)
     grids = {(each.shape[-2], each.shape[-1]) for each in batch.readable.values()}
     moments = gather(batch.readable, {grid: to_grid(targets, grid) for grid in grids})
-    return moments, labels[-1:]
+    return moments, past[-SHUFFLES:]
 
 
 def joint_columns(properties: Sequence[Property]) -> dict[str, slice]:
-    """Name the target columns of `fold`: each property, then each again with shuffled labels."""
-    shuffled = [replace(each, name=SHUFFLED + each.name) for each in properties]
+    """Name the target columns of `fold`: each property, then each again for every shuffle."""
+    shuffled = [
+        replace(each, name=f"shuffled {k} {each.name}")
+        for k in range(1, SHUFFLES + 1)
+        for each in properties
+    ]
     return columns_of([*properties, *shuffled])
 
 
@@ -131,7 +141,7 @@ def choose_thresholds(
             continue
         truth = prepare(labels[each.name])
         for (name, layer), maps in read_maps.items():
-            if name.removeprefix(SHUFFLED) == each.name:
+            if _unshuffled(name) == each.name:
                 thresholds[name, layer] = best_threshold(maps, truth)
         steps = len(next(iter(read_maps.values())))
         flat = position[each.name].mean.expand(len(truth.labels), -1, -1, -1)
@@ -171,39 +181,47 @@ def score(
         def put(
             source: str,
             layer: str,
-            maps: Tensor,
-            cut: Tensor | float | None,
+            *readings: tuple[Tensor, Tensor | float | None],
             each: Property = each,
             truth: Truth = truth,
         ) -> None:
-            predicted = maps if cut is None else maps > cut
+            """Score readings, each with its cut; of several, keep the mean score."""
+            shown = [maps if cut is None else maps > cut for maps, cut in readings]
             for metric in each.metrics:
-                values = METRICS[metric](predicted, truth)
+                values = torch.stack([METRICS[metric](x, truth) for x in shown]).mean(dim=0)
                 values = values.expand(steps, -1) if values.ndim == 1 else values
                 blocks[ScoreKey(source, each.name, layer, metric)] = values.cpu()
 
+        shuffled: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
         for (name, layer), maps in read_maps.items():
-            if name.removeprefix(SHUFFLED) != each.name:
+            if _unshuffled(name) != each.name:
                 continue
             own = _source_of(layer)
-            source = own if name == each.name else "shuffled"
-            if source == "shuffled" and own != "probe":
-                continue
             cut = thresholds.get((name, layer))
             cut = None if cut is None else cut[:, None, None, None, None]
-            put(source, layer.removeprefix(RANDOM), maps, cut)
+            if name == each.name:
+                put(own, layer.removeprefix(RANDOM), (maps, cut))
+            elif own == "probe":
+                shuffled.setdefault(layer, []).append((maps, cut))
+        for layer, readings_there in shuffled.items():
+            put("shuffled", layer, *readings_there)
         for source, maps in looked_at.items():
-            put(source, "", maps[each.name], 0.5 if each.is_binary else None)
+            put(source, "", (maps[each.name], 0.5 if each.is_binary else None))
         mean = position[each.name].mean.to(trace.images.device)
         at = thresholds.get((each.name, ""))
         flat = mean.expand(len(trace.prompts), -1, -1, -1)
-        put("position", "", flat, cut=None if at is None else float(at[0]))
+        put("position", "", (flat, None if at is None else float(at[0])))
         exact = truth.labels > 0.5 if each.is_binary else truth.labels
         shrunk = {layer.grid: to_grid(exact.double(), layer.grid) for layer in layers}
         best = {grid: _best_cut(each, maps, truth) for grid, maps in shrunk.items()}
         for layer in layers:
-            put("ceiling", layer.name, shrunk[layer.grid], cut=best[layer.grid])
+            put("ceiling", layer.name, (shrunk[layer.grid], best[layer.grid]))
     return blocks
+
+
+def _unshuffled(name: str) -> str:
+    """Name the property that a set of columns is of, shuffled or not."""
+    return re.sub(r"^shuffled \d+ ", "", name)
 
 
 def _source_of(layer: str) -> str:

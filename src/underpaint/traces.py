@@ -68,6 +68,7 @@ def trace(
     stop_at: int | None = None,
     start: tuple[Float[Tensor, "image latent lrow lcol"], int] | None = None,
     shadow: nn.Module | None = None,
+    blank: bool = False,
 ) -> Trace:
     """Generate one image for each prompt and keep what the model showed on the way.
 
@@ -86,6 +87,7 @@ def trace(
         stop_at: Stop after this many steps of the run; images then show the last estimate.
         start: Latents x_t, as in `Trace.latents` or `Trace.final`, and the step they enter.
         shadow: A denoiser of the same build that is shown the same latents, as a control.
+        blank: Say nothing to the model in place of the prompts' texts; only their seeds count.
 
     Raises:
         PromptError: if there are no prompts.
@@ -99,6 +101,8 @@ def trace(
     _check_request(prompts, steps=steps, first_step=first_step, end_step=end_step, start=start)
     scheduler = plan(model.pipeline.scheduler, steps=steps, begin=first_step)
     request = _request(model, prompts, steps=steps, guidance=guidance)
+    if blank:
+        request["prompt"] = [""] * len(prompts)
     if start:
         initial = as_initial(scheduler, start[0].to(model.device), steps=steps)
         request["latents"] = initial.to(model.dtype)

@@ -1,0 +1,266 @@
+"""How far other ways to fit a probe move its score, and what each costs, beside ridge from sums.
+
+All recipes see the same pictures, layers and steps, and choose thresholds on the same validation
+pictures; scores are of test pictures, differences paired, intervals over prompts. `logistic` and
+`huber` run to convergence on sampled rows, at the penalty that ridge chose; `paper` and `mlp` train
+on every row for 30 epochs, as the literature does.
+
+    python benchmarks/recipes.py --out docs/benchmarks-recipes.md
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from torch import Tensor
+
+from underpaint.arrays import to_grid, to_rows
+from underpaint.fitting import fit
+from underpaint.intervals import Interval, interval
+from underpaint.labelers import Labeler, label, labelers_for
+from underpaint.layers import Layer, find_layers
+from underpaint.metrics import METRICS, best_threshold, prepare
+from underpaint.models import Model, load
+from underpaint.moments import Moments
+from underpaint.probes import Probe
+from underpaint.prompts import Prompt, Split, split_prompts
+from underpaint.properties import PROPERTIES, Property, normalise
+from underpaint.recipes import MlpProbe, fit_huber, fit_logistic, fit_mlp, fit_paper
+from underpaint.scenes.words import CAPTIONS
+from underpaint.traces import trace
+
+BATCH = 16
+TUNING_SHARE = 8
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One split's activations `image channel row col` by layer and step, and its labels."""
+
+    activations: dict[tuple[str, int], Tensor]
+    labels: dict[str, Tensor]
+    prompts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One recipe at one cell: its score, its score less ridge's, and what fitting took."""
+
+    property: str
+    layer: str
+    step: int
+    recipe: str
+    score: float
+    difference: Interval
+    seconds: float
+
+
+def collect(
+    model: Model,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    prompts: Sequence[Prompt],
+    *,
+    layers: Sequence[Layer],
+    at: Sequence[int],
+    steps: int,
+) -> Pictures:
+    """Generate pictures and keep the cells that are asked for."""
+    activations: dict[tuple[str, int], list[Tensor]] = {}
+    labels: dict[str, list[Tensor]] = {}
+    for first in range(0, len(prompts), BATCH):
+        traced = trace(model, prompts[first : first + BATCH], steps=steps, layers=layers)
+        maps = label(labelers, properties, traced.images)
+        for each in properties:
+            labels.setdefault(each.name, []).append(normalise(each, maps[each.name]))
+        for layer, activation in traced.activations.items():
+            for step in at:
+                activations.setdefault((layer.name, step), []).append(activation[step].float())
+    return Pictures(
+        {cell: torch.cat(parts) for cell, parts in activations.items()},
+        {name: torch.cat(parts) for name, parts in labels.items()},
+        tuple(prompt.text for prompt in prompts),
+    )
+
+
+def compare(
+    property: Property,
+    layer: str,
+    step: int,
+    *,
+    train: Pictures,
+    validation: Pictures,
+    test: Pictures,
+    rows: int,
+    seed: int = 0,
+) -> list[Line]:
+    """Fit one cell by every recipe, ridge first, and score each on the test pictures.
+
+    Args:
+        property: What to read; its first metric is the score.
+        layer: A layer's name.
+        step: From 0.
+        train: What all recipes are fitted to; ridge keeps an eighth of it for its penalty.
+        validation: Chooses every recipe's threshold.
+        test: What is scored.
+        rows: How many sampled rows `logistic` and `huber` see.
+        seed: Of the sample and of the descents.
+    """
+    x = train.activations[layer, step]
+    y = to_grid(train.labels[property.name], (x.shape[-2], x.shape[-1]))
+    place = {"property": property, "layer": layer, "step": step}
+    generator = torch.Generator().manual_seed(seed)
+
+    def ridge() -> Probe:
+        cut = max(1, len(x) // TUNING_SHARE)
+        cell, columns = (layer, step), {property.name: slice(0, property.targets)}
+        sums = [Moments.of(to_rows(x[part]), to_rows(y[part])) for part in _parts(cut)]
+        return fit({cell: sums[1]}, {cell: sums[0]}, columns)[property.name, layer, step]
+
+    seconds, ridge_probe = _timed(ridge)
+    assert ridge_probe.penalty is not None
+    sample = torch.randperm(x[:, 0].numel(), generator=generator)[:rows]
+    few_x, few_y = (to_rows(each)[sample][..., None, None] for each in (x, y))
+    convex = fit_logistic if property.is_binary else fit_huber
+    descent = {**place, "generator": generator}
+    recipes: dict[str, Callable[[], Probe | MlpProbe]] = {
+        convex.__name__.removeprefix("fit_"): lambda: convex(
+            few_x, few_y, penalty=ridge_probe.penalty or 0.0, **place
+        ),
+        "paper": lambda: fit_paper(
+            x, y, learning_rate=1e-2 if property.name == "shading" else 1e-3, **descent
+        ),
+        "mlp": lambda: fit_mlp(x, y, **descent),
+    }
+    fitted = {"ridge": (seconds, ridge_probe)}
+    fitted |= {name: _timed(recipe) for name, recipe in recipes.items()}
+    scores = {
+        name: _scores(property, probe, layer, step, validation, test)
+        for name, (_, probe) in fitted.items()
+    }
+    return [
+        Line(
+            property.name,
+            layer,
+            step,
+            name,
+            float(np.nanmean(scores[name])),
+            interval(scores[name] - scores["ridge"], test.prompts),
+            took,
+        )
+        for name, (took, _) in fitted.items()
+    ]
+
+
+def table(lines: Sequence[Line], *, steps: int) -> str:
+    """Write lines as a Markdown table: one row a cell and recipe."""
+    ridge = {(x.property, x.layer, x.step): x.seconds for x in lines if x.recipe == "ridge"}
+    heads = ("property", "layer", f"step of {steps}", "recipe", "score", "less ridge's", "time")
+    cells = [heads, ("---",) * 4 + ("--:",) * 3]
+    for each in lines:
+        gap, times = each.difference, each.seconds / ridge[each.property, each.layer, each.step]
+        beside = f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+        cells.append(
+            (
+                each.property,
+                each.layer,
+                str(each.step + 1),
+                each.recipe,
+                f"{each.score:.3f}",
+                "–" if each.recipe == "ridge" else beside,
+                f"{times:.0f}×" if times >= 2 else f"{times:.1f}×",
+            )
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def _parts(cut: int) -> tuple[slice, slice]:
+    return slice(0, cut), slice(cut, None)
+
+
+def _scores(
+    property: Property,
+    probe: Probe | MlpProbe,
+    layer: str,
+    step: int,
+    validation: Pictures,
+    test: Pictures,
+) -> np.ndarray:
+    read = probe(test.activations[layer, step])
+    if property.is_binary:
+        seen = probe(validation.activations[layer, step])
+        read = read > best_threshold(seen, prepare(validation.labels[property.name]))
+    truth = prepare(test.labels[property.name])
+    return METRICS[property.metrics[0]](read, truth).cpu().numpy()
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    begun = time.perf_counter()
+    result = work()
+    return time.perf_counter() - begun, result
+
+
+def _split(images: int, seed: int) -> Split:
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(len(CAPTIONS))[:images]
+    seeds = random.integers(10**8, size=images)
+    return split_prompts(
+        [Prompt(str(CAPTIONS[c]), int(s)) for c, s in zip(chosen, seeds, strict=True)], seed=seed
+    )
+
+
+@click.command()
+@click.option("--model", "model_id", default="tiny", show_default=True)
+@click.option("--images", default=160, show_default=True)
+@click.option("--layers", "names", default="up.2.1,up.3.1", show_default=True)
+@click.option("--at", default="1,3,8,15", show_default=True, help="Steps, from 1.")
+@click.option("--steps", default=15, show_default=True)
+@click.option("--properties", default="saliency,depth,shading", show_default=True)
+@click.option("--rows", default=8192, show_default=True, help="For logistic and Huber.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def main(
+    model_id: str, images: int, names: str, at: str, steps: int, properties: str, rows: int,
+    seed: int, out: Path,
+) -> None:  # fmt: skip
+    """Compare recipes on generated pictures and write a page."""
+    model = load(model_id)
+    layers = [each for each in find_layers(model) if each.name in names.split(",")]
+    chosen = [PROPERTIES[name] for name in properties.split(",")]
+    places = [int(step) - 1 for step in at.split(",")]
+    split = _split(images, seed)
+    seen = {
+        part: collect(
+            model, labelers_for(model), chosen, getattr(split, part),
+            layers=layers, at=places, steps=steps,
+        )
+        for part in ("train", "validation", "test")
+    }  # fmt: skip
+    lines: list[Line] = []
+    for each in chosen:
+        for layer in layers:
+            for step in places:
+                lines += compare(each, layer.name, step, **seen, rows=rows, seed=seed)
+                click.echo(f"{each.name} {layer.name} step {step + 1}", err=True)
+    counts = ", ".join(f"{len(getattr(split, part))} {part}" for part in seen)
+    command = (
+        f"python benchmarks/recipes.py --model {model_id} --images {images} --layers {names} "
+        f"--at {at} --steps {steps} --properties {properties} --rows {rows} --seed {seed} "
+        f"--out {out}"
+    )
+    about = (__doc__ or "").rsplit("\n\n    ", 1)[0]
+    out.write_text(
+        f"# Recipes for probes\n\n{about}\n\n"
+        f"Pictures: {counts}, of {model.name} ({model.fingerprint}). Scores are the properties' "
+        "headline metrics. Time is of fitting alone, over ridge's own at that cell.\n\n"
+        f"{table(lines, steps=steps)}\nMade by\n\n```\n{command}\n```\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
