@@ -19,7 +19,7 @@ from .cli_edit import edit
 from .cli_pick import pick
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
-from .labelers import label, labelers_for
+from .labelers import Labeler, label, labelers_for
 from .layers import find_layers, select_layers
 from .models import Model, load, permuted
 from .prompts import Prompt, Split, read_prompts, split_prompts
@@ -77,6 +77,7 @@ _RUNNING = _options(
 @click.option(
     "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
 )
+@click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
 @click.option("--quick", is_flag=True, help="Leave out the control that runs a second network.")
 @_RUNNING
@@ -90,6 +91,7 @@ def run(
     batch: int,
     glob: str,
     properties: str,
+    labeled_by: str | None,
     seed: int,
     quick: bool,
     device: str,
@@ -100,17 +102,19 @@ def run(
         if value < 1:
             raise RunError(f"--{name} is {value}. Give a whole number of at least 1.")
     chosen = _properties(properties)
+    named = _labelers(labeled_by, chosen)
     model = load(model_id, device=device, dtype=dtype)
     layers = select_layers(find_layers(model), glob)
-    labelers = labelers_for(model)
-    if Path(model_id).name != "tiny":
+    labelers = labelers_for(model, named)
+    ours = [each.name for each in chosen if each.name not in named]
+    if ours and Path(model_id).name != "tiny":
         click.echo(
-            f"Labels for {model_id} come from the reader of rendered scenes, the only one there "
-            "is yet: on other pictures they mean little.",
+            f"Labels of {', '.join(ours)} for {model_id} come from the reader of rendered "
+            "scenes: on other pictures they mean little. Choose others with --labelers.",
             err=True,
         )
     split = _split(prompts, count=count, seed=seed)
-    if labelers[0].name == "tiny":
+    if Path(model_id).name == "tiny":
         _say_unknown(split)
     strength = model.guidance if guidance is None else guidance
     settings = {
@@ -128,6 +132,8 @@ def run(
         "seed": seed,
         "quick": quick,
     }
+    if named:
+        settings["labeled_by"] = named
     folder = runs.open_run(out, settings)
     if folder.summary.exists():
         click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
@@ -136,7 +142,7 @@ def run(
     study = Study(model, labelers, chosen, layers, split, steps, strength, batch, control)
     with _progress() as bar:
         carry_out(study, folder, _reporter(bar))
-    path = _draw(folder, model, chosen, split.test[0], steps, strength)
+    path = _draw(folder, model, labelers, chosen, split.test[0], steps, strength)
     click.echo(f"Table: underpaint show {out}\nPicture: {path}")
 
 
@@ -188,7 +194,9 @@ def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
         raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
     model = load(settings["model"], device=device, dtype=dtype)
     chosen = tuple(PROPERTIES[name] for name in settings["properties"])
-    click.echo(_draw(folder, model, chosen, prompt, settings["steps"], settings["guidance"]))
+    labelers = labelers_for(model, settings.get("labeled_by"))
+    strength = settings["guidance"]
+    click.echo(_draw(folder, model, labelers, chosen, prompt, settings["steps"], strength))
 
 
 @main.command()
@@ -283,6 +291,20 @@ def _properties(names: str) -> tuple[Property, ...]:
     return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
 
 
+def _labelers(text: str | None, properties: tuple[Property, ...]) -> dict[str, str]:
+    """Read `property=ID_OR_FOLDER,…`."""
+    parts = [part.partition("=") for part in (text or "").split(",") if part.strip()]
+    chosen = {name.strip(): source.strip() for name, _, source in parts}
+    names = [each.name for each in properties]
+    for name, source in chosen.items():
+        if name not in names or not source:
+            raise RunError(
+                f"--labelers says {text!r}: write property=ID_OR_FOLDER, with a property that is "
+                f"read here ({', '.join(names)})."
+            )
+    return chosen
+
+
 def _digest(split: Split) -> str:
     """Name the prompts of a split, so that a run is never mixed with another's."""
     parts = (split.train, split.validation, split.test)
@@ -324,6 +346,7 @@ def _numbered(prompts: tuple[Prompt, ...]) -> list[Prompt]:
 def _draw(
     folder: runs.Run,
     model: Model,
+    labelers: tuple[Labeler, ...],
     properties: tuple[Property, ...],
     prompt: Prompt,
     steps: int,
@@ -341,14 +364,14 @@ def _draw(
     path = folder.figures / f"steps-{prompt.index:05d}.png"
     draw_steps(
         model,
-        labelers_for(model),
+        labelers,
         properties,
         traced,
         probes=probes,
         best_layers=best,
         path=path,
     )
-    maps = label(labelers_for(model), properties, traced.images)
+    maps = label(labelers, properties, traced.images)
     normal = {each.name: normalise(each, maps[each.name]) for each in properties}
     shown = folder.figures / f"labels-{prompt.index:05d}.png"
     draw_labels(traced.images, normal, properties, path=shown)

@@ -1,6 +1,6 @@
 """What can be read from an activation: the properties of a scene that underpaint ships.
 
-A property says how its labels are treated and scored; who labels it is `labelers.py`'s matter.
+A property says how its labels are treated and scored; who labels it is `labelers`' matter.
 """
 
 from dataclasses import dataclass

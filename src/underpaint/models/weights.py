@@ -109,17 +109,26 @@ def check_weights(folder: Path, index: dict[str, Any]) -> None:
             )
         if name.startswith(_WITHOUT_WEIGHTS):
             continue
-        files = sorted(part.glob("*.safetensors"))
-        pickles = [found.name for kind in _PICKLES for found in sorted(part.glob(kind))]
-        if not files and pickles:
-            raise ModelError(
-                f"{part} has only pickled weights ({pickles[0]}), which can run code. Convert them "
-                "where you trust them: DiffusionPipeline.from_pretrained(IN).save_pretrained(OUT)."
-            )
-        if not files:
-            raise ModelError(f"{part} has no .safetensors weights. Download the model again.")
-        for file in files:
-            _check_whole(file)
+        check_part(part)
+
+
+def check_part(part: Path) -> None:
+    """Make sure that one folder holds whole safetensors files.
+
+    Raises:
+        ModelError: if it holds none, pickles only, or one that is cut short.
+    """
+    files = sorted(part.glob("*.safetensors"))
+    pickles = [found.name for kind in _PICKLES for found in sorted(part.glob(kind))]
+    if not files and pickles:
+        raise ModelError(
+            f"{part} has only pickled weights ({pickles[0]}), which can run code. Convert them "
+            "where you trust them: load it there and `save_pretrained(OUT)`."
+        )
+    if not files:
+        raise ModelError(f"{part} has no .safetensors weights. Download the model again.")
+    for file in files:
+        _check_whole(file)
 
 
 def components(index: dict[str, Any]) -> list[str]:

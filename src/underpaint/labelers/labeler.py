@@ -1,23 +1,14 @@
-"""Who says what a picture shows: one door for every labeler.
-
-A labeler reads pictures in 0..1 and returns label maps. `tiny` is the small network that was
-trained on renders of its world, where the truth is exact; it reads all five properties in one pass.
-"""
+"""The noun behind every labeler, and the one verb that uses it: pictures to checked label maps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
-from .errors import LabelError
-from .models import Model
-from .models.readers import MAPS, MapReader, WordReader
-from .models.weights import TINY
-from .properties import Property
+from ..errors import LabelError
+from ..properties import Property
 
 _READ_AT_ONCE = 32
 
@@ -48,59 +39,6 @@ class Namer:
     read: Callable[[Float[Tensor, "image 3 height width"]], Float[Tensor, "image _"]]
 
 
-def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
-    """Load the labeler of the embedded world, or one that `underpaint train` wrote to a folder.
-
-    Raises:
-        LabelError: if its weights are not there.
-    """
-    path = folder / "map_reader.safetensors"
-    if not path.exists():
-        raise LabelError(
-            f"There is no labeler: {path} is missing. "
-            "Train one with `underpaint train OUT`, and use it with `--model OUT/tiny`."
-        )
-    reader = MapReader()
-    reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
-    reader = reader.eval().to(device, memory_format=torch.channels_last)
-    return Labeler("tiny", tuple(MAPS), "MIT", reader)
-
-
-def namer_for(model: Model, words: Sequence[Sequence[str]]) -> Namer:
-    """Load the class network that a trained folder brings along, else the embedded one.
-
-    Args:
-        model: Whose pictures to name.
-        words: What the network was trained to tell apart, part by part; the first are the classes.
-
-    Raises:
-        LabelError: if its weights are not there.
-    """
-    folder = Path(model.name).expanduser()
-    has_own = (folder / "word_reader.safetensors").exists()
-    path = (folder if has_own else TINY) / "word_reader.safetensors"
-    if not path.exists():
-        raise LabelError(
-            f"There is no class network: {path} is missing. "
-            "Train one with `underpaint train OUT`, and use it with `--model OUT/tiny`."
-        )
-    reader = WordReader(tuple(len(part) for part in words))
-    reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
-    reader = reader.eval().to(model.device)
-    return Namer("tiny", tuple(words[0]), "MIT", lambda images: reader(images)[0])
-
-
-def labelers_for(model: Model) -> tuple[Labeler, ...]:
-    """Take the labeler that a trained folder brings along, else the embedded one.
-
-    Raises:
-        LabelError: if neither is there.
-    """
-    folder = Path(model.name).expanduser()
-    has_own = (folder / "map_reader.safetensors").exists()
-    return (tiny_labeler(model.device, folder if has_own else TINY),)
-
-
 @torch.no_grad()
 def label(
     labelers: Sequence[Labeler],
@@ -116,6 +54,8 @@ def label(
     found: dict[str, Tensor] = {}
     for labeler in labelers:
         wanted = [each for each in properties if each.name in labeler.reads]
+        if not wanted:
+            continue
         parts = [labeler.read(part) for part in images.split(_READ_AT_ONCE)]
         for each in wanted:
             maps = torch.cat([part[each.name] for part in parts])

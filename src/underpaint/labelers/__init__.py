@@ -1,0 +1,115 @@
+"""Who says what a picture shows: one door for every labeler.
+
+A labeler reads pictures in 0..1 and returns label maps. `tiny` is the small network that was
+trained on renders of its world, where the truth is exact; it reads all five properties in one pass.
+`offtheshelf` holds those for photographs, which are loaded only when one is asked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from ..errors import LabelError
+from ..models import Model
+from ..models.readers import MAPS, MapReader, WordReader
+from ..models.weights import TINY
+from .checkscene import check_direction
+from .labeler import Labeler, Namer, Read, label
+from .offtheshelf import DOORS
+
+__all__ = [
+    "Labeler",
+    "Namer",
+    "Read",
+    "label",
+    "labeler",
+    "labelers_for",
+    "namer_for",
+    "tiny_labeler",
+]
+
+
+def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
+    """Load the labeler of the embedded world, or one that `underpaint train` wrote to a folder.
+
+    Raises:
+        LabelError: if its weights are not there.
+    """
+    path = folder / "map_reader.safetensors"
+    if not path.exists():
+        raise LabelError(
+            f"There is no labeler: {path} is missing. "
+            "Train one with `underpaint train OUT`, and use it with `--model OUT/tiny`."
+        )
+    reader = MapReader()
+    reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
+    reader = reader.eval().to(device, memory_format=torch.channels_last)
+    return Labeler("tiny", tuple(MAPS), "MIT", reader)
+
+
+def labeler(property: str, id_or_path: str, device: torch.device) -> Labeler:
+    """Load an off-the-shelf labeler of one property, and look at the check scene with it.
+
+    Raises:
+        LabelError: if the property has none, or its maps are the wrong way round.
+        ModelError: if the weights cannot be found, trusted or read.
+    """
+    if property not in DOORS:
+        raise LabelError(
+            f"There is no off-the-shelf labeler of {property!r}. Choose from {', '.join(DOORS)}."
+        )
+    found = DOORS[property](id_or_path, device)
+    if property not in found.reads:
+        raise LabelError(
+            f"Labeler {id_or_path} reads {', '.join(found.reads) or 'nothing'}, not {property}. "
+            "Give another id or folder."
+        )
+    found = replace(found, reads=(property,))
+    check_direction(found, device)
+    return found
+
+
+def labelers_for(model: Model, chosen: Mapping[str, str] | None = None) -> tuple[Labeler, ...]:
+    """Load the chosen labelers; what they leave is read by the model folder's own, or `tiny`'s.
+
+    Args:
+        model: Whose pictures are labelled, on whose device.
+        chosen: Id or folder of an off-the-shelf labeler, by property.
+
+    Raises:
+        LabelError: if one cannot be used, or no reader of the rendered world is there.
+        ModelError: if the weights of a chosen one cannot be found, trusted or read.
+    """
+    ours = [labeler(name, source, model.device) for name, source in (chosen or {}).items()]
+    folder = Path(model.name).expanduser()
+    has_own = (folder / "map_reader.safetensors").exists()
+    rest = tiny_labeler(model.device, folder if has_own else TINY)
+    left = tuple(name for name in rest.reads if name not in (chosen or {}))
+    return (*ours, replace(rest, reads=left))
+
+
+def namer_for(model: Model, words: Sequence[Sequence[str]]) -> Namer:
+    """Load the class network that a trained folder brings along, else the embedded one.
+
+    Args:
+        model: Whose pictures to name.
+        words: What the network was trained to tell apart, part by part; the first are the classes.
+
+    Raises:
+        LabelError: if its weights are not there.
+    """
+    folder = Path(model.name).expanduser()
+    has_own = (folder / "word_reader.safetensors").exists()
+    path = (folder if has_own else TINY) / "word_reader.safetensors"
+    if not path.exists():
+        raise LabelError(
+            f"There is no class network: {path} is missing. "
+            "Train one with `underpaint train OUT`, and use it with `--model OUT/tiny`."
+        )
+    reader = WordReader(tuple(len(part) for part in words))
+    reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
+    reader = reader.eval().to(model.device)
+    return Namer("tiny", tuple(words[0]), "MIT", lambda images: reader(images)[0])
