@@ -15,7 +15,7 @@ Sources
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Float64
@@ -26,7 +26,7 @@ from .labelers import Labeler, label
 from .layers import Layer
 from .metrics import METRICS, Truth, best_threshold, dice, prepare
 from .models import Model, decode
-from .moments import Cell, Moments, gather
+from .moments import Cell, Moments, gather, merge
 from .probes import Probe, ProbeKey, columns_of, read
 from .properties import Property, normalise
 from .scores import ScoreKey
@@ -49,6 +49,16 @@ class MeanMap:
     def __add__(self, other: "MeanMap") -> "MeanMap":
         count = self.count + other.count
         return MeanMap(count, self.mean + (other.mean - self.mean) * (other.count / count))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What training pictures have added up to so far, and the labels of the last of them."""
+
+    images: int = 0
+    moments: Mapping[Cell, Moments] = field(default_factory=dict)
+    position: Mapping[str, MeanMap] = field(default_factory=dict)
+    last: Float[Tensor, "1 target height width"] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,18 @@ def fold(
     grids = {(each.shape[-2], each.shape[-1]) for each in batch.readable.values()}
     moments = gather(batch.readable, {grid: to_grid(targets, grid) for grid in grids})
     return moments, labels[-1:]
+
+
+def extend(sums: Sums, batch: Batch) -> Sums:
+    """Add the next training batch. Batches are added one by one, so where a run was cut is lost."""
+    moments, last = fold(batch, sums.last)
+    means, so_far = mean_maps(batch), sums.position
+    return Sums(
+        images=sums.images + len(batch.trace.prompts),
+        moments=merge(sums.moments, moments),
+        position={key: so_far[key] + means[key] for key in means} if so_far else means,
+        last=last,
+    )
 
 
 def joint_columns(properties: Sequence[Property]) -> dict[str, slice]:
