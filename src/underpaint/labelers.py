@@ -4,6 +4,7 @@ A labeler reads pictures in 0..1 and returns label maps. `tiny` is the small net
 trained on renders of its world, where the truth is exact; it reads all five properties in one pass.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,13 @@ Read = Callable[[Float[Tensor, "image 3 height width"]], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Labeler:
-    """A labeler: what it is called, which properties it reads, and its licence."""
+    """A labeler: what it is called, which properties it reads, licence, and its weights' name."""
 
     name: str
     reads: tuple[str, ...]
     licence: str
     read: Read
+    fingerprint: str = ""
 
 
 def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
@@ -50,7 +52,8 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
     reader = MapReader()
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     reader = reader.eval().to(device)
-    return Labeler("tiny", tuple(MAPS), "MIT", reader)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Labeler("tiny", tuple(MAPS), "MIT", reader, f"sha256:{digest}")
 
 
 def labelers_for(model: Model) -> tuple[Labeler, ...]:

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import RunError
-from .files import LOCK, held, write_file, write_sealed, writing
+from .files import LOCK, held, is_whole, write_file, write_sealed, writing
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
@@ -126,6 +126,16 @@ def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
             f"{run.folder} holds another run: its {name} is {found.get(name)!r}, not "
             f"{wanted.get(name)!r}. Choose another folder."
         )
+
+
+def is_done(run: Run) -> bool:
+    """Tell whether a run has come to its end, and its numbers are still what was written."""
+    try:
+        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    has_all = isinstance(summary, dict) and {"properties", "cost"} <= set(summary)
+    return has_all and all(is_whole(path) for path in (run.moments, run.probes, run.scores))
 
 
 def find_run(folder: Path) -> Run:
