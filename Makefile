@@ -12,8 +12,8 @@ test: .venv/ready lint types
 	$(BIN)/pytest
 
 lint: .venv/ready
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 
 types: .venv/ready
 	$(BIN)/pyright

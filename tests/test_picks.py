@@ -196,7 +196,7 @@ def test_the_command_keeps_pictures_and_a_sheet_and_says_what_it_spent(command, 
 
 
 def test_scoring_finishes_all_and_the_same_search_takes_its_old_place(command, run, drawn):  # noqa: F811
-    runs.write_summary(run, {"edits": ["dear"]})
+    runs.update_summary(run, {"edits": ["dear"]})
     for _ in range(2):
         result = command("--mask", drawn, "--prompt", "a", "--prompt", "b", "--score")
         assert result.exit_code == 0, result.output

@@ -6,6 +6,7 @@ Everything is built on the spot and deterministic; nothing is read from outside 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
@@ -22,8 +23,12 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from underpaint.models import Model
-from underpaint.prompts import Prompt
+from underpaint.labelers import Labeler
+from underpaint.layers import find_layers
+from underpaint.models import Model, permuted
+from underpaint.prompts import Prompt, split_prompts
+from underpaint.properties import DEPTH, SALIENCY
+from underpaint.study import Study
 
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 """Stable Diffusion's own noise schedule."""
@@ -153,3 +158,22 @@ def model(*, scheduler: Any = None, transformer_blocks: int = 1) -> Model:
 def flow_model() -> Model:
     """Describe the Stable Diffusion 3 pipeline as a model."""
     return Model.of(flow_pipeline(), name="flow", guidance=3.0)
+
+
+def brightness(images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Call what is bright near, and what is brighter than the picture its object."""
+    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), 5, stride=1, padding=2)
+    above = grey - grey.mean(dim=(2, 3), keepdim=True)
+    return {"saliency": (above > 0).float(), "depth": grey}
+
+
+LOOK = Labeler("brightness", ("saliency", "depth"), "MIT", brightness)
+
+
+def study(batch: int) -> Study:
+    """Plan a whole study of that model: 40 prompts, 2 steps, and the permuted control."""
+    made = model()
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(40)]
+    layers, split = find_layers(made), split_prompts(prompts)
+    control = permuted(made.denoiser, seed=0)
+    return Study(made, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, control)

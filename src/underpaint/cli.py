@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ from .bench import compare
 from .cli_classify import classify, print_classes
 from .cli_edit import edit
 from .cli_pick import pick
+from .editing import check_run
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
 from .labelers import Labeler, label, labelers_for
 from .layers import find_layers, select_layers
-from .models import Model, load, permuted
+from .models import Model, find_device, load, permuted
 from .prompts import Prompt, Split, read_prompts, split_prompts
 from .properties import PROPERTIES, Property, normalise
 from .study import Study, carry_out
@@ -65,6 +68,28 @@ _RUNNING = _options(
 )
 
 
+def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None) -> None:
+    """Take another run's settings as defaults."""
+    if other is None:
+        return
+    settings = runs.read_json(runs.find_run(other).settings)
+    try:
+        ctx.default_map = {
+            "model_id": settings["model"],
+            "prompts": str(other / "prompts.csv"),
+            "glob": ",".join(settings["layers"]),
+            "properties": ",".join(settings["properties"]),
+            "dtype": settings["dtype"].removeprefix("torch."),
+            **{name: settings[name] for name in ("count", "steps", "guidance", "batch", "seed")},
+            "quick": settings["quick"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"{other} does not say all that it did: {error} is missing in its run.json. "
+            "Give its options one by one."
+        ) from error
+
+
 @main.command()
 @_OUT
 @click.option("--model", "model_id", default="tiny", show_default=True, help="Id or folder.")
@@ -80,6 +105,15 @@ _RUNNING = _options(
 @click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
 @click.option("--quick", is_flag=True, help="Leave out the control that runs a second network.")
+@click.option("--resume", is_flag=True, help="Only go on with a run that is there.")
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path),
+    callback=_take_from,
+    is_eager=True,
+    expose_value=False,
+    help="Do again what this run did. What is said beside it counts more.",
+)
 @_RUNNING
 def run(
     out: Path,
@@ -94,13 +128,19 @@ def run(
     labeled_by: str | None,
     seed: int,
     quick: bool,
+    resume: bool,
     device: str,
     dtype: str,
 ) -> None:
-    """Do the whole study and write it to the folder OUT."""
+    """Do the whole study and write it to the folder OUT.
+
+    The same command again goes on from what is there, wherever it was stopped.
+    """
     for name, value in (("count", count), ("steps", steps), ("batch", batch)):
         if value < 1:
             raise RunError(f"--{name} is {value}. Give a whole number of at least 1.")
+    if resume:
+        runs.find_run(out)
     chosen = _properties(properties)
     named = _labelers(labeled_by, chosen)
     model = load(model_id, device=device, dtype=dtype)
@@ -125,23 +165,28 @@ def run(
         "guidance": strength,
         "layers": [layer.name for layer in layers],
         "properties": [each.name for each in chosen],
-        "labelers": {each.name: each.licence for each in labelers},
+        "labelers": {each.name: [each.licence, each.fingerprint] for each in labelers},
         "prompts": _digest(split),
         "dtype": str(model.dtype),
         "count": count,
+        "batch": batch,
         "seed": seed,
         "quick": quick,
     }
     if named:
         settings["labeled_by"] = named
-    folder = runs.open_run(out, settings)
-    if folder.summary.exists():
+    versions = {name: version(name) for name in ("underpaint", "torch", "diffusers")}
+    folder = runs.open_run(out, settings, {**versions, "device": str(model.device)})
+    if runs.is_done(folder):
         click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
         return
     control = None if quick else permuted(model.denoiser, seed=seed)
     study = Study(model, labelers, chosen, layers, split, steps, strength, batch, control)
     with _progress() as bar:
-        carry_out(study, folder, _reporter(bar))
+        try:
+            carry_out(study, folder, _reporter(bar), partial(click.echo, err=True))
+        except KeyboardInterrupt as error:
+            raise RunError(f"Stopped. The same command goes on with {out} from here.") from error
     path = _draw(folder, model, labelers, chosen, split.test[0], steps, strength)
     click.echo(f"Table: underpaint show {out}\nPicture: {path}")
 
@@ -193,6 +238,7 @@ def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
     if prompt is None:
         raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
     model = load(settings["model"], device=device, dtype=dtype)
+    check_run(settings, model)
     chosen = tuple(PROPERTIES[name] for name in settings["properties"])
     labelers = labelers_for(model, settings.get("labeled_by"))
     strength = settings["guidance"]
@@ -275,6 +321,8 @@ def train(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
+    if device != "auto":
+        find_device(device)
     if not measure:
         train_all(out, minutes=minutes, shards=scenes, device=device, progress=say)
     click.echo(json.dumps(measure_all(out, count=pictures, progress=say), indent=1))
@@ -314,7 +362,13 @@ def _digest(split: Split) -> str:
 
 def _split(path: Path | None, *, count: int, seed: int) -> Split:
     if path is not None:
-        return split_prompts(_numbered(read_prompts(path).prompts[:count]), seed=seed)
+        found = read_prompts(path)
+        said = [] if found.encoding == "utf-8" else [f"was read as {found.encoding}"]
+        if len(found.prompts) > count:
+            said.append(f"has {len(found.prompts)} prompts; --count takes the first {count}")
+        if said:
+            click.echo(f"{path} {' and '.join(said)}.", err=True)
+        return split_prompts(_numbered(found.prompts[:count]), seed=seed)
     from .scenes.words import CAPTIONS
 
     random = np.random.default_rng(seed)
@@ -339,7 +393,9 @@ def _say_unknown(split: Split) -> None:
 
 
 def _numbered(prompts: tuple[Prompt, ...]) -> list[Prompt]:
-    """Number prompts by their place: file names and `--prompt` go by it."""
+    """Keep the file's own numbers where all have one, else number by place: files go by it."""
+    if all(each.index is not None for each in prompts):
+        return list(prompts)
     return [Prompt(each.text, each.seed, place) for place, each in enumerate(prompts)]
 
 

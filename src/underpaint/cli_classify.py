@@ -42,7 +42,8 @@ def classify(
     if batch < 1:
         raise RunError(f"--batch is {batch}. Give a whole number of at least 1.")
     run = runs.find_run(out)
-    settings, summary = runs.read_json(run.settings), runs.read_json(run.summary)
+    settings = runs.read_json(run.settings)
+    runs.read_json(run.summary)  # complains where the run is not finished
     split = Split(*(runs.read_split(run, part) for part in ("train", "validation", "test")))
     prompt = _prompt(split, index)
     model = load(settings["model"], device=device, dtype=dtype)
@@ -71,7 +72,7 @@ def classify(
         "left_out": left_out,
         "sources": summarise_classes(scores),
     }
-    runs.write_json(run.summary, {**summary, "classify": found})
+    runs.update_summary(run, {"classify": found})
     for suffix in (".png", ".pdf"):
         draw_recognition(found["sources"], (run.figures / "recognition").with_suffix(suffix))
         path = (run.figures / f"classes-{prompt.index or 0:05d}").with_suffix(suffix)

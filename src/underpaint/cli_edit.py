@@ -103,7 +103,7 @@ def edit(
         )
 
     entries = summarise_edits(_keep(run, kept, rows))
-    runs.write_summary(run, {"edits": entries})
+    runs.update_summary(run, {"edits": entries})
     path = run.figures / f"edit-{_slug(trial)}.png"
     draw_strip(shown, title=_title(trial), path=path)
     click.echo(f"{_line(entries[-1])}\nPicture: {path}")

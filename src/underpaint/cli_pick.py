@@ -245,7 +245,7 @@ def _keep(run: runs.Run, entry: dict) -> None:
     names = ("target", "prompts", "candidates", "keep", "stop_at", "seed")
     kept = runs.read_json(run.summary).get("pick", [])
     others = [each for each in kept if any(each[name] != entry[name] for name in names)]
-    runs.write_summary(run, {"pick": [*others, entry]})
+    runs.update_summary(run, {"pick": [*others, entry]})
 
 
 def _line(entry: dict) -> str:

@@ -1,7 +1,7 @@
 """A run's folder: every file we write, its name and shape. The only code that writes results.
 
-Files are written beside their place and renamed into it: a killed run leaves whole files or none.
-Nothing is unpickled: JSON, CSV, safetensors, Parquet and PNG.
+Every file is whole or not there (see `files`). Nothing is unpickled: JSON, CSV, safetensors,
+Parquet and PNG.
 """
 
 import csv
@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import RunError
+from .files import LOCK, held, is_whole, write_file, write_sealed, writing
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
@@ -76,34 +77,75 @@ class Run:
         return self.folder / "summary.json"
 
     @property
+    def shards(self) -> Path:
+        """Folder of what a run that is not finished has done so far."""
+        return self.folder / "shards"
+
+    @property
     def figures(self) -> Path:
         """Folder of pictures."""
         return self.folder / "figures"
 
 
-def open_run(folder: Path, settings: Mapping[str, Any]) -> Run:
+def open_run(
+    folder: Path, settings: Mapping[str, Any], made_with: Mapping[str, str] | None = None
+) -> Run:
     """Begin a run in a folder, or go on with the one that is there if it was asked for the same.
 
+    Args:
+        folder: Made if it is not there.
+        settings: What the numbers follow from. Two runs that differ here are never mixed.
+        made_with: What is kept beside them but need not be the same, such as versions.
+
     Raises:
-        RunError: if the folder holds another run, or something that is no run.
+        RunError: if the folder holds another run or something that is no run, its run.json cannot
+            be read, or another process is writing it.
     """
     run = Run(folder)
     wanted = json.loads(json.dumps({"schema": SCHEMA, **settings}))
-    if run.settings.exists():
-        found = read_json(run.settings)
-        if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
-            name = differing[0]
-            raise RunError(
-                f"{folder} holds another run: its {name} is {found.get(name)!r}, not "
-                f"{wanted.get(name)!r}. Choose another folder."
-            )
-        return run
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
         raise RunError(f"{folder} is in use and holds no run. Choose another folder.")
-    with _disk(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_json(run.settings, wanted)
+    with held(folder):
+        if run.settings.exists():
+            _refuse_another(run, wanted)
+        else:
+            write_json(run.settings, {**wanted, "made_with": dict(made_with or {})})
     return run
+
+
+def _is_ours(folder: Path) -> bool:
+    # A run that was killed at once may leave its lock alone.
+    names = {each.name for each in folder.iterdir()}
+    return "run.json" in names or names <= {LOCK, "run.json.part"}
+
+
+def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
+    try:
+        found = json.loads(run.settings.read_text(encoding="utf-8"))
+        found = {name: value for name, value in found.items() if name != "made_with"}
+    except (OSError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"{run.settings} is damaged ({error}), so nothing says what {run.folder} holds. "
+            "Choose another folder, or delete this one."
+        ) from error
+    if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
+        name = differing[0]
+        raise RunError(
+            f"{run.folder} holds another run: its {name} is {found.get(name)!r}, not "
+            f"{wanted.get(name)!r}. Choose another folder."
+        )
+
+
+def is_done(run: Run) -> bool:
+    """Tell whether a run has come to its end, and its numbers are still what was written."""
+    try:
+        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    has_all = isinstance(summary, dict) and {"properties", "cost"} <= set(summary)
+    return has_all and all(is_whole(path) for path in (run.moments, run.probes, run.scores))
 
 
 def find_run(folder: Path) -> Run:
@@ -122,7 +164,21 @@ def find_run(folder: Path) -> Run:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people to read too."""
-    _write(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
+    write_file(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
+
+
+def update_summary(run: Run, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Put entries into summary.json and leave what other commands wrote there; return all of it.
+
+    A summary that cannot be read is begun anew.
+    """
+    try:
+        found = json.loads(run.summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    summary = {**(found if isinstance(found, dict) else {}), **entries}
+    write_json(run.summary, summary)
+    return summary
 
 
 def read_json(path: Path) -> Any:
@@ -137,12 +193,6 @@ def read_json(path: Path) -> Any:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
 
 
-def write_summary(run: Run, parts: Mapping[str, Any]) -> None:
-    """Put parts into summary.json, and leave what other commands have put there."""
-    known = read_json(run.summary) if run.summary.exists() else {}
-    write_json(run.summary, {**known, **parts})
-
-
 def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
     """Write every prompt with the split it is in, to prompts.csv."""
 
@@ -153,7 +203,7 @@ def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
             for split, prompts in parts.items():
                 rows.writerows([p.text, p.seed, p.index, split] for p in prompts)
 
-    _write(run.folder / "prompts.csv", write)
+    write_file(run.folder / "prompts.csv", write)
 
 
 def read_split(run: Run, split: str) -> tuple[Prompt, ...]:
@@ -189,7 +239,7 @@ def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
     """Write one picture, in 0..1, as PNG."""
     pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
     picture = Image.fromarray(pixels)
-    _write(path, lambda part: picture.save(part, format="PNG"))
+    write_file(path, lambda part: picture.save(part, format="PNG"))
 
 
 def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
@@ -211,17 +261,8 @@ def write_moments(
     run: Run, parts: Mapping[str, Mapping[Cell, Moments]], position: Mapping[str, MeanMap]
 ) -> None:
     """Write sums, named part/layer/step/count, mean and scatter, and the mean label maps."""
-    tensors = {}
-    for part, moments in parts.items():
-        for (layer, step), each in moments.items():
-            key = f"{part}/{layer}/{step}"
-            tensors[f"{key}/count"] = torch.tensor(each.count)
-            tensors[f"{key}/mean"] = each.mean.cpu()
-            tensors[f"{key}/scatter"] = each.scatter.cpu()
-    for name, each in position.items():
-        tensors[f"position/{name}/count"] = torch.tensor(each.count)
-        tensors[f"position/{name}/mean"] = each.mean.cpu()
-    _write(run.moments, lambda part: save_file(tensors, part))
+    tensors = pack(parts, position)
+    write_sealed(run.moments, lambda part: save_file(tensors, part))
 
 
 def read_moments(
@@ -232,25 +273,47 @@ def read_moments(
     Raises:
         RunError: if it is not there or not whole.
     """
-    parts: dict[str, dict[Cell, Moments]] = {}
-    position: dict[str, MeanMap] = {}
     try:
         with safe_open(run.moments, framework="pt", device=str(device)) as file:
-            for key in sorted(file.keys()):
-                if not key.endswith("/count"):
-                    continue
-                stem = key.removesuffix("/count")
-                count, mean = int(file.get_tensor(key)), file.get_tensor(f"{stem}/mean")
-                part, *cell = stem.split("/")
-                if part == "position":
-                    position[cell[0]] = MeanMap(count, mean)
-                else:
-                    moments = Moments(count, mean, file.get_tensor(f"{stem}/scatter"))
-                    parts.setdefault(part, {})[cell[0], int(cell[1])] = moments
+            return unpack(file)
     except (OSError, ValueError, SafetensorError) as error:
         raise RunError(
             f"Cannot read {run.moments} ({error}). Delete it, and run `underpaint run` again."
         ) from error
+
+
+def pack(
+    parts: Mapping[str, Mapping[Cell, Moments]], position: Mapping[str, MeanMap]
+) -> dict[str, Tensor]:
+    """Name every tensor of some sums, for one safetensors file."""
+    tensors = {}
+    for part, moments in parts.items():
+        for (layer, step), each in moments.items():
+            key = f"{part}/{layer}/{step}"
+            tensors[f"{key}/count"] = torch.tensor(each.count)
+            tensors[f"{key}/mean"] = each.mean.cpu()
+            tensors[f"{key}/scatter"] = each.scatter.cpu()
+    for name, each in position.items():
+        tensors[f"position/{name}/count"] = torch.tensor(each.count)
+        tensors[f"position/{name}/mean"] = each.mean.cpu()
+    return tensors
+
+
+def unpack(file: safe_open) -> tuple[dict[str, dict[Cell, Moments]], dict[str, MeanMap]]:
+    """Read back what `pack` named."""
+    parts: dict[str, dict[Cell, Moments]] = {}
+    position: dict[str, MeanMap] = {}
+    for key in sorted(file.keys()):
+        if not key.endswith("/count"):
+            continue
+        stem = key.removesuffix("/count")
+        count, mean = int(file.get_tensor(key)), file.get_tensor(f"{stem}/mean")
+        part, *cell = stem.split("/")
+        if part == "position":
+            position[cell[0]] = MeanMap(count, mean)
+        else:
+            moments = Moments(count, mean, file.get_tensor(f"{stem}/scatter"))
+            parts.setdefault(part, {})[cell[0], int(cell[1])] = moments
     return parts, position
 
 
@@ -264,7 +327,7 @@ def write_probes(run: Run, probes: Mapping[ProbeKey, Probe]) -> None:
         for part in ("threshold", "penalty"):
             if (value := getattr(each, part)) is not None:
                 tensors[f"{key}/{part}"] = torch.tensor(value, dtype=torch.float64)
-    _write(run.probes, lambda part: save_file(tensors, part))
+    write_sealed(run.probes, lambda part: save_file(tensors, part))
 
 
 def read_probes(
@@ -301,7 +364,7 @@ def read_probes(
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:
     """Write a table as Parquet."""
-    _write(path, lambda part: rows.to_parquet(part, index=False))
+    write_sealed(path, lambda part: rows.to_parquet(part, index=False))
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -314,31 +377,3 @@ def read_table(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise RunError(f"Cannot read {path} ({error}). Delete it to begin anew.") from error
-
-
-class _disk:
-    """Turn a full or forbidden disk into one line."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError | SafetensorError):
-            raise RunError(
-                f"Cannot write {self.path} ({error}). Make room or choose another folder; "
-                "what was finished is kept."
-            ) from error
-
-
-def _write(path: Path, write: Any) -> None:
-    """Let `write` fill a file beside its place, then rename it into it."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with _disk(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(part)
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ Sources
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Float64
@@ -27,7 +27,7 @@ from .labelers import Labeler, label
 from .layers import Layer
 from .metrics import METRICS, Truth, best_threshold, dice, prepare
 from .models import Model, decode
-from .moments import Cell, Moments, gather
+from .moments import Cell, Moments, gather, merge
 from .probes import Probe, ProbeKey, columns_of, read
 from .properties import Property, normalise
 from .scores import ScoreKey
@@ -51,6 +51,16 @@ class MeanMap:
     def __add__(self, other: "MeanMap") -> "MeanMap":
         count = self.count + other.count
         return MeanMap(count, self.mean + (other.mean - self.mean) * (other.count / count))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What training pictures have added up to so far, and the labels of the last of them."""
+
+    images: int = 0
+    moments: Mapping[Cell, Moments] = field(default_factory=dict)
+    position: Mapping[str, MeanMap] = field(default_factory=dict)
+    last: Float[Tensor, "1 target height width"] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,18 @@ def fold(
     grids = {(each.shape[-2], each.shape[-1]) for each in batch.readable.values()}
     moments = gather(batch.readable, {grid: to_grid(targets, grid) for grid in grids})
     return moments, past[-SHUFFLES:]
+
+
+def extend(sums: Sums, batch: Batch) -> Sums:
+    """Add the next training batch. Batches are added one by one, so where a run was cut is lost."""
+    moments, last = fold(batch, sums.last)
+    means, so_far = mean_maps(batch), sums.position
+    return Sums(
+        images=sums.images + len(batch.trace.prompts),
+        moments=merge(sums.moments, moments),
+        position={key: so_far[key] + means[key] for key in means} if so_far else means,
+        last=last,
+    )
 
 
 def joint_columns(properties: Sequence[Property]) -> dict[str, slice]:
@@ -141,7 +163,7 @@ def choose_thresholds(
             continue
         truth = prepare(labels[each.name])
         for (name, layer), maps in read_maps.items():
-            if _unshuffled(name) == each.name:
+            if unshuffled(name) == each.name:
                 thresholds[name, layer] = best_threshold(maps, truth)
         steps = len(next(iter(read_maps.values())))
         flat = position[each.name].mean.expand(len(truth.labels), -1, -1, -1)
@@ -194,7 +216,7 @@ def score(
 
         shuffled: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
         for (name, layer), maps in read_maps.items():
-            if _unshuffled(name) != each.name:
+            if unshuffled(name) != each.name:
                 continue
             own = _source_of(layer)
             cut = thresholds.get((name, layer))
@@ -219,7 +241,7 @@ def score(
     return blocks
 
 
-def _unshuffled(name: str) -> str:
+def unshuffled(name: str) -> str:
     """Name the property that a set of columns is of, shuffled or not."""
     return re.sub(r"^shuffled \d+ ", "", name)
 

@@ -5,30 +5,32 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
+from pathlib import Path
 
 import torch
-from torch import nn
+from jaxtyping import Float64
+from torch import Tensor, nn
 
 from .errors import PromptError
+from .files import held
 from .fitting import fit
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model
-from .moments import Cell, Moments, merge
 from .plots import draw_all
-from .probes import Probe, ProbeKey
 from .prompts import Prompt, Split
 from .properties import Property
 from .runs import (
     Run,
     read_moments,
+    read_table,
+    update_summary,
     write_images,
     write_moments,
     write_probes,
     write_prompts,
-    write_summary,
     write_table,
 )
 from .scores import Scores, tabulate
@@ -37,19 +39,35 @@ from .scoring import (
     RANDOM,
     Batch,
     MeanMap,
+    Sums,
     choose_thresholds,
-    fold,
+    extend,
     joint_columns,
     labelled,
-    mean_maps,
     readings,
     score,
+    unshuffled,
+)
+from .shards import (
+    ReadMaps,
+    checked,
+    clear,
+    held_path,
+    read_held,
+    read_held_maps,
+    read_sums,
+    scores_path,
+    write_held,
+    write_sums,
 )
 from .summaries import summarise
 from .traces import trace
 
 TUNING_SHARE = 8
 """One in so many training images chooses penalties instead of fitting weights."""
+
+SUMS_EVERY = 64
+"""About how many training pictures a killed run may have to draw again."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, images done, and images in all."""
@@ -70,43 +88,57 @@ class Study:
     control: nn.Module | None = None
 
 
-def carry_out(study: Study, run: Run, progress: Progress) -> dict:
+def carry_out(
+    study: Study, run: Run, progress: Progress, say: Callable[[str], None] = lambda _line: None
+) -> dict:
     """Do every stage and write what it finds; return the summary that `show --json` prints.
 
-    The first pass is not done again where its sums are on disk; its time then counts as nothing.
+    What is there already and whole is not done again, wherever a run before this was cut: the
+    numbers are those of a run that never was. Only "cost" tells: it counts this time alone, and
+    `overhead` is None where nothing was left to generate.
+
+    Args:
+        study: What to do. On one folder always the same, batch included.
+        run: Where to.
+        progress: Told how far each pass is.
+        say: Told a line for each file that was damaged and is made again.
+
+    Raises:
+        RunError: if the folder cannot be written, or another process is writing it.
     """
+    with held(run.folder):
+        return _carry_out(study, run, progress, say)
+
+
+def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], None]) -> dict:
     begun = time.perf_counter()
     spent: dict[str, float] = {"generation": 0.0}
     parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
     write_prompts(run, parts)
-    if not run.moments.exists():
-        write_moments(run, *_fold_all(study, run, progress, spent))
-    sums, position = read_moments(run, study.model.device)
-    own = [layer.name for layer in study.layers]  # as they run, not by alphabet
-    names = [*own, *LATENTS, *(RANDOM + name for name in own if study.control is not None)]
-    cells = [(name, step) for name in names for step in range(study.steps)]
-    training = {cell: sums["training"][cell] for cell in cells}
-    probes = fit(training, sums["tuning"], joint_columns(study.properties))
-    scores, probes = _score_all(study, run, probes, position, progress, spent)
-    write_probes(run, probes)
-    write_table(run.scores, scores.rows)
+    if not checked(run.moments, say):
+        _fold_all(study, run, progress, spent, say)
+    clear(run, "tuning", "training")
+    if not (checked(run.scores, say) and checked(run.probes, say)):
+        _score_all(study, run, progress, spent, say)
+    clear(run, "validation", "scores")
+    properties = summarise(Scores(read_table(run.scores)), study.properties)
     seconds = time.perf_counter() - begun
-    summary = {
+    generation = spent["generation"]
+    entries = {
         "schema": 1,
         "model": study.model.name,
         "steps": study.steps,
         "images": {part: len(prompts) for part, prompts in parts.items()},
-        "properties": summarise(scores, study.properties),
+        "properties": properties,
         "cost": {
             "seconds": seconds,
-            "seconds_generation": spent["generation"],
-            "overhead": seconds / spent["generation"],
+            "seconds_generation": generation,
+            "overhead": seconds / generation if generation else None,
             "peak_rss_mb": _peak_rss_mb(),
         },
     }
-    draw_all(summary, run.figures, layers=study.layers)
-    write_summary(run, summary)
-    return summary
+    draw_all(entries, run.figures, layers=study.layers)
+    return update_summary(run, entries)
 
 
 def _peak_rss_mb() -> float:
@@ -131,8 +163,12 @@ def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -
 
 
 def _fold_all(
-    study: Study, run: Run, progress: Progress, spent: dict[str, float]
-) -> tuple[dict[str, dict[Cell, Moments]], dict[str, MeanMap]]:
+    study: Study,
+    run: Run,
+    progress: Progress,
+    spent: dict[str, float],
+    say: Callable[[str], None],
+) -> None:
     """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
     prompts = study.split.train
     cut = len(prompts) // TUNING_SHARE
@@ -141,53 +177,59 @@ def _fold_all(
             f"{len(prompts)} training prompts are too few to fit probes and choose penalties. "
             f"Use at least {TUNING_SHARE} (about {2 * TUNING_SHARE} prompts in all)."
         )
-    position: dict[str, MeanMap] = {}
-    sums: dict[str, dict[Cell, Moments]] = {}
+    every = max(1, SUMS_EVERY // study.batch) * study.batch
+    folded: dict[str, Sums] = {}
     done = 0
     for name, part in (("tuning", prompts[:cut]), ("training", prompts[cut:])):
-        folded: dict[Cell, Moments] = {}
-        before = None
-        for batch in _batches(study, part, spent):
-            moments, before = fold(batch, before)
-            folded = merge(folded, moments)
-            means = mean_maps(batch)
-            position = {key: position[key] + means[key] for key in means if position} or means
+        sums = read_sums(run, name, study.model.device, say)
+        progress("training pictures", done + sums.images, len(prompts))
+        for batch in _batches(study, part[sums.images :], spent):
+            sums = extend(sums, batch)
             write_images(run, batch.trace.images, batch.trace.prompts)
-            done += len(batch.trace.prompts)
-            progress("training pictures", done, len(prompts))
-        sums[name] = folded
-    return sums, position
+            if sums.images % every == 0 or sums.images == len(part):
+                write_sums(run, name, sums)
+            progress("training pictures", done + sums.images, len(prompts))
+        folded[name] = sums
+        done += sums.images
+    position = {
+        key: folded["tuning"].position[key] + each
+        for key, each in folded["training"].position.items()
+    }
+    write_moments(run, {name: each.moments for name, each in folded.items()}, position)
 
 
 def _score_all(
     study: Study,
     run: Run,
-    probes: Mapping[ProbeKey, Probe],
-    position: Mapping[str, MeanMap],
     progress: Progress,
     spent: dict[str, float],
-) -> tuple[Scores, dict[ProbeKey, Probe]]:
+    say: Callable[[str], None],
+) -> None:
     """Pass 2: thresholds from the validation pictures, then scores of both held-out splits.
 
-    Validation pictures are kept as what is read from them, a few hundred kilobytes each, until
-    thresholds are chosen; test pictures are scored and forgotten batch by batch.
+    Validation pictures leave on disk what is read from them until thresholds are chosen; test
+    pictures are scored and forgotten batch by batch.
     """
-    held: list[Batch] = []
-    reads = []
-    total = len(study.split.validation) + len(study.split.test)
-    for batch in _batches(study, study.split.validation, spent):
-        reads.append(readings(probes, batch))
-        bare = replace(batch.trace, activations={}, shadows={})
-        held.append(replace(batch, trace=bare, readable={}))
-        progress("held-out pictures", sum(len(b.trace.prompts) for b in held), total)
-    joined = {key: torch.cat([each[key] for each in reads], dim=1) for key in reads[0]}
-    labels = {name: torch.cat([batch.labels[name] for batch in held]) for name in held[0].labels}
-    thresholds = choose_thresholds(study.properties, joined, labels, position)
-    scores: list[Scores] = []
-    number = 0
+    sums, position = read_moments(run, study.model.device)
+    own = [layer.name for layer in study.layers]  # as they run, not by alphabet
+    names = [*own, *LATENTS, *(RANDOM + name for name in own if study.control is not None)]
+    cells = [(name, step) for name in names for step in range(study.steps)]
+    training = {cell: sums["training"][cell] for cell in cells}
+    probes = fit(training, sums["tuning"], joint_columns(study.properties))
 
-    def scored(batch: Batch, read_maps: dict, part: str) -> Scores:
-        nonlocal number
+    validation, test = study.split.validation, study.split.test
+    total = len(validation) + len(test)
+    seen = partial(progress, "held-out pictures")
+    places = range(0, len(validation), study.batch)
+    for first in places:
+        if not checked(held_path(run, first), say):
+            (batch,) = _batches(study, validation[first : first + study.batch], spent)
+            write_held(held_path(run, first), batch, readings(probes, batch))
+            write_images(run, batch.trace.images, batch.trace.prompts)
+        seen(min(first + study.batch, len(validation)), total)
+    thresholds = _thresholds(study, [held_path(run, first) for first in places], position)
+
+    def scored(first: int, part: str, batch: Batch, read_maps: ReadMaps) -> None:
         blocks = score(
             study.model,
             study.labelers,
@@ -200,21 +242,48 @@ def _score_all(
             drawn=part == "test",
         )
         prompts = batch.trace.prompts
-        numbers = range(number, number := number + len(prompts))
-        write_images(run, batch.trace.images, prompts)
         texts = [" ".join(prompt.text.casefold().split()) for prompt in prompts]
-        return tabulate(blocks, images=list(numbers), prompts=texts, splits=[part] * len(prompts))
+        numbers = list(range(first, first + len(prompts)))
+        table = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts))
+        write_table(scores_path(run, first), table.rows)
 
-    for batch, read_maps in zip(held, reads, strict=True):
-        scores.append(scored(batch, read_maps, "validation"))
-    for batch in _batches(study, study.split.test, spent):
-        scores.append(scored(batch, readings(probes, batch), "test"))
-        progress("held-out pictures", number, total)
+    tables = [scores_path(run, first) for first in places]
+    for first in places:
+        if not checked(scores_path(run, first), say):
+            some = validation[first : first + study.batch]
+            batch, maps = read_held(held_path(run, first), some, study.model.device)
+            scored(first, "validation", batch, maps)
+    for first in range(0, len(test), study.batch):
+        number = len(validation) + first
+        tables.append(scores_path(run, number))
+        if not checked(tables[-1], say):
+            (batch,) = _batches(study, test[first : first + study.batch], spent)
+            scored(number, "test", batch, readings(probes, batch))
+            write_images(run, batch.trace.images, batch.trace.prompts)
+        seen(min(number + study.batch, total), total)
+
     masks = {
         (name, layer, step): float(at)
         for (name, layer), cuts in thresholds.items()
         for step, at in enumerate(cuts)
     }
-    return reduce(add, scores), {
-        key: replace(probe, threshold=masks.get(key)) for key, probe in probes.items()
-    }
+    cut = {key: replace(probe, threshold=masks.get(key)) for key, probe in probes.items()}
+    write_probes(run, cut)
+    # Read back, so that rows are the same whether they were scored now or before a cut.
+    write_table(run.scores, reduce(add, (Scores(read_table(path)) for path in tables)).rows)
+
+
+def _thresholds(
+    study: Study, paths: Sequence[Path], position: Mapping[str, MeanMap]
+) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
+    masks = [each for each in study.properties if each.is_binary]
+    if not masks:
+        return {}
+    names = {each.name for each in masks}
+    parts = [
+        read_held_maps(path, study.model.device, lambda name: unshuffled(name) in names)
+        for path in paths
+    ]
+    labels = {key: torch.cat([part[0][key] for part in parts]) for key in parts[0][0]}
+    maps = {key: torch.cat([part[1][key] for part in parts], dim=1) for key in parts[0][1]}
+    return choose_thresholds(masks, maps, labels, position)

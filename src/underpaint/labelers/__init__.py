@@ -5,6 +5,7 @@ trained on renders of its world, where the truth is exact; it reads all five pro
 `offtheshelf` holds those for photographs, which are loaded only when one is asked for.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..models import Model
 from ..models.readers import MAPS, MapReader, WordReader
 from ..models.weights import TINY
 from .checkscene import check_direction
-from .labeler import Labeler, Namer, Read, label
+from .labeler import Labeler, Namer, Read, label, name
 from .offtheshelf import DOORS
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "label",
     "labeler",
     "labelers_for",
+    "name",
     "namer_for",
     "tiny_labeler",
 ]
@@ -46,8 +48,9 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
         )
     reader = MapReader()
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
-    reader = reader.eval().to(device, memory_format=torch.channels_last)
-    return Labeler("tiny", tuple(MAPS), "MIT", reader)
+    reader = reader.eval().to(memory_format=torch.channels_last).to(device)  # pyright: ignore[reportCallIssue]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Labeler("tiny", tuple(MAPS), "MIT", reader, f"sha256:{digest}")
 
 
 def labeler(property: str, id_or_path: str, device: torch.device) -> Labeler:

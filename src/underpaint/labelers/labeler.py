@@ -18,12 +18,13 @@ Read = Callable[[Float[Tensor, "image 3 height width"]], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Labeler:
-    """A labeler: what it is called, which properties it reads, and its licence."""
+    """A labeler: what it is called, which properties it reads, licence, and its weights' name."""
 
     name: str
     reads: tuple[str, ...]
     licence: str
     read: Read
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,25 @@ def label(
             "Leave the property out, or give it a labeler."
         )
     return found
+
+
+@torch.no_grad()
+def name(
+    namer: Namer, images: Float[Tensor, "image 3 height width"]
+) -> Float[Tensor, "image class"]:
+    """Give the probability of each class, for each picture in 0..1.
+
+    Raises:
+        LabelError: if the class network returns the wrong shape, or values that are not finite.
+    """
+    logits = torch.cat([namer.read(part) for part in images.split(_READ_AT_ONCE)])
+    expected = (len(images), len(namer.classes))
+    if tuple(logits.shape) != expected or not logits.isfinite().all():
+        raise LabelError(
+            f"Class network {namer.name} gave logits of {tuple(logits.shape)}, or not all finite; "
+            f"{expected} finite ones are needed. Give one for each picture and class."
+        )
+    return logits.softmax(dim=1)
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from .weights import (
     read_index,
 )
 
-__all__ = ["Model", "decode", "encode", "load", "permuted"]
+__all__ = ["Model", "decode", "encode", "find_device", "load", "permuted"]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -49,7 +49,7 @@ def load(
         ModelError: if the model cannot be found, trusted or read, or device or dtype is unknown.
         SchedulerError: if no scheduler has that name.
     """
-    chosen = _device(device)
+    chosen = find_device(device)
     precision = _dtype(dtype, chosen)
     with _quiet():
         folder = find_folder(id_or_path)
@@ -90,7 +90,12 @@ def load(
     )
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Name a device that is here; "auto" takes CUDA, else the CPU.
+
+    Raises:
+        ModelError: if there is none of that name.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

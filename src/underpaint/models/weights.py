@@ -142,11 +142,14 @@ def components(index: dict[str, Any]) -> list[str]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Name a folder's weights: the revision of a hub snapshot, else sha256 over weight files."""
+    """Name a folder's weights: the revision of a hub snapshot, else sha256 over weight files.
+
+    Every safetensors file counts, those of readers beside the pipeline too.
+    """
     if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name):
         return f"revision:{folder.name}"
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*/*.safetensors")):
+    for file in sorted(folder.rglob("*.safetensors")):
         digest.update(file.relative_to(folder).as_posix().encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
