@@ -89,25 +89,6 @@ def name(
     return logits.softmax(dim=1)
 
 
-@torch.no_grad()
-def name(
-    namer: Namer, images: Float[Tensor, "image 3 height width"]
-) -> Float[Tensor, "image class"]:
-    """Give the probability of each class, for each picture in 0..1.
-
-    Raises:
-        LabelError: if the class network returns the wrong shape, or values that are not finite.
-    """
-    logits = torch.cat([namer.read(part) for part in images.split(_READ_AT_ONCE)])
-    expected = (len(images), len(namer.classes))
-    if tuple(logits.shape) != expected or not logits.isfinite().all():
-        raise LabelError(
-            f"Class network {namer.name} gave logits of {tuple(logits.shape)}, or not all finite; "
-            f"{expected} finite ones are needed. Give one for each picture and class."
-        )
-    return logits.softmax(dim=1)
-
-
 def _check(labeler: Labeler, property: Property, maps: Tensor, images: Tensor) -> None:
     expected = (len(images), property.targets, *images.shape[-2:])
     if tuple(maps.shape) != expected:
