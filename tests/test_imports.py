@@ -44,6 +44,7 @@ ORDER = [
     "strips",
     "site",
     "cli_edit",
+    "cli_site",
     "cli",
 ]
 """A module imports only from those above it. `scenes` stands aside: only `cli` imports it."""

@@ -15,6 +15,7 @@ from rich.table import Table
 from . import runs
 from .bench import compare
 from .cli_edit import edit
+from .cli_site import export, serve, write_site
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_steps
 from .labelers import labelers_for
@@ -43,6 +44,8 @@ def main() -> None:
 
 
 main.add_command(edit)
+main.add_command(export)
+main.add_command(serve)
 
 
 def _options(*options: Callable) -> Callable:
@@ -133,6 +136,7 @@ def run(
     with _progress() as bar:
         carry_out(study, folder, _reporter(bar))
     path = _draw(folder, model, chosen, split.test[0], steps, strength)
+    write_site(folder, out / "site", model=model)
     click.echo(f"Table: underpaint show {out}\nPicture: {path}")
 
 
