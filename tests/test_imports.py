@@ -53,6 +53,7 @@ ORDER = [
     "cli_classify",
     "cli_edit",
     "cli_pick",
+    "cli_site",
     "cli",
 ]
 """A module imports only from those above it. `scenes` stands aside: only the command line's

@@ -19,6 +19,7 @@ from .bench import compare
 from .cli_classify import classify, print_classes
 from .cli_edit import edit
 from .cli_pick import pick
+from .cli_site import export, serve, write_site
 from .editing import check_run
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
@@ -50,6 +51,8 @@ def main() -> None:
 main.add_command(classify)
 main.add_command(edit)
 main.add_command(pick)
+main.add_command(export)
+main.add_command(serve)
 
 
 def _options(*options: Callable) -> Callable:
@@ -188,6 +191,8 @@ def run(
         except KeyboardInterrupt as error:
             raise RunError(f"Stopped. The same command goes on with {out} from here.") from error
     path = _draw(folder, model, labelers, chosen, split.test[0], steps, strength)
+    if not quick:
+        write_site(folder, out / "site", model=model)
     click.echo(f"Table: underpaint show {out}\nPicture: {path}")
 
 

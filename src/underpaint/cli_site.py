@@ -1,0 +1,82 @@
+"""`underpaint export` and `serve`: a run as a website."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from . import runs
+from .models import Model, load
+from .site import export as export_site
+from .site import find_site, server_for
+
+_PROMPTS = click.option(
+    "--prompts",
+    default=12,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How many test prompts get maps of every step and layer. 0 needs no model.",
+)
+_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+_DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("site", type=click.Path(path_type=Path))
+@_PROMPTS
+@_DEVICE
+@_DTYPE
+def export(out: Path, site: Path, prompts: int, device: str, dtype: str) -> None:
+    """Write the run OUT as a website into the folder SITE, for any web host."""
+    run = runs.find_run(out)
+    settings = runs.read_json(run.settings)
+    model = load(settings["model"], device=device, dtype=dtype) if prompts else None
+    write_site(run, site, model=model, prompts=prompts)
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 takes any that is free.",
+)
+@_PROMPTS
+@_DEVICE
+@_DTYPE
+def serve(out: Path, port: int, prompts: int, device: str, dtype: str) -> None:
+    """Show the site of the run OUT on this machine, writing OUT/site first if it has none."""
+    site = find_site(out)
+    if site is None:
+        run, site = runs.find_run(out), out / "site"
+        settings = runs.read_json(run.settings)
+        model = load(settings["model"], device=device, dtype=dtype) if prompts else None
+        write_site(run, site, model=model, prompts=prompts)
+    with server_for(site, port=port) as server:
+        click.echo(f"http://localhost:{server.server_port}/  (Ctrl-C stops)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+
+
+def write_site(run: runs.Run, site: Path, *, model: Model | None, prompts: int = 12) -> None:
+    """Export with a progress bar on stderr, and say what was written."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("prompts with maps", total=None)
+        wrote = export_site(
+            run,
+            site,
+            model=model,
+            prompts=prompts,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    click.echo(
+        f"Site: {site}  ({wrote['prompts']} test prompts, {wrote['maps']} with maps, "
+        f"{wrote['bytes'] / 1e6:.1f} MB)"
+    )

@@ -1,0 +1,214 @@
+"""Write a site: the built page, the run's numbers and pictures, and maps of some prompts.
+
+The folder is made beside its place and renamed into it: a site is there as a whole or not at all.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ..editing import check_run
+from ..errors import RunError
+from ..labelers import labelers_for
+from ..layers import Layer, find_layers
+from ..models import Model
+from ..prompts import Prompt
+from ..properties import PROPERTIES
+from ..runs import Run, read_json, read_moments, read_probes, read_split, read_table
+from ..scores import Curves, ScoreKey, Scores, curves
+from .maps import PICTURE_PX, Sheets, draw_sheets
+from .numbers import page_numbers, plain, prompt_rows, score_table, spread_over
+
+STATIC = Path(__file__).parent / "static"
+DRAWN_AT_ONCE = 4
+
+Progress = Callable[[int, int], None]
+"""Called with prompts drawn and prompts in all."""
+
+
+def export(
+    run: Run, site: Path, *, model: Model | None, prompts: int, progress: Progress
+) -> dict[str, int]:
+    """Write the site of a finished run.
+
+    Args:
+        run: With its summary, scores and pictures.
+        site: A folder that is not there yet, or a site, which is replaced.
+        model: The run's, to draw maps with; None leaves them out.
+        prompts: Of how many test prompts to draw maps: from the worst read to the best.
+
+    Returns:
+        How many test prompts the site shows, of how many it has maps, and its size in bytes.
+
+    Raises:
+        RunError: if the run is not finished or of another model, or the folder holds anything else.
+    """
+    settings, summary = read_json(run.settings), read_json(run.summary)
+    if model is not None:
+        check_run(settings, model)
+    test_prompts = read_split(run, "test")
+    test = curves(Scores(read_table(run.scores)), "test")
+    rows = prompt_rows(test_prompts, summary, test)
+    layers = _layers(model, settings)
+    with _replaced(site) as folder:
+        shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=_not_shown)
+        for prompt in test_prompts:
+            _copy_picture(run, folder, prompt)
+        files = _copy_downloads(run, folder, score_table(test_prompts, summary, test))
+        drawn = spread_over(rows, prompts if model else 0)
+        if model is not None and drawn:
+            _draw_maps(run, folder, model, layers, test_prompts, drawn, test, summary, progress)
+        for place, row in enumerate(rows):
+            row["has_maps"] = place in drawn
+        numbers = page_numbers(settings, summary, layers=layers, files=files, version=_version())
+        _write_json(folder / "data" / "run.json", numbers)
+        _write_json(folder / "data" / "prompts.json", rows)
+    size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    return {"prompts": len(rows), "maps": len(drawn), "bytes": size}
+
+
+def find_site(folder: Path) -> Path | None:
+    """Find the site in a folder: itself, or the one that `run` leaves in it."""
+    for place in (folder, folder / "site"):
+        if _is_site(place):
+            return place
+    return None
+
+
+def _is_site(folder: Path) -> bool:
+    return (folder / "index.html").is_file() and (folder / "data" / "run.json").is_file()
+
+
+@contextmanager
+def _replaced(site: Path) -> Iterator[Path]:
+    """Give a folder to fill, and put it in the place of the site when all went well."""
+    is_used = site.exists() and not (site.is_dir() and not any(site.iterdir()))
+    if is_used and not _is_site(site):
+        raise RunError(f"{site} is in use and holds no site. Choose another folder.")
+    part = site.with_name(site.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if site.exists():
+            shutil.rmtree(site)
+        part.rename(site)
+    except OSError as error:
+        raise RunError(
+            f"Cannot write the site to {site} ({error}). Make room or choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _not_shown(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name == "build.json"]
+
+
+def _layers(model: Model | None, settings: Mapping[str, Any]) -> tuple[Layer, ...]:
+    if model is None:
+        return ()
+    return tuple(each for each in find_layers(model) if each.name in settings["layers"])
+
+
+def _copy_picture(run: Run, folder: Path, prompt: Prompt) -> None:
+    """Shrink a final picture to what a page shows."""
+    name = f"{prompt.index or 0:05d}"
+    path = run.folder / "images" / f"{name}.png"
+    if not path.is_file():
+        raise RunError(f"Cannot read {path} (it is missing). Run `underpaint run` again.")
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((PICTURE_PX * 2, PICTURE_PX * 2))
+        _save(small, folder / "data" / "images" / f"{name}.webp")
+
+
+def _copy_downloads(run: Run, folder: Path, table: Any) -> list[str]:
+    """Copy what people may want to keep, and list it."""
+    downloads = folder / "downloads"
+    downloads.mkdir()
+    table.to_csv(downloads / "scores.csv", index=False)
+    for path in (run.scores, run.summary, run.settings, run.folder / "prompts.csv"):
+        shutil.copyfile(path, downloads / path.name)
+    if run.edits.is_file():
+        shutil.copyfile(run.edits, downloads / run.edits.name)
+    if run.figures.is_dir():
+        shutil.copytree(run.figures, downloads / "figures")
+    found = (path for path in downloads.rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(downloads).as_posix()) for path in found)
+
+
+def _draw_maps(
+    run: Run,
+    folder: Path,
+    model: Model,
+    layers: tuple[Layer, ...],
+    prompts: tuple[Prompt, ...],
+    drawn: list[int],
+    test: Mapping[ScoreKey, Curves],
+    summary: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    settings = read_json(run.settings)
+    probes = read_probes(run, model.device)
+    _, position = read_moments(run, torch.device("cpu"))
+    chosen = [PROPERTIES[name] for name in settings["properties"]]
+    for first in range(0, len(drawn), DRAWN_AT_ONCE):
+        places = drawn[first : first + DRAWN_AT_ONCE]
+        sheets = draw_sheets(
+            model,
+            labelers_for(model),
+            chosen,
+            [prompts[place] for place in places],
+            layers=layers,
+            probes=probes,
+            position=position,
+            steps=settings["steps"],
+            guidance=settings["guidance"],
+        )
+        for place, each in zip(places, sheets, strict=True):
+            into = folder / "data" / "maps" / f"{prompts[place].index or 0:05d}"
+            _write_sheets(into, each, _by_layer(place, test, summary))
+        progress(first + len(places), len(drawn))
+
+
+def _by_layer(
+    place: int, test: Mapping[ScoreKey, Curves], summary: Mapping[str, Any]
+) -> dict[str, dict[str, list[float | None]]]:
+    """Give one picture's headline scores of the probe, by property and layer."""
+    found: dict[str, dict[str, list[float | None]]] = {}
+    for key, each in test.items():
+        metric = summary["properties"].get(key.property, {}).get("metric")
+        if (key.source, key.metric) == ("probe", metric):
+            found.setdefault(key.property, {})[key.layer] = plain(each.values[place])
+    return found
+
+
+def _write_sheets(into: Path, sheets: Sheets, by_layer: Mapping[str, Any]) -> None:
+    for name, image in sheets.images.items():
+        _save(image, into / name, lossless=name.endswith("-probe.webp"))
+    _write_json(into / "maps.json", {**sheets.notes, "scores": by_layer})
+
+
+def _save(image: Image.Image, path: Path, *, lossless: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, format="WEBP", lossless=lossless, quality=80, method=4)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
+
+
+def _version() -> str:
+    try:
+        return version("underpaint")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

@@ -1,0 +1,173 @@
+"""Maps of a few prompts, at every step and layer, packed into sheets of tiles.
+
+A sheet is one image of a grid of tiles: a column for each step, rows of sources or layers. Maps are
+grey: the page colours them, so that light, dark and print share one file. A byte means
+`low + (high - low) * byte / 255`, with low and high from the label of that picture, so that one
+colour is one value in every map of it. A mask's reading is bent: its threshold lies at 127.5.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ..labelers import Labeler, label
+from ..layers import Layer
+from ..models import Model, decode
+from ..probes import Probe, ProbeKey
+from ..properties import Property, normalise
+from ..scoring import MeanMap
+from ..traces import Trace, trace
+
+PICTURE_PX = 128
+MAP_PX = 96
+SHARES = (0.01, 0.99)
+"""Which quantiles of a label become black and white: a few odd pixels would flatten the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sheets:
+    """One prompt's sheets by file name, and what a reader of them must know."""
+
+    images: dict[str, Image.Image]
+    notes: dict[str, Any]
+
+
+def draw_sheets(
+    model: Model,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    prompts: Sequence[Any],
+    *,
+    layers: Sequence[Layer],
+    probes: Mapping[ProbeKey, Probe],
+    position: Mapping[str, MeanMap],
+    steps: int,
+    guidance: float,
+) -> list[Sheets]:
+    """Generate one batch again and pack what each source says of each picture.
+
+    Properties with more than one target are left out: a map of theirs has no one colour.
+    """
+    single = [each for each in properties if each.targets == 1]
+    traced = trace(model, prompts, steps=steps, guidance=guidance, layers=layers)
+    return [
+        _draw_one(model, labelers, single, traced, place, probes=probes, position=position)
+        for place in range(len(prompts))
+    ]
+
+
+def _draw_one(
+    model: Model,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    traced: Trace,
+    place: int,
+    *,
+    probes: Mapping[ProbeKey, Probe],
+    position: Mapping[str, MeanMap],
+) -> Sheets:
+    noisy = decode(model, traced.latents[:, place])
+    clean = decode(model, traced.estimates[:, place])
+    picture = traced.images[place : place + 1]
+    seen = {
+        source: label(labelers, properties, images)
+        for source, images in (("image", noisy), ("estimate", clean), ("label", picture))
+    }
+    side = min(PICTURE_PX, picture.shape[-1])
+    images = {"pictures.webp": _picture_sheet([noisy, clean], side)}
+    notes: dict[str, Any] = {"pictures": {"file": "pictures.webp", "side": side}, "maps": {}}
+    grids = [[layer.name, *layer.grid] for layer in traced.activations]
+    for each in properties:
+        maps = {source: normalise(each, found[each.name])[:, 0] for source, found in seen.items()}
+        low, high = _range(each, maps["label"])
+        mean = position[each.name].mean.to(picture.device)
+        rows = [maps["image"], maps["estimate"], torch.cat([maps["label"], mean.to(maps["label"])])]
+        bytes_of = [_as_bytes(_shrunk(row, MAP_PX), low, high) for row in rows]
+        images[f"{each.name}.webp"] = _stack(bytes_of)
+        read = [
+            _bent(each, _read(traced, layer, each, place, probes), low, high)
+            for layer in traced.activations
+        ]
+        images[f"{each.name}-probe.webp"] = _stack(read)
+        notes["maps"][each.name] = {
+            "file": f"{each.name}.webp",
+            "side": min(MAP_PX, picture.shape[-1]),
+            "probe": f"{each.name}-probe.webp",
+            "low": low,
+            "high": high,
+        }
+    return Sheets(images, {**notes, "grids": grids})
+
+
+def _read(
+    traced: Trace, layer: Layer, property: Property, place: int, probes: Mapping[ProbeKey, Probe]
+) -> list[tuple[Float[Tensor, "row col"], float | None]]:
+    """Read one layer at every step, each with its threshold."""
+    found = []
+    for step, activation in enumerate(traced.activations[layer]):
+        probe = probes[property.name, layer.name, step]
+        found.append((probe(activation[place : place + 1])[0, 0].float().cpu(), probe.threshold))
+    return found
+
+
+def _bent(
+    property: Property,
+    read: Sequence[tuple[Float[Tensor, "row col"], float | None]],
+    low: float,
+    high: float,
+) -> np.ndarray:
+    maps = torch.stack([one for one, _ in read])
+    if not property.is_binary:
+        return _as_bytes(maps, low, high)
+    cuts = torch.tensor([0.0 if cut is None else cut for _, cut in read])[:, None, None]
+    spread = maps.std(dim=(1, 2), keepdim=True).clamp(min=1e-6)
+    return _as_bytes(0.5 + 0.5 * torch.tanh((maps - cuts) / spread), 0.0, 1.0)
+
+
+def _range(property: Property, maps: Float[Tensor, "image row col"]) -> tuple[float, float]:
+    if property.is_binary:
+        return 0.0, 1.0
+    low, high = np.quantile(maps.float().cpu().numpy(), SHARES)
+    # A flat label has no range; any will do.
+    return (float(low), float(high)) if high > low else (float(low) - 1, float(low) + 1)
+
+
+def _as_bytes(maps: Float[Tensor, "step row col"], low: float, high: float) -> np.ndarray:
+    shares = ((maps.float().cpu() - low) / (high - low)).clamp(0, 1)
+    return (shares * 255).round().to(torch.uint8).numpy()
+
+
+def _shrunk(maps: Float[Tensor, "step row col"], side: int) -> Float[Tensor, "step _ _"]:
+    if maps.shape[-1] <= side:
+        return maps
+    return torch.nn.functional.interpolate(
+        maps[:, None].float(), size=(side, side), mode="bilinear", antialias=True
+    )[:, 0]
+
+
+def _stack(rows: Sequence[np.ndarray]) -> Image.Image:
+    """Lay rows of tiles `step row col` under one another, flush left."""
+    lines = [np.concatenate(list(row), axis=1) for row in rows]
+    sheet = np.zeros((sum(map(len, lines)), max(line.shape[1] for line in lines)), dtype=np.uint8)
+    top = 0
+    for line in lines:
+        sheet[top : top + len(line), : line.shape[1]] = line
+        top += len(line)
+    return Image.fromarray(sheet)
+
+
+def _picture_sheet(rows: Sequence[Float[Tensor, "step 3 height width"]], side: int) -> Image.Image:
+    lines = []
+    for images in rows:
+        small = torch.nn.functional.interpolate(
+            images.float(), size=(side, side), mode="bilinear", antialias=True
+        ).clamp(0, 1)
+        pixels = (small.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype(np.uint8)
+        lines.append(np.concatenate(list(pixels), axis=1))
+    return Image.fromarray(np.concatenate(lines, axis=0))

@@ -1,0 +1,150 @@
+"""What the page reads as JSON: the run's summary, its layers, and every test picture's scores."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from ..layers import Layer
+from ..prompts import Prompt
+from ..scores import Curves, ScoreKey
+
+DECIMALS = 4
+
+
+def page_numbers(
+    settings: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    *,
+    layers: Sequence[Layer],
+    files: Sequence[str],
+    version: str,
+) -> dict[str, Any]:
+    """Gather what every view needs: small enough to be read before anything is shown.
+
+    Args:
+        settings: What run.json holds.
+        summary: What summary.json holds.
+        layers: In the order in which they run. Without them the page knows their names alone.
+        files: What can be downloaded, as paths below `downloads/`.
+        version: Of underpaint.
+    """
+    sizes = {each.name: {"grid": list(each.grid), "channels": each.channels} for each in layers}
+    return {
+        "schema": 1,
+        "version": version,
+        "settings": dict(settings),
+        "summary": rounded(summary),
+        "layers": [{"name": name, **sizes.get(name, {})} for name in settings["layers"]],
+        "files": list(files),
+    }
+
+
+def chosen_layers(summary: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Name the layer that the summary reports, "" where none is read, by (source, property)."""
+    return {
+        (source, name): each["layer"] or ""
+        for name, found in summary["properties"].items()
+        for source, each in found["sources"].items()
+    }
+
+
+def prompt_rows(
+    prompts: Sequence[Prompt],
+    summary: Mapping[str, Any],
+    test: Mapping[ScoreKey, Curves],
+    *,
+    sources: Sequence[str] = ("probe", "image", "estimate"),
+) -> list[dict[str, Any]]:
+    """Give each test prompt its headline scores over steps, by property and source.
+
+    Args:
+        prompts: Of the test split, in the order in which they were scored.
+        test: Its curves.
+        sources: Whose scores to keep.
+    """
+    layers = chosen_layers(summary)
+    rows: list[dict[str, Any]] = [
+        {"index": each.index, "text": each.text, "seed": each.seed, "scores": {}}
+        for each in prompts
+    ]
+    for name, found in summary["properties"].items():
+        for source in sources:
+            key = ScoreKey(source, name, layers.get((source, name), ""), found["metric"])
+            if key not in test:
+                continue
+            for row, values in zip(rows, test[key].values, strict=True):
+                row["scores"].setdefault(name, {})[source] = plain(values)
+    return rows
+
+
+def score_table(
+    prompts: Sequence[Prompt], summary: Mapping[str, Any], test: Mapping[ScoreKey, Curves]
+) -> pd.DataFrame:
+    """Lay out what the summary averages, a row for each test picture, source and step.
+
+    Steps count from 1, as everywhere that people read them.
+    """
+    layers = chosen_layers(summary)
+    parts = []
+    for key, found in test.items():
+        if layers.get((key.source, key.property)) != key.layer:
+            continue
+        images, steps = found.values.shape
+        parts.append(
+            pd.DataFrame(
+                {
+                    "property": key.property,
+                    "source": key.source,
+                    "layer": key.layer,
+                    "metric": key.metric,
+                    "prompt_index": np.repeat([each.index for each in prompts], steps),
+                    "step": np.tile(np.arange(1, steps + 1), images),
+                    "value": found.values.ravel().round(DECIMALS),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def spread_over(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
+    """Choose places in `rows` from the worst picture to the best, at even distances.
+
+    A picture's rank is the mean, over properties, of the rank of the probe's mean over steps. A
+    picture without any score ranks last: it is one of the worst to read.
+    """
+    if not rows or count < 1:
+        return []
+    names = sorted({name for row in rows for name in row["scores"]})
+    means = pd.DataFrame(
+        {name: [_mean(row["scores"].get(name, {}).get("probe")) for row in rows] for name in names},
+        index=range(len(rows)),
+    )
+    ranks = means.rank(na_option="top").mean(axis=1).to_numpy()
+    order = np.argsort(ranks, kind="stable")
+    places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return [int(order[place]) for place in places]
+
+
+def plain(values: Float64[np.ndarray, "step"]) -> list[float | None]:
+    """Write values with few digits, and None for NaN, which JSON has not."""
+    return [None if math.isnan(value) else round(float(value), DECIMALS) for value in values]
+
+
+def rounded(value: Any) -> Any:
+    """Round every number in nested lists and mappings."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, DECIMALS)
+    if isinstance(value, Mapping):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return value
+
+
+def _mean(values: Sequence[float | None] | None) -> float:
+    known = [each for each in values or () if each is not None]
+    return float(np.mean(known)) if known else math.nan

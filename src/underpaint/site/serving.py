@@ -1,0 +1,66 @@
+"""Show a site on this machine alone. Any web host serves the same files: this one is for looking.
+
+A page of another origin may send requests here under a name of its own that leads to loopback; the
+Host header tells, and such requests are refused.
+"""
+
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+
+LOOPBACK = "127.0.0.1"
+HOSTS = ("127.0.0.1", "localhost")
+
+
+class _Files(SimpleHTTPRequestHandler):
+    """Serve files below one folder, to those who ask for them by a name of loopback."""
+
+    # What the system's own table says of these differs between machines.
+    extensions_map = {  # noqa: RUF012
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".json": "application/json",
+        ".webp": "image/webp",
+        ".svg": "image/svg+xml",
+        ".parquet": "application/vnd.apache.parquet",
+    }
+
+    def send_head(self) -> Any:
+        if self.headers.get("Host", "").rsplit(":", 1)[0] not in HOSTS:
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "Ask for localhost")
+            return None
+        return super().send_head()
+
+    def list_directory(self, path: Any) -> Any:
+        self.send_error(HTTPStatus.NOT_FOUND)
+        return None
+
+    def end_headers(self) -> None:
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal is for what the user asked."""
+
+
+def server_for(site: Path, *, port: int) -> ThreadingHTTPServer:
+    """Bind a server of a site to loopback; the caller runs and closes it.
+
+    Args:
+        site: The folder that `export` wrote.
+        port: 0 takes any free one; `server.server_port` says which.
+
+    Raises:
+        RunError: if the port cannot be bound.
+    """
+    try:
+        return ThreadingHTTPServer((LOOPBACK, port), partial(_Files, directory=str(site)))
+    except (OSError, OverflowError) as error:
+        raise RunError(
+            f"Cannot listen on port {port} ({error}). Choose another with --port."
+        ) from error

@@ -1,0 +1,77 @@
+// What `underpaint export` writes, and how it is read.
+
+export type Point = { mean: number | null; low: number | null; high: number | null; undefined: number };
+export type Onset = { step: number; low: number; high: number };
+export type Source = { layer: string | null; by_step: Point[]; final: Point; onset: Onset | null };
+export type Property = {
+  metric: string;
+  best_layer: string;
+  sources: Record<string, Source>;
+  lead: { steps: number; low: number; high: number } | null;
+  crossover: Record<string, number | null>;
+  layers: Record<string, { by_step: Point[] }>;
+};
+export type Layer = { name: string; grid?: [number, number]; channels?: number };
+export type Run = {
+  version: string;
+  settings: Record<string, unknown>;
+  summary: {
+    model: string;
+    steps: number;
+    images: { train: number; validation: number; test: number };
+    properties: Record<string, Property>;
+    cost?: { seconds: number; seconds_generation: number };
+  };
+  layers: Layer[];
+  files: string[];
+};
+export type Prompt = {
+  index: number;
+  text: string;
+  seed: number;
+  has_maps: boolean;
+  scores: Record<string, Record<string, (number | null)[]>>;
+};
+export type Maps = {
+  pictures: { file: string; side: number };
+  maps: Record<string, { file: string; side: number; probe: string; low: number; high: number }>;
+  grids: [string, number, number][];
+  scores: Record<string, Record<string, (number | null)[]>>;
+};
+
+export async function readJson<T>(path: string): Promise<T> {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path} is missing (${answer.status}). Export the site again.`);
+  return (await answer.json()) as T;
+}
+
+export const folderOf = (index: number): string => String(index).padStart(5, "0");
+export const pictureOf = (index: number): string => `data/images/${folderOf(index)}.webp`;
+
+/** Write a number in two decimals, as the paper does. */
+export function fixed(value: number | null | undefined): string {
+  return value == null ? "–" : value.toFixed(2).replace("-", "−");
+}
+
+/** A picture's mean score of the probe over steps, NaN where none is known. */
+export function meanScore(prompt: Prompt, property: string): number {
+  const known = (prompt.scores[property]?.probe ?? []).filter((x): x is number => x != null);
+  return known.length ? known.reduce((a, b) => a + b, 0) / known.length : NaN;
+}
+
+export const METRICS: Record<string, string> = {
+  dice: "Dice",
+  spearman: "Spearman",
+  pearson: "Pearson",
+  residual: "residual correlation",
+};
+export const SOURCES: Record<string, string> = {
+  probe: "the probe on one layer's activation",
+  image: "the labeler on the decoded noisy picture",
+  estimate: "the labeler on the decoded estimate of the final picture",
+  latent: "a probe on the latent itself",
+  random: "a probe on a permuted network",
+  shuffled: "a probe fitted to other pictures' labels",
+  position: "the mean label: knowing only the place",
+  ceiling: "the label on the layer's grid",
+};

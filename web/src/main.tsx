@@ -1,0 +1,51 @@
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+import { type Address, parse } from "./address";
+import { type Prompt, readJson, type Run } from "./data";
+import { Data, Examples } from "./examples";
+import { Explorer } from "./explorer";
+import { Layers } from "./layers";
+import { Story } from "./story";
+import "./style.css";
+
+const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", examples: "Examples", data: "Data" };
+
+function App() {
+  const [address, setAddress] = useState<Address>(parse(location.hash));
+  const [run, setRun] = useState<Run | null>(null);
+  const [prompts, setPrompts] = useState<Prompt[] | null>(null);
+  const [failed, setFailed] = useState("");
+  useEffect(() => {
+    const follow = () => setAddress(parse(location.hash));
+    addEventListener("hashchange", follow);
+    readJson<Run>("data/run.json").then(setRun, (error: Error) => setFailed(error.message));
+    readJson<Prompt[]>("data/prompts.json").then(setPrompts, (error: Error) => setFailed(error.message));
+    return () => removeEventListener("hashchange", follow);
+  }, []);
+  useEffect(() => scrollTo(0, 0), [address.view]);
+  const view = address.view in VIEWS ? address.view : "story";
+  return (
+    <>
+      <header>
+        <a class="name" href="#/">underpaint</a>
+        <nav aria-label="Views">
+          {Object.entries(VIEWS).map(([key, title]) => (
+            <a key={key} href={key === "story" ? "#/" : `#/${key}`} aria-current={key === view ? "page" : undefined}>{title}</a>
+          ))}
+        </nav>
+      </header>
+      <main class={view}>
+        {failed && <p role="alert">{failed}</p>}
+        {!failed && !(run && prompts) && <p>Reading the run…</p>}
+        {run && prompts && view === "story" && <Story run={run} prompts={prompts} />}
+        {run && prompts && view === "explorer" && <Explorer run={run} prompts={prompts} options={address.options} />}
+        {run && prompts && view === "layers" && <Layers run={run} options={address.options} />}
+        {run && prompts && view === "examples" && <Examples run={run} prompts={prompts} />}
+        {run && prompts && view === "data" && <Data run={run} />}
+      </main>
+    </>
+  );
+}
+
+render(<App />, document.getElementById("app")!);
