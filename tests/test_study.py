@@ -19,6 +19,7 @@ from underpaint.properties import DEPTH, SALIENCY
 from underpaint.scoring import Batch, fold, joint_columns
 from underpaint.study import carry_out
 from underpaint.traces import trace
+from worlds import model as random_model
 from worlds import study
 
 

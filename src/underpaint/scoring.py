@@ -55,12 +55,12 @@ class MeanMap:
 
 @dataclass(frozen=True)
 class Sums:
-    """What training pictures have added up to so far, and the labels of the last of them."""
+    """What training pictures have added up to so far, and the labels of the last few of them."""
 
     images: int = 0
     moments: Mapping[Cell, Moments] = field(default_factory=dict)
     position: Mapping[str, MeanMap] = field(default_factory=dict)
-    last: Float[Tensor, "1 target height width"] | None = None
+    last: Float[Tensor, "shuffle target height width"] | None = None
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def score_table(
                     "source": key.source,
                     "layer": key.layer,
                     "metric": key.metric,
-                    "prompt_index": np.repeat([each.index for each in prompts], steps),
+                    "prompt_index": np.repeat([each.index or 0 for each in prompts], steps),
                     "step": np.tile(np.arange(1, steps + 1), images),
                     "value": found.values.ravel().round(DECIMALS),
                 }
