@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test lint types clean
 
 demo: .venv/ready
-	$(BIN)/underpaint run demo
+	$(BIN)/underpaint run demo --quick
 	$(BIN)/underpaint show demo
 
 test: .venv/ready lint types

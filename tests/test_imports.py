@@ -49,6 +49,7 @@ ORDER = [
     "editing",
     "strips",
     "sheets",
+    "bars",
     "site",
     "cli_classify",
     "cli_edit",

@@ -11,10 +11,11 @@ from typing import Any
 import click
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from . import runs
+from .bars import progress_bar
 from .bench import compare
 from .cli_classify import classify, print_classes
 from .cli_edit import edit
@@ -185,7 +186,7 @@ def run(
         return
     control = None if quick else permuted(model.denoiser, seed=seed)
     study = Study(model, labelers, chosen, layers, split, steps, strength, batch, control)
-    with _progress() as bar:
+    with progress_bar() as bar:
         try:
             carry_out(study, folder, _reporter(bar), partial(click.echo, err=True))
         except KeyboardInterrupt as error:
@@ -437,16 +438,6 @@ def _draw(
     shown = folder.figures / f"labels-{prompt.index:05d}.png"
     draw_labels(traced.images, normal, properties, path=shown)
     return path
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _reporter(bar: Progress) -> Callable[[str, int, int], None]:

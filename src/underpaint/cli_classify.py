@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from . import runs
+from .bars import progress_bar
 from .classplots import draw_classes, draw_recognition
 from .editing import check_run
 from .errors import PromptError, RunError
@@ -56,7 +56,7 @@ def classify(
         guidance=settings["guidance"],
         batch=batch,
     )
-    with _progress() as bar:
+    with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int) -> None:
@@ -131,14 +131,4 @@ def _draw(inquiry: Inquiry, prompt: Prompt, path: Path) -> None:
         inquiry.namer.classes,
         title=prompt.text,
         path=path,
-    )
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
     )

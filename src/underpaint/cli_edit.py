@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import runs
+from .bars import progress_bar
 from .editing import CONTROLS, Aim, Setup, check_run, edit_all
 from .errors import EditError, PromptError, RunError
 from .labelers import labelers_for
@@ -86,7 +85,7 @@ def edit(
     sums, _ = runs.read_moments(run, model.device)
     setup = Setup(
         model=model,
-        labelers=labelers_for(model),
+        labelers=labelers_for(model, settings.get("labeled_by")),
         probes=runs.read_probes(run, model.device),
         moments=reduce(merge, sums.values()),
         layers=select_layers(known, glob),
@@ -96,7 +95,7 @@ def edit(
     )
     whose = "test" if index is None else f"prompt {index}"
     trial = Trial(target, whose, control, strength, first, last, glob, unconditional, seed)
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("edited pictures", total=len(prompts) * len(aims))
         rows, shown = edit_all(
             setup, trial, prompts, aims, lambda _stage, done, _of: bar.update(task, completed=done)
@@ -209,13 +208,3 @@ def _title(trial: Trial) -> str:
 def _slug(trial: Trial) -> str:
     words = f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g}"
     return re.sub(r"[^\w.-]+", "-", words.removesuffix(".png")).strip("-")
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from . import runs
+from .bars import progress_bar
 from .editing import check_run
 from .errors import PickError, PromptError, RunError
 from .intervals import interval
@@ -81,7 +81,7 @@ def pick(
     found = runs.read_json(run.summary)["properties"]
     model = load(settings["model"], device=device, dtype=dtype)
     check_run(settings, model)
-    labelers = labelers_for(model)
+    labelers = labelers_for(model, settings.get("labeled_by"))
     maps, words = _targets(run, model, labelers, list(found), mask=mask, depth=depth, like=like)
     by_name = {layer.name: layer for layer in find_layers(model)}
     search = Search(
@@ -105,7 +105,7 @@ def pick(
         watch = _watch(run, search, best)
     worths: list[Worth] = []
     asked = texts or (_default_text(run, like),)
-    with _progress() as bar:
+    with progress_bar() as bar:
         for text in asked:
             worth = _pick_one(
                 run,
@@ -262,13 +262,3 @@ def _line(entry: dict) -> str:
 
 def _slug(words: str) -> str:
     return re.sub(r"[^\w-]+", "-", words.replace(".png", "")).strip("-")[:80]
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import runs
+from .bars import progress_bar
 from .models import Model, load
 from .site import export as export_site
 from .site import find_site, server_for
@@ -66,8 +65,7 @@ def serve(out: Path, port: int, prompts: int, device: str, dtype: str) -> None:
 
 def write_site(run: runs.Run, site: Path, *, model: Model | None, prompts: int = 12) -> None:
     """Export with a progress bar on stderr, and say what was written."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("prompts with maps", total=None)
         wrote = export_site(
             run,

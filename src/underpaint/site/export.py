@@ -164,7 +164,7 @@ def _draw_maps(
         places = drawn[first : first + DRAWN_AT_ONCE]
         sheets = draw_sheets(
             model,
-            labelers_for(model),
+            labelers_for(model, settings.get("labeled_by")),
             chosen,
             [prompts[place] for place in places],
             layers=layers,
