@@ -192,7 +192,7 @@ def run(finished, tmp_path):
 def command(run, monkeypatch):
     """Call `underpaint edit` on that run, with the random model in place of one from disk."""
     monkeypatch.setattr(cli_edit, "load", lambda *_, **__: worlds.model())
-    monkeypatch.setattr(cli_edit, "labelers_for", lambda _model: (LOOK,))
+    monkeypatch.setattr(cli_edit, "labelers_for", lambda *_: (LOOK,))
     group = Commands("main", commands={"edit": cli_edit.edit})
 
     def call(*arguments):
