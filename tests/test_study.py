@@ -15,6 +15,7 @@ from underpaint.labelers import Labeler, label, tiny_labeler
 from underpaint.models.readers import MapReader
 from underpaint.moments import Moments, merge
 from underpaint.probes import Probe
+from underpaint.prompts import Prompt
 from underpaint.properties import DEPTH, SALIENCY
 from underpaint.scoring import Batch, fold, joint_columns
 from underpaint.study import carry_out

@@ -192,8 +192,7 @@ def run(
         except KeyboardInterrupt as error:
             raise RunError(f"Stopped. The same command goes on with {out} from here.") from error
     path = _draw(folder, model, labelers, chosen, split.test[0], steps, strength)
-    if not quick:
-        write_site(folder, out / "site", model=model)
+    write_site(folder, out / "site", model=model)
     click.echo(f"Table: underpaint show {out}\nPicture: {path}")
 
 
