@@ -54,7 +54,7 @@ export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[
           </li>
         ))}
       </ul>
-      <p class="prompt" dir="auto">{prompt.text}</p>
+      <p class="prompt" tabIndex={0} dir="auto">{prompt.text}</p>
       <div class="controls">
         <button onClick={() => setPlaying(!playing)}>{playing ? "Stop" : "Play"}</button>
         <label>Step {step} of {steps} <input type="range" min="1" max={steps} value={step} onInput={(event) => go(Number(event.currentTarget.value))} /></label>

@@ -24,7 +24,7 @@ export function Layers({ run, options }: { run: Run; options: Record<string, str
         <label>Step {step} of {steps} <input type="range" min="1" max={steps} value={step} onInput={(event) => change({ step: event.currentTarget.value })} /></label>
       </div>
       <p>The {run.layers.length} self-attention layers of {run.summary.model} in the order in which they run, coarser grids lower. Colour is {METRICS[property.metric] ?? property.metric} of {name} at step {step}, from {fixed(range[0])} (dark) to {fixed(range[1])} (bright).</p>
-      <div class="network">
+      <div class="network" tabIndex={0}>
         {run.layers.map((each) => {
           const mean = property.layers[each.name]?.by_step[step - 1]?.mean;
           const colour = interpolateViridis(mean == null ? 0 : (mean - range[0]) / (range[1] - range[0] || 1));
