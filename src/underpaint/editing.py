@@ -24,7 +24,7 @@ from .layers import Layer
 from .models import Model
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
-from .prompts import Prompt
+from .prompts import Prompt, plain
 from .properties import SALIENCY
 from .traces import trace
 from .trials import MEASURES, Trial, edit_scores
@@ -140,7 +140,7 @@ def _edit_batch(
         {
             "image": [prompt.index or 0 for prompt in prompts],
             "aim": number,
-            "prompt": [" ".join(prompt.text.casefold().split()) for prompt in prompts],
+            "prompt": [plain(prompt.text) for prompt in prompts],
             **dict.fromkeys((*MEASURES, "seconds"), math.nan),
             "left_out": "",
         }

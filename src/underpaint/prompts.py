@@ -59,7 +59,7 @@ class Split:
         part_of: dict[str, str] = {}
         for part in ("train", "validation", "test"):
             for prompt in getattr(self, part):
-                other = part_of.setdefault(_plain(prompt.text), part)
+                other = part_of.setdefault(plain(prompt.text), part)
                 if other != part:
                     raise PromptError(
                         f"{prompt.text[:80]!r} is in {other} and in {part}: scores would be of "
@@ -123,7 +123,7 @@ def split_prompts(
         )
     by_text: dict[str, list[Prompt]] = {}
     for prompt in prompts:
-        by_text.setdefault(_plain(prompt.text), []).append(prompt)
+        by_text.setdefault(plain(prompt.text), []).append(prompt)
     if len(by_text) < 3:
         raise PromptError(
             f"{len(by_text)} different prompts cannot be split into train, validation and test. "
@@ -182,7 +182,8 @@ def _quoted(row: dict) -> str:
     return text if len(text) <= 120 else f"{text[:116]} …'"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Fold case and spaces: texts that are then equal are one prompt, on one side of a split."""
     return " ".join(text.casefold().split())
 
 

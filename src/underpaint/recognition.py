@@ -15,7 +15,7 @@ regressions on 0/1 targets, from sums: the highest reading is the class.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
@@ -29,14 +29,15 @@ from torch.nn.functional import one_hot
 from .capture import Tap
 from .errors import PromptError
 from .fitting import fit
-from .intervals import Interval, intervals, onset
+from .intervals import intervals, onset
 from .labelers import Namer, name
 from .layers import Layer
 from .models import Model, decode
 from .moments import Cell, Moments, merge
 from .probes import Probe, ProbeKey
-from .prompts import Prompt, Split
+from .prompts import Prompt, Split, plain
 from .scores import ScoreKey, Scores, best_layer, curves, tabulate
+from .summaries import for_json
 from .traces import Trace, trace
 
 CLASS = "class"
@@ -73,11 +74,10 @@ class Look:
 
 def class_of(namer: Namer, text: str) -> int | None:
     """Find the one class that a prompt names; None if it names none, or several."""
-    plain = " ".join(text.casefold().split())
     found = [
         place
         for place, each in enumerate(namer.classes)
-        if re.search(rf"\b{re.escape(each.casefold())}\b", plain)
+        if re.search(rf"\b{re.escape(each.casefold())}\b", plain(text))
     ]
     return found[0] if len(found) == 1 else None
 
@@ -146,7 +146,7 @@ def summarise_classes(
         first = onset(top1, own["chance"].values[:, 0], prompts, **draws)
         begins = _stays(top1)
         known = begins[~np.isnan(begins)]
-        by_step = [_plain(each) for each in intervals(top1, prompts, **draws)]
+        by_step = [for_json(each) for each in intervals(top1, prompts, **draws)]
         found[source] = {
             "layer": layer or None,
             "by_step": by_step,
@@ -154,12 +154,12 @@ def summarise_classes(
             "onset": first
             and {"step": first.steps + 1, "low": first.low + 1, "high": first.high + 1},
             "stays": {
-                **_plain(intervals(begins[:, None], prompts, **draws)[0]),
+                **for_json(intervals(begins[:, None], prompts, **draws)[0]),
                 "median": float(np.median(known)) if len(known) else None,
             },
-            "chance": _plain(intervals(own["chance"].values[:, :1], prompts, **draws)[0]),
+            "chance": for_json(intervals(own["chance"].values[:, :1], prompts, **draws)[0]),
             "metrics": {
-                metric: {"by_step": [_plain(x) for x in intervals(c.values, c.prompts, **draws)]}
+                metric: {"by_step": [for_json(x) for x in intervals(c.values, c.prompts, **draws)]}
                 for metric, c in own.items()
                 if metric != "chance"
             },
@@ -193,7 +193,7 @@ def _carry_out(inquiry: Inquiry, split: Split, progress: Progress, *, blank: boo
     scores, number = [], 0
     for part, prompts in (("validation", split.validation), ("test", split.test)):
         for look in looks(prompts):
-            texts = [" ".join(each.text.casefold().split()) for each in look.trace.prompts]
+            texts = [plain(each.text) for each in look.trace.prompts]
             numbers = list(range(number, number := number + len(texts)))
             blocks = _score(inquiry, look, probes, commonest=int(counts.argmax()), blank=blank)
             splits = [part] * len(texts)
@@ -277,8 +277,3 @@ def _stays(top1: Float64[np.ndarray, "image step"]) -> Float64[np.ndarray, "imag
     """Find the step, from 1, from which each picture's true class is top-1 to the end."""
     stays = np.logical_and.accumulate(top1[:, ::-1] > 0, axis=1)[:, ::-1]
     return np.where(stays[:, -1], stays.argmax(axis=1) + 1.0, np.nan)
-
-
-def _plain(found: Interval) -> dict:
-    # JSON has no NaN.
-    return {name: None if value != value else value for name, value in asdict(found).items()}

@@ -20,7 +20,7 @@ from .labelers import Labeler
 from .layers import Layer
 from .models import Model
 from .plots import draw_all
-from .prompts import Prompt, Split
+from .prompts import Prompt, Split, plain
 from .properties import Property
 from .runs import (
     Run,
@@ -242,7 +242,7 @@ def _score_all(
             drawn=part == "test",
         )
         prompts = batch.trace.prompts
-        texts = [" ".join(prompt.text.casefold().split()) for prompt in prompts]
+        texts = [plain(prompt.text) for prompt in prompts]
         numbers = list(range(first, first + len(prompts)))
         table = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts))
         write_table(scores_path(run, first), table.rows)

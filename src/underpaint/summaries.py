@@ -162,11 +162,12 @@ def _from_one(step: StepInterval | None) -> dict | None:
 
 
 def _curve(found: Curves, draws: dict) -> dict:
-    by_step = [_plain(each) for each in intervals(found.values, found.prompts, **draws)]
+    by_step = [for_json(each) for each in intervals(found.values, found.prompts, **draws)]
     return {"by_step": by_step, "final": by_step[-1]}
 
 
-def _plain(found: Interval) -> dict:
+def for_json(found: Interval) -> dict:
+    """Write an interval as JSON has it: None for what is NaN, and how many were undefined."""
     ends = {"mean": found.mean, "low": found.low, "high": found.high}
     # JSON has no NaN.
     known = {name: None if math.isnan(value) else value for name, value in ends.items()}
