@@ -24,6 +24,7 @@ ORDER = [
     "probes",
     "recipes",
     "fitting",
+    "places",
     "ranks",
     "metrics",
     "intervals",

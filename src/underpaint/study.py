@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from .errors import PromptError
 from .files import held
-from .fitting import fit
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model
@@ -40,13 +39,15 @@ from .scoring import (
     Batch,
     MeanMap,
     Sums,
+    Wrong,
     choose_thresholds,
     extend,
-    joint_columns,
+    fit_all,
     labelled,
+    property_of,
     readings,
     score,
-    unshuffled,
+    strangers,
 )
 from .shards import (
     ReadMaps,
@@ -54,6 +55,7 @@ from .shards import (
     clear,
     held_path,
     read_held,
+    read_held_labels,
     read_held_maps,
     read_sums,
     scores_path,
@@ -170,7 +172,7 @@ def _fold_all(
     say: Callable[[str], None],
 ) -> None:
     """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
-    prompts = study.split.train
+    prompts = _apart(study.split.train)
     cut = len(prompts) // TUNING_SHARE
     if cut == 0:
         raise PromptError(
@@ -215,7 +217,7 @@ def _score_all(
     names = [*own, *LATENTS, *(RANDOM + name for name in own if study.control is not None)]
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
-    probes = fit(training, sums["tuning"], joint_columns(study.properties))
+    probes = fit_all(training, sums["tuning"], study.properties, layers=study.layers)
 
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)
@@ -227,9 +229,21 @@ def _score_all(
             write_held(held_path(run, first), batch, readings(probes, batch))
             write_images(run, batch.trace.images, batch.trace.prompts)
         seen(min(first + study.batch, len(validation)), total)
-    thresholds = _thresholds(study, [held_path(run, first) for first in places], position)
+    paths = [held_path(run, first) for first in places]
+    device = study.model.device
+    parts = [read_held_labels(path, device) for path in paths]
+    labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    known = [plain(prompt.text) for prompt in validation]
+
+    def wrong(texts: Sequence[str], first: int) -> Wrong:
+        chosen = strangers(texts, known, first=first).to(device)
+        return {name: maps[chosen] for name, maps in labels.items()}
+
+    thresholds = _thresholds(study, paths, labels, position, wrong(known, 0))
 
     def scored(first: int, part: str, batch: Batch, read_maps: ReadMaps) -> None:
+        prompts = batch.trace.prompts
+        texts = [plain(prompt.text) for prompt in prompts]
         blocks = score(
             study.model,
             study.labelers,
@@ -239,10 +253,9 @@ def _score_all(
             read_maps=read_maps,
             thresholds=thresholds,
             position=position,
+            wrong=wrong(texts, first),
             drawn=part == "test",
         )
-        prompts = batch.trace.prompts
-        texts = [plain(prompt.text) for prompt in prompts]
         numbers = list(range(first, first + len(prompts)))
         table = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts))
         write_table(scores_path(run, first), table.rows)
@@ -274,16 +287,33 @@ def _score_all(
 
 
 def _thresholds(
-    study: Study, paths: Sequence[Path], position: Mapping[str, MeanMap]
+    study: Study,
+    paths: Sequence[Path],
+    labels: Mapping[str, Tensor],
+    position: Mapping[str, MeanMap],
+    wrong: Wrong,
 ) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
     masks = [each for each in study.properties if each.is_binary]
     if not masks:
         return {}
     names = {each.name for each in masks}
     parts = [
-        read_held_maps(path, study.model.device, lambda name: unshuffled(name) in names)
+        read_held_maps(path, study.model.device, lambda name: property_of(name) in names)[1]
         for path in paths
     ]
-    labels = {key: torch.cat([part[0][key] for part in parts]) for key in parts[0][0]}
-    maps = {key: torch.cat([part[1][key] for part in parts], dim=1) for key in parts[0][1]}
-    return choose_thresholds(masks, maps, labels, position)
+    maps = {key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}
+    return choose_thresholds(masks, maps, labels, position, wrong)
+
+
+def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Put pictures of one text far from each other: first one of each text, then the second ones.
+
+    The labels that shuffling gives a picture are those of pictures shortly before it.
+    """
+    seen: dict[str, int] = {}
+    turns = []
+    for prompt in prompts:
+        turns.append(seen.get(plain(prompt.text), 0))
+        seen[plain(prompt.text)] = turns[-1] + 1
+    order = sorted(range(len(prompts)), key=lambda at: turns[at])
+    return [prompts[at] for at in order]
