@@ -18,7 +18,10 @@ README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
 KINDS = ("curves", "layers")
 SHOWN_STEPS = (1, 3, 5, 10)
-SOURCES = ("probe", "image", "estimate", "position", "latent", "random", "shuffled", "ceiling")
+SOURCES = (
+    "probe", "image", "estimate", "position", "probe+position", "latent", "vae", "random",
+    "untrained", "shuffled", "ceiling",
+)  # fmt: skip
 
 
 def main(folder: Path) -> None:

@@ -39,7 +39,7 @@ def test_every_source_is_scored_on_the_same_images(done):
     sources = set(rows["source"])
     assert sources == {
         "probe", "probe+position", "latent", "shuffled", "random", "image", "estimate", "position",
-        "ceiling",
+        "ceiling", "vae", "untrained",
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1

@@ -32,7 +32,8 @@ COUNT = WAVES**2 - 1
 def waves(grid: tuple[int, int]) -> Float64[Tensor, "wave row col"]:
     """Give the first cosines over a grid: `cos(πi(row + ½)/rows) cos(πj(col + ½)/cols)`, i, j < 4.
 
-    They are orthogonal over the cells; on a grid with fewer cells than waves some are zero.
+    They are orthogonal over the cells. Where an axis has fewer than 4 cells, the waves that it
+    cannot tell from others are zero.
     """
     along = [_cosines(cells) for cells in grid]
     both = torch.einsum("ir,jc->ijrc", *along).flatten(0, 1)
@@ -115,4 +116,5 @@ def _place_beside(moments: Moments, channels: int) -> Moments:
 
 def _cosines(cells: int) -> Float64[Tensor, "wave {cells}"]:
     place = (torch.arange(cells, dtype=torch.float64) + 0.5) / cells
-    return torch.cos(math.pi * torch.arange(WAVES, dtype=torch.float64)[:, None] * place)
+    number = torch.arange(WAVES, dtype=torch.float64)[:, None]
+    return torch.cos(math.pi * number * place) * (number < cells)

@@ -45,6 +45,7 @@ PAINTS: dict[str, dict[str, Any]] = {
     "probe": {"color": "#D55E00", "linewidth": 2.0, "zorder": 5},
     "image": {"color": "#0072B2", "linewidth": 1.4, "zorder": 4},
     "estimate": {"color": "#009E73", "linewidth": 1.4, "zorder": 4},
+    "probe+position": {"color": "#D55E00", "linewidth": 1.1, "linestyle": (0, (5, 1.5))},
     "latent": {"color": "#CC79A7", "linewidth": 1.1},
     "random": {"color": "#B07C00", "linewidth": 1.1},
     "shuffled": {"color": "#8A8A8A", "linewidth": 1.1, "linestyle": ":"},

@@ -7,13 +7,21 @@ Sources
     probe           one layer's activation, one linear map
     probe+position  the same with smooth functions of the place beside the activation
     latent          the same on x_t and on the estimate of x_0, as layers "x_t" and "x_0"
+    vae             the same on the attention in the middle of the VAE's decoder, shown x_t
     shuffled        the same as probe, each picture having another's labels, in training, choosing
                     and scoring alike: the mean over `SHUFFLES`
-    random          the same as probe on a permuted denoiser, shown the same latents
+    random          the same as probe on the denoiser with its weights permuted, shown the same x_t
+    untrained       the same on one with fresh random weights
     image           the labeler on decoded x_t
     estimate        the labeler on the decoded estimate of x_0
     position        the mean label map of the training pictures
     ceiling         the label shrunk to the layer's grid and back; of masks, the best it can hold
+    a recipe's name the same as probe, fitted by that recipe (see `recipes`)
+
+Where pictures have exact labels (see `given`), three more say what a labeler's error is worth:
+    labeler         the labeler on the clean picture
+    taught          the same as probe, fitted to the labeler's labels: what it knows of the truth
+    judged          the same probe, held against the labeler's labels instead
 
 Fitted to others' labels but judged by a picture's own, a probe is not at chance: where a layer's
 widest variance tells objects from ground, so does almost any direction, and which of its sides is
@@ -32,7 +40,7 @@ from torch import Tensor
 
 from .arrays import to_grid
 from .fitting import fit
-from .labelers import Labeler, label
+from .labelers import Labeler, check_maps, label
 from .layers import Layer
 from .metrics import METRICS, Truth, best_threshold, dice, prepare
 from .models import Model, decode
@@ -40,18 +48,24 @@ from .moments import Cell, Moments, gather, merge
 from .places import COUNT, fit_placed, waves
 from .probes import Probe, ProbeKey, columns_of, read
 from .properties import Property, normalise
+from .recipes import RECIPES, MlpProbe
 from .scores import ScoreKey
+from .summaries import BESIDE
 from .traces import Trace
 
 SHUFFLES = 2
 """How many times labels are given to other pictures."""
 LATENTS = ("x_t", "x_0")
-RANDOM = "random "
-"""What stands before a layer's name where it is the permuted denoiser's."""
+CONTROLS = ("random", "untrained")
+"""Denoisers that know nothing, and what stands before a layer's name where it is theirs."""
+DECODER = "vae"
+"""What the decoder's attention is called, where it stands beside layers."""
 PLACED = "placed "
 """What stands before a property's name where its probe knows the place."""
-BESIDE = "probe+position"
-"""The source that reads with such a probe."""
+TAUGHT = "taught "
+"""What stands before a property's name where labels are a labeler's and exact ones are known."""
+
+AnyProbe = Probe | MlpProbe
 
 Wrong = Mapping[str, Float[Tensor, "shuffle image _ height width"]]
 """Other pictures' labels, by property, that stand for each picture's own."""
@@ -88,13 +102,39 @@ class Batch:
     readable: dict[str, Float[Tensor, "step image _channel _row _col"]]
 
 
-def labelled(trace: Trace, labelers: Sequence[Labeler], properties: Sequence[Property]) -> Batch:
-    """Label a trace's final pictures, and lay latents beside activations."""
+def labelled(
+    trace: Trace,
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    exact: Mapping[str, Float[Tensor, "image _ height width"]] | None = None,
+    decoder: Float[Tensor, "step image channel lrow lcol"] | None = None,
+) -> Batch:
+    """Label a trace's final pictures, and lay latents beside activations.
+
+    Exact labels take the labeler's place, and its own stand beside them, as `folded` names them.
+
+    Raises:
+        LabelError: if labels are missing, of the wrong shape or out of range.
+    """
     maps = label(labelers, properties, trace.images)
     labels = {each.name: normalise(each, maps[each.name]) for each in properties}
+    if exact is not None:
+        opinions = {TAUGHT + name: each for name, each in labels.items()}
+        for each in properties:
+            check_maps("The given pictures' folder", each, exact[each.name], trace.images)
+            labels[each.name] = normalise(each, exact[each.name]).to(trace.images.device)
+        labels |= opinions
     readable = {layer.name: each for layer, each in trace.activations.items()}
-    readable |= {RANDOM + layer.name: each for layer, each in trace.shadows.items()}
-    return Batch(trace, labels, readable | {"x_t": trace.latents, "x_0": trace.estimates})
+    for control, seen in trace.shadows.items():
+        readable |= {f"{control} {layer.name}": each for layer, each in seen.items()}
+    readable |= {"x_t": trace.latents, "x_0": trace.estimates}
+    return Batch(trace, labels, readable if decoder is None else readable | {DECODER: decoder})
+
+
+def folded(properties: Sequence[Property], *, are_exact: bool) -> tuple[Property, ...]:
+    """List what `labelled` labels: where labels are exact, each again as the labeler has it."""
+    taught = [replace(each, name=TAUGHT + each.name) for each in properties] if are_exact else []
+    return (*properties, *taught)
 
 
 def fold(
@@ -209,15 +249,18 @@ def mean_maps(batch: Batch) -> dict[str, MeanMap]:
 
 
 def readings(
-    probes: Mapping[ProbeKey, Probe], batch: Batch
+    probes: Mapping[ProbeKey, Probe] | Mapping[ProbeKey, AnyProbe], batch: Batch
 ) -> dict[tuple[str, str], Float[Tensor, "step image _ _ _"]]:
     """Read every property from every layer: `step image target row col` by (property, layer)."""
     found: dict[tuple[str, str], list[Tensor]] = {}
     for layer, activation in batch.readable.items():
         for step, one_step in enumerate(activation):
             own = {name: each for (name, at, s), each in probes.items() if (at, s) == (layer, step)}
-            for name, maps in read(own, one_step).items():
-                found.setdefault((name, layer), []).append(maps.float())
+            linear = {name: each for name, each in own.items() if isinstance(each, Probe)}
+            maps = read(linear, one_step)
+            maps |= {name: each(one_step) for name, each in own.items() if name not in linear}
+            for name, each in maps.items():
+                found.setdefault((name, layer), []).append(each.float())
     return {key: torch.stack(maps) for key, maps in found.items()}
 
 
@@ -306,12 +349,23 @@ def score(
             if (k := shuffle_of(name)) is not None:
                 shuffled.setdefault(layer, []).append((maps, cut, others[k]))
             else:
-                source = BESIDE if name.startswith(PLACED) else _source_of(layer)
-                put(source, layer.removeprefix(RANDOM), (maps, cut, truth))
+                kind = name.removesuffix(each.name).strip()
+                source = {"placed": BESIDE}.get(kind, kind) or _source_of(layer)
+                put(source, layer.split(" ")[-1], (maps, cut, truth))
         for layer, readings_there in shuffled.items():
             put("shuffled", layer, *readings_there)
         for source, maps in looked_at.items():
             put(source, "", (maps[each.name], 0.5 if each.is_binary else None, truth))
+        opinion = batch.labels.get(TAUGHT + each.name)
+        if opinion is not None:
+            put("labeler", "", (opinion, 0.5 if each.is_binary else None, truth))
+            own = prepare(opinion, position=position[TAUGHT + each.name].mean)
+            for layer in layers:
+                key = (TAUGHT + each.name, layer.name)
+                cut = thresholds.get(key)
+                cut = None if cut is None else cut[:, None, None, None, None]
+                put("taught", layer.name, (read_maps[key], cut, truth))
+                put("judged", layer.name, (read_maps[key], cut, own))
         mean = place.to(trace.images.device)
         at = thresholds.get((each.name, ""))
         flat = mean.expand(len(trace.prompts), -1, -1, -1)
@@ -325,8 +379,8 @@ def score(
 
 
 def property_of(name: str) -> str:
-    """Name the property that a probe is of, shuffled, placed or neither."""
-    return re.sub(r"^(shuffled \d+|placed) ", "", name)
+    """Name the property that a probe is of, whatever it was fitted to, or how."""
+    return re.sub(rf"^(shuffled \d+|placed|{'|'.join(RECIPES)}) ", "", name)
 
 
 def shuffle_of(name: str) -> int | None:
@@ -338,7 +392,10 @@ def shuffle_of(name: str) -> int | None:
 def _source_of(layer: str) -> str:
     if layer in LATENTS:
         return "latent"
-    return "random" if layer.startswith(RANDOM) else "probe"
+    if layer == DECODER:
+        return "vae"
+    control = layer.split(" ")[0]
+    return control if control in CONTROLS else "probe"
 
 
 def _best_cut(
