@@ -14,7 +14,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import torch
 from torch import Tensor
 
 from underpaint.arrays import to_grid, to_rows
@@ -103,7 +102,7 @@ def main(
         )
         for part in ("train", "validation", "test")
     }  # fmt: skip
-    heads = "property metric layer step judge mean deviation least most".split()
+    heads = ["property", "metric", "layer", "step", "judge", "mean", "deviation", "least", "most"]
     lines = [f"| {' | '.join(heads)} |\n", f"|{' --- |' * 5}{' --: |' * 4}\n"]
     for each in chosen:
         for cell in [(layer.name, step) for layer in layers for step in places]:

@@ -88,6 +88,9 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
             "dtype": settings["dtype"].removeprefix("torch."),
             **{name: settings[name] for name in ("count", "steps", "guidance", "batch", "seed")},
             "quick": settings["quick"],
+            "images": settings.get("pictures"),
+            "recipe": settings.get("recipe", "ridge"),
+            "labeled_by": ",".join(map("=".join, settings.get("labeled_by", {}).items())) or None,
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(

@@ -23,7 +23,16 @@ from matplotlib.transforms import blended_transform_factory
 
 from .errors import RunError
 from .layers import Layer
-from .tables import UNKNOWN, fixed, layer_page, metric_name, number, result_page, result_table
+from .tables import (
+    UNKNOWN,
+    fixed,
+    layer_page,
+    metric_name,
+    number,
+    result_page,
+    result_table,
+    truth_page,
+)
 
 COLUMN_INCHES = 3.5
 LEAST_POINTS = 4.8
@@ -94,6 +103,8 @@ def draw_all(
     if layers:
         page = layer_page(str(summary["model"]), layers)
         tables["table-1.md"] = lambda path: path.write_text(page, encoding="utf-8")
+    if truth := truth_page(summary):
+        tables["table-3.md"] = lambda path: path.write_text(truth, encoding="utf-8")
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
