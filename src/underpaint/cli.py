@@ -19,6 +19,7 @@ from .bars import progress_bar
 from .bench import compare
 from .cli_classify import classify, print_classes
 from .cli_edit import edit
+from .cli_images import pictures_for
 from .cli_pick import pick
 from .cli_site import export, serve, write_site
 from .editing import check_run
@@ -26,9 +27,10 @@ from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
 from .labelers import Labeler, label, labelers_for
 from .layers import find_layers, select_layers
-from .models import Model, find_device, load, permuted
+from .models import Model, find_device, has_decoder_attention, load, permuted, untrained
 from .prompts import Prompt, Split, read_prompts, split_prompts
 from .properties import PROPERTIES, Property, normalise
+from .recipes import RECIPES, suits
 from .study import Study, carry_out
 from .traces import trace
 
@@ -86,6 +88,9 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
             "dtype": settings["dtype"].removeprefix("torch."),
             **{name: settings[name] for name in ("count", "steps", "guidance", "batch", "seed")},
             "quick": settings["quick"],
+            "images": settings.get("pictures"),
+            "recipe": settings.get("recipe", "ridge"),
+            "labeled_by": ",".join(map("=".join, settings.get("labeled_by", {}).items())) or None,
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(
@@ -107,8 +112,10 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
     "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
 )
 @click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
+@click.option("--images", help="Probe these, not generated ones: rendered, or a FOLDER.")
+@click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
-@click.option("--quick", is_flag=True, help="Leave out the control that runs a second network.")
+@click.option("--quick", is_flag=True, help="Leave out the controls that run other networks.")
 @click.option("--resume", is_flag=True, help="Only go on with a run that is there.")
 @click.option(
     "--like",
@@ -130,6 +137,8 @@ def run(
     glob: str,
     properties: str,
     labeled_by: str | None,
+    images: str | None,
+    recipe: str,
     seed: int,
     quick: bool,
     resume: bool,
@@ -147,6 +156,7 @@ def run(
         runs.find_run(out)
     chosen = _properties(properties)
     named = _labelers(labeled_by, chosen)
+    other = _recipe(recipe, chosen)
     model = load(model_id, device=device, dtype=dtype)
     layers = select_layers(find_layers(model), glob)
     labelers = labelers_for(model, named)
@@ -157,6 +167,7 @@ def run(
             "scenes: on other pictures they mean little. Choose others with --labelers.",
             err=True,
         )
+    pictures = pictures_for(images, model, chosen)
     split = _split(prompts, count=count, seed=seed)
     if Path(model_id).name == "tiny":
         _say_unknown(split)
@@ -177,15 +188,28 @@ def run(
         "seed": seed,
         "quick": quick,
     }
-    if named:
-        settings["labeled_by"] = named
+    # Settings of runs that name none are those of runs from before they could.
+    for name, value in (("labeled_by", named), ("pictures", images), ("recipe", other)):
+        if value:
+            settings[name] = value
     versions = {name: version(name) for name in ("underpaint", "torch", "diffusers")}
     folder = runs.open_run(out, settings, {**versions, "device": str(model.device)})
     if runs.is_done(folder):
         click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
         return
-    control = None if quick else permuted(model.denoiser, seed=seed)
-    study = Study(model, labelers, chosen, layers, split, steps, strength, batch, control)
+    controls = (
+        {}
+        if quick
+        else {
+            "random": permuted(model.denoiser, seed=seed),
+            "untrained": untrained(model.denoiser, seed=seed),
+        }
+    )
+    study = Study(
+        model, labelers, chosen, layers, split, steps, strength, batch, controls,
+        pictures=pictures, recipe=other,
+        sees_decoder=not quick and has_decoder_attention(model),
+    )  # fmt: skip
     with progress_bar() as bar:
         try:
             carry_out(study, folder, _reporter(bar), partial(click.echo, err=True))
@@ -342,6 +366,18 @@ def _properties(names: str) -> tuple[Property, ...]:
             f"Choose from {', '.join(PROPERTIES)}."
         )
     return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
+
+
+def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
+    """Check `--recipe`; ridge, which every run fits, is None."""
+    if name == "ridge":
+        return None
+    if name not in RECIPES:
+        raise RunError(f"--recipe says {name!r}. Choose from ridge, {', '.join(RECIPES)}.")
+    if not any(suits(name, each) for each in properties):
+        kind = "masks" if name == "logistic" else "maps"
+        raise RunError(f"--recipe {name} fits {kind}, and none is read. Add one, or choose paper.")
+    return name
 
 
 def _labelers(text: str | None, properties: tuple[Property, ...]) -> dict[str, str]:

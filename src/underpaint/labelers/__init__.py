@@ -18,13 +18,14 @@ from ..models import Model
 from ..models.readers import MAPS, MapReader, WordReader
 from ..models.weights import TINY
 from .checkscene import check_direction
-from .labeler import Labeler, Namer, Read, label, name
+from .labeler import Labeler, Namer, Read, check_maps, label, name
 from .offtheshelf import DOORS
 
 __all__ = [
     "Labeler",
     "Namer",
     "Read",
+    "check_maps",
     "label",
     "labeler",
     "labelers_for",

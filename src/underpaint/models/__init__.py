@@ -13,7 +13,16 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..schedules import swap
-from .model import DEFAULT_GUIDANCE, Model, decode, encode, permuted
+from .model import (
+    DEFAULT_GUIDANCE,
+    Model,
+    decode,
+    decoder_attention,
+    encode,
+    has_decoder_attention,
+    permuted,
+    untrained,
+)
 from .weights import (
     check_weights,
     find_folder,
@@ -23,7 +32,17 @@ from .weights import (
     read_index,
 )
 
-__all__ = ["Model", "decode", "encode", "find_device", "load", "permuted"]
+__all__ = [
+    "Model",
+    "decode",
+    "decoder_attention",
+    "encode",
+    "find_device",
+    "has_decoder_attention",
+    "load",
+    "permuted",
+    "untrained",
+]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
