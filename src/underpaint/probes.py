@@ -45,9 +45,8 @@ class Probe:
         """Read the property at every place of an activation grid."""
         # In float64: a channel's mean may be a thousand times what the reading depends on.
         read = torch.einsum("ncij,ct->ntij", activation.double(), self.weight)
-        return read + self.offset
+        return read + self.offset()
 
-    @property
     def offset(self) -> Float64[Tensor, "target _ _"]:
         """Give what is added to every reading: the bias, and at each cell what its place says."""
         bias = self.bias[:, None, None]
@@ -74,7 +73,8 @@ def read(
     maps = torch.einsum("ncij,ct->ntij", activation.double(), weight)
     parts = maps.split([probe.weight.shape[1] for probe in probes.values()], dim=1)
     return {
-        name: part + probe.offset for (name, probe), part in zip(probes.items(), parts, strict=True)
+        name: part + probe.offset()
+        for (name, probe), part in zip(probes.items(), parts, strict=True)
     }
 
 
