@@ -17,6 +17,12 @@ PICTURES = ROOT / "docs" / "pictures"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
 KINDS = ("curves", "layers")
+ABSENT = {
+    "vae": "the decoder of the model's VAE has no attention in its middle, or the run was `--quick`",
+    "random": "the run was `--quick`",
+    "untrained": "the run was `--quick`",
+}
+"""Why a run may lack a source."""
 SHOWN_STEPS = (1, 3, 5, 10)
 SOURCES = (
     "probe", "image", "estimate", "position", "probe+position", "latent", "vae", "random",
@@ -60,7 +66,9 @@ def page(summary: Mapping[str, Any], settings: Mapping[str, Any], results: str) 
         table(summary, SOURCES),
         "*Onset*: the first step from which a source holds 90% of its own final skill above "
         "`position`. `image` and `estimate` reach 1 by construction, for the same labeler gives "
-        f"the label; {UNKNOWN} is a source that never has an onset, or no value.",
+        f"the label; {UNKNOWN} is a source that never has an onset, or no value. `shuffled` is "
+        "fitted to, chosen by and held against the labels of other pictures: it shares no more "
+        f"with them than the place.{_absent(summary)}",
         results,
         "## Curves and layers",
         *(
@@ -90,6 +98,13 @@ def told(summary: Mapping[str, Any]) -> str:
             f"{when['estimate']}.{_gain(found)}"
         )
     return "\n".join(sentences)
+
+
+def _absent(summary: Mapping[str, Any]) -> str:
+    """Say which sources this run has not, and why."""
+    known = {source for found in summary["properties"].values() for source in found["sources"]}
+    reasons = [f" No `{source}`: {why}." for source, why in ABSENT.items() if source not in known]
+    return "".join(reasons)
 
 
 def _gain(found: Mapping[str, Any]) -> str:

@@ -95,17 +95,21 @@ def test_exact_labels_replace_a_labelers_which_is_then_judged_by_them(model, tmp
         far = 1 - images.mean(dim=1, keepdim=True)  # and the labeler takes what is bright for near
         return Given(images.expand(-1, -1, 16, 16), {"depth": far.expand(-1, -1, 16, 16)})
 
-    prompts = [Prompt(f"thing {i}", i, i) for i in range(24)]
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(20)]
     study = replace(
-        worlds.study(8), model=model, layers=find_layers(model)[:2], properties=(DEPTH,),
+        worlds.study(8), model=model, layers=find_layers(model)[:1], properties=(DEPTH,),
         split=split_prompts(prompts), controls={}, sees_decoder=False, pictures=find, recipe="mlp",
     )  # fmt: skip
     run = runs.open_run(tmp_path / "run", {})
     summary = carry_out(study, run, lambda *_: None)
     sources = summary["properties"]["depth"]["sources"]
     assert {"labeler", "taught", "judged", "mlp"} < set(sources)
-    assert sources["labeler"]["final"]["mean"] < -0.9
-    assert sources["taught"]["final"]["mean"] == pytest.approx(-sources["judged"]["final"]["mean"])
+    # The labeler blurs, and repeats no edge: not quite the opposite of the truth.
+    assert sources["labeler"]["final"]["mean"] < -0.8
+    assert sources["judged"]["final"]["mean"] == pytest.approx(
+        -sources["taught"]["final"]["mean"], abs=0.2
+    )
+    assert abs(sources["probe"]["final"]["mean"]) > 0.3
     found = runs.read_probes(run, model.device)
     assert all(isinstance(each, Probe) for each in found.values())
     assert ("taught depth", study.layers[0].name, 0) in found

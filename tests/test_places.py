@@ -60,7 +60,7 @@ def test_the_place_is_not_penalised_and_the_activation_is():
     known = Ridge(alpha=len(ones) * probe.penalty, fit_intercept=False).fit(*left)
     torch.testing.assert_close(probe.weight[:, 0], torch.from_numpy(known.coef_).reshape(-1))
     rest = to_rows(y) - to_rows(x) @ probe.weight
-    offset = to_rows(probe.offset.expand(20, -1, -1, -1))
+    offset = to_rows(probe.offset().expand(20, -1, -1, -1))
     torch.testing.assert_close(offset, p @ torch.linalg.lstsq(p, rest).solution)
 
 
@@ -71,4 +71,4 @@ def test_where_activations_are_noise_the_place_is_all_that_is_read():
     y = shape[:, 3:4] + 0.1 * torch.randn(30, 1, *GRID, generator=generator, dtype=torch.float64)
     probe = fitted((x[:20], y[:20], shape[:20]), (x[20:], y[20:], shape[20:]))
     assert probe.weight.abs().max() < 0.02
-    assert (probe.offset[0] - shape[0, 3]).abs().max() < 0.1
+    assert (probe.offset()[0] - shape[0, 3]).abs().max() < 0.1
