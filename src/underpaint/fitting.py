@@ -9,6 +9,7 @@ So the penalty is chosen without reading a single activation again.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float64
@@ -78,6 +79,47 @@ def fit(
                 penalty=float(penalties[best]),
             )
     return probes
+
+
+def fit_scaled(
+    train: Mapping[Cell, Moments],
+    validation: Mapping[Cell, Moments],
+    columns: Mapping[str, slice],
+) -> dict[ProbeKey, Probe]:
+    """Fit as `fit` does, with every channel in units of its own deviation over the training rows.
+
+    Transformers carry a few channels that are thousands of times larger than the rest. `fit`'s
+    penalties are shares of the mean variance, so those few would set a penalty that silences all
+    others. Scaling moments is scaling activations: the probes that come back read activations as
+    they are. Channels that never change keep their scale.
+
+    Raises:
+        MomentsError: as `fit`.
+    """
+    width = max(part.stop for part in columns.values())
+    probes: dict[ProbeKey, Probe] = {}
+    if set(train) != set(validation):
+        return fit(train, validation, columns)  # refuses
+    for cell, moments in train.items():
+        deviation = (moments.scatter.diagonal() / moments.count).sqrt()
+        deviation[-width:] = 1.0
+        deviation[deviation == 0] = 1.0
+        found = fit(
+            {cell: _scaled(moments, deviation)},
+            {cell: _scaled(validation[cell], deviation)},
+            columns,
+        )
+        channels = deviation[:-width, None]
+        probes |= {key: replace(x, weight=x.weight / channels) for key, x in found.items()}
+    return probes
+
+
+def _scaled(moments: Moments, deviation: Float64[Tensor, "joint"]) -> Moments:
+    return Moments(
+        moments.count,
+        moments.mean / deviation,
+        moments.scatter / torch.outer(deviation, deviation),
+    )
 
 
 def squared_error(

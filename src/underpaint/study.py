@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .errors import PromptError
 from .files import held
-from .fitting import fit
+from .fitting import fit, fit_scaled
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model
@@ -221,7 +221,8 @@ def _score_all(
     names = [*own, *LATENTS, *(RANDOM + name for name in own if study.control is not None)]
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
-    probes = fit(training, sums["tuning"], joint_columns(study.properties))
+    fitted = fit_scaled if study.model.is_transformer else fit
+    probes = fitted(training, sums["tuning"], joint_columns(study.properties))
 
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)

@@ -31,6 +31,7 @@ __all__ = [
     "labeler",
     "labelers_for",
     "name",
+    "namer",
     "namer_for",
     "tiny_labeler",
 ]

@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..schedules import swap
-from .model import DEFAULT_GUIDANCE, Model, decode, encode, permuted
+from .model import Model, as_model, decode, encode, packed, permuted, unpacked
 from .weights import (
     check_weights,
     find_folder,
@@ -23,7 +23,18 @@ from .weights import (
     read_index,
 )
 
-__all__ = ["Model", "decode", "encode", "find_device", "load", "load_as", "permuted"]
+__all__ = [
+    "Model",
+    "as_model",
+    "decode",
+    "encode",
+    "find_device",
+    "load",
+    "load_as",
+    "packed",
+    "permuted",
+    "unpacked",
+]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -91,7 +102,7 @@ def load(
         pipeline,
         name=id_or_path,
         fingerprint=fingerprint(folder),
-        guidance=float(defaults.get("guidance", DEFAULT_GUIDANCE)),
+        guidance=float(defaults["guidance"]) if "guidance" in defaults else None,
         resolution=(int(side), int(side)) if side else None,
     )
 
