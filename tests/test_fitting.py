@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from underpaint.errors import MomentsError
-from underpaint.fitting import RELATIVE_PENALTIES, fit, squared_error
+from underpaint.fitting import RELATIVE_PENALTIES, fit, fit_scaled, squared_error
 from underpaint.moments import Moments, gather
 from underpaint.probes import ridge_path
 
@@ -113,3 +113,55 @@ def test_splits_that_do_not_match_are_refused():
     narrow = Moments.of(torch.randn(9, 5), torch.randn(9, 1))
     with pytest.raises(MomentsError, match="9 columns in training and 6 in validation"):
         fit(train, {**held_out, ("down.0", 0): narrow}, COLUMNS)
+
+
+def massive(seed, *, outlier):
+    """Plant one target in 8 channels of a transformer: small ones, beside one that is huge."""
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.randn(6, 1, *GRID, generator=generator)
+    mixing = torch.randn(8, 1, generator=torch.Generator().manual_seed(7))
+    small = torch.einsum("ct,ntij->ncij", mixing, maps)
+    small = small + 0.1 * torch.randn(small.shape, generator=generator)
+    huge = outlier * torch.randn(6, 1, *GRID, generator=generator)
+    return torch.cat([small, huge], dim=1)[None], maps
+
+
+def test_raw_features_of_a_transformer_hide_what_scaled_ones_show():
+    split = [massive(seed, outlier=1e5) for seed in (0, 1, 2)]
+    train, held_out = (gather({"block.0": x}, {GRID: y}) for x, y in split[:2])
+    columns = {"depth": slice(0, 1)}
+    activation, maps = split[2]
+    error = {
+        fitted: float(
+            (fitted(train, held_out, columns)["depth", "block.0", 0](activation[0]) - maps)
+            .square()
+            .mean()
+        )
+        for fitted in (fit, fit_scaled)
+    }
+    # Even the weakest penalty of `fit` is a thousand times the variance of the small channels.
+    assert error[fit] > 0.9
+    assert error[fit_scaled] < 0.02
+
+
+def test_scaling_changes_little_where_channels_are_alike_and_reads_raw_activations():
+    train, held_out = moments(0, images=10), moments(1, images=10)
+    plain, scaled = fit(train, held_out, COLUMNS), fit_scaled(train, held_out, COLUMNS)
+    activation = batch(2, images=2)[0]["up.0"][0]
+    key = ("depth", "up.0", 0)
+    torch.testing.assert_close(scaled[key](activation), plain[key](activation), atol=0.05, rtol=0)
+    assert list(scaled) == list(plain)
+
+
+def test_a_channel_that_never_varies_is_left_alone_by_scaling():
+    activations, maps = batch(0, images=5)
+    still = {"down.0": torch.full_like(activations["down.0"], 0.1)}
+    found = gather(still, {GRID: maps})
+    probe = fit_scaled(found, found, COLUMNS)["depth", "down.0", 0]
+    assert probe.weight.isfinite().all()
+
+
+def test_scaled_splits_that_do_not_match_are_refused():
+    train, held_out = moments(0, images=4), moments(1, images=4)
+    with pytest.raises(MomentsError, match="Only one split has layer"):
+        fit_scaled(train, {cell: each for cell, each in held_out.items() if cell[1]}, COLUMNS)

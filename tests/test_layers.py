@@ -129,3 +129,27 @@ def test_a_pattern_selects_layers_in_their_order(glob, names):
 def test_a_pattern_that_matches_nothing_is_refused(glob):
     with pytest.raises(LayerError, match=r"No layer matches '(left\.\*)?'\. There are down\.0\.0"):
         select_layers(LAYERS, glob)
+
+
+def test_flux_s_single_blocks_are_read_where_text_and_image_are_told_apart():
+    found = find_layers(worlds.packed_model())
+    assert [(layer.name, layer.channels, layer.grid) for layer in found] == [
+        ("block.0", 16, (4, 8)),
+        ("single.0", 16, (4, 8)),
+        ("single.1", 16, (4, 8)),
+    ]
+    assert found[1].module == "single_transformer_blocks.0.attn"
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (worlds.pixart_pipeline, ["block.0", "block.1"]),
+        (
+            worlds.xl_pipeline,
+            [f"{stage}.{n}" for stage in ("down.1.0", "mid.0", "up.0.0", "up.0.1") for n in (0, 1)],
+        ),
+    ],
+)
+def test_layers_of_other_families_are_found_in_order(make, names):
+    assert [layer.name for layer in find_layers(Model.of(make(), name="other"))] == names

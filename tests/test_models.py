@@ -16,6 +16,9 @@ from underpaint.models import (
     encode,
     has_decoder_attention,
     load,
+    load_as,
+    packed,
+    unpacked,
     untrained,
     weights,
 )
@@ -236,10 +239,10 @@ def test_a_pipeline_without_prompt_or_vae_is_refused():
         Model.of(bare, name="bare")
 
 
-def test_a_pipeline_that_packs_latents_is_refused(monkeypatch):
+def test_a_pipeline_that_packs_latents_in_its_own_way_is_refused(monkeypatch):
     made = worlds.pipeline()
     monkeypatch.setattr(type(made), "_pack_latents", lambda: None, raising=False)
-    with pytest.raises(ModelError, match="packs its latents into tokens"):
+    with pytest.raises(ModelError, match="packs its latents into tokens in a way that is not"):
         Model.of(made, name="packed")
 
 
@@ -333,3 +336,57 @@ def test_untrained_weights_are_new_everywhere_and_the_model_keeps_its_own():
         assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.3)
         assert not torch.equal(weight, before[name])
     assert all(torch.equal(each, before[name]) for name, each in denoiser.named_parameters())
+
+
+def test_packed_latents_are_laid_out_and_back_as_the_pipeline_does():
+    model = worlds.packed_model()
+    laid_out = torch.randn(2, 4, 8, 16, generator=torch.Generator().manual_seed(0))
+    tokens = packed(model, laid_out)
+    assert tokens.shape == (2, 32, 16)
+    assert torch.equal(unpacked(model, tokens), laid_out)
+    # Second route: a token is a square of 2x2 latents.
+    assert torch.equal(tokens[0, 1], laid_out[0, :, 0:2, 2:4].flatten())
+
+
+@pytest.mark.parametrize(
+    ("make", "guidance"),
+    [(worlds.pipeline, 7.5), (worlds.packed_pipeline, 3.5), (worlds.pixart_pipeline, 4.5)],
+)
+def test_guidance_is_what_the_pipeline_itself_takes(make, guidance):
+    assert Model.of(make(), name="own", resolution=(16, 16)).guidance == guidance
+
+
+def test_a_size_between_latents_is_refused():
+    with pytest.raises(ModelError, match=r"cannot draw 17×16 pixels: one of its latents covers 2"):
+        Model.of(worlds.pipeline(), name="odd", resolution=(17, 16))
+    with pytest.raises(ModelError, match="latents covers 4"):
+        Model.of(worlds.packed_pipeline(), name="odd", resolution=(16, 18))
+
+
+def test_a_pinned_id_asks_the_hub_for_that_revision(monkeypatch, saved_model):
+    asked = {}
+
+    def download(name, **options):
+        asked.update(options, name=name)
+        return str(saved_model)
+
+    monkeypatch.setattr(weights.DiffusionPipeline, "download", download)
+    load("nobody/thing@c0ffee", device="cpu")
+    assert (asked["name"], asked["revision"]) == ("nobody/thing", "c0ffee")
+    assert asked["safety_checker"] is None
+
+
+def test_a_component_of_the_wrong_class_is_refused_in_one_line(folder):
+    index = json.loads((folder / "model_index.json").read_text())
+    index["unet"] = ["diffusers", "AutoencoderKL"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match="Cannot read the model in") as caught:
+        load(str(folder), device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_is_loaded_again_as_a_run_did(saved_model):
+    settings = {"model": str(saved_model), "swapped_scheduler": "lms", "resolution": 32}
+    model = load_as(settings, device="cpu")
+    assert isinstance(model.pipeline.scheduler, diffusers.LMSDiscreteScheduler)
+    assert model.resolution == (32, 32)

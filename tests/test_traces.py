@@ -8,7 +8,7 @@ from einops import rearrange
 import worlds
 from underpaint.errors import EditError, ModelError, PromptError, SchedulerError
 from underpaint.layers import find_layers
-from underpaint.models import decode, permuted
+from underpaint.models import Model, decode, permuted
 from underpaint.prompts import Prompt
 from underpaint.schedules import swap
 from underpaint.traces import trace
@@ -327,3 +327,71 @@ def test_permuting_keeps_each_weights_values(model):
     shuffled = dict(permuted(model.denoiser, seed=1).named_parameters())
     for name, weight in model.denoiser.named_parameters():
         assert torch.equal(weight.flatten().sort().values, shuffled[name].flatten().sort().values)
+
+
+def test_flux_is_traced_with_its_text_tokens_apart():
+    model = worlds.packed_model()
+    layers = find_layers(model)
+    single = layers[1]
+    prompts = worlds.PROMPTS[:2]
+    outputs = []
+    with model.denoiser.get_submodule(single.module).register_forward_hook(
+        lambda _module, _args, output: outputs.append(output)
+    ):
+        seen = trace(model, prompts, steps=3, layers=layers)
+    assert outputs[0].shape == (2, 512 + 32, 16)
+    tokens = rearrange(
+        seen.activations[single], "step image channel row col -> step image (row col) channel"
+    )
+    assert torch.equal(tokens, torch.stack(outputs)[:, :, 512:])
+    request = {"height": 16, "width": 32, "num_inference_steps": 3}
+    own = model.pipeline(
+        [each.text for each in prompts],
+        generator=[torch.Generator("cpu").manual_seed(each.seed) for each in prompts],
+        output_type="pt",
+        **request,
+    ).images
+    assert seen.images.shape == (2, 3, 16, 32)
+    torch.testing.assert_close(seen.images, own, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(seen.estimates[-1], seen.final, atol=1e-5, rtol=1e-5)
+    stopped = trace(model, prompts, steps=3, stop_at=1)
+    resumed = trace(model, prompts, steps=3, start=(stopped.final, 1))
+    torch.testing.assert_close(resumed.final, seen.final, atol=1e-4, rtol=1e-4)
+
+
+def test_an_edit_of_flux_moves_the_image_s_tokens_and_leaves_the_text_s():
+    model = worlds.packed_model()
+    single = find_layers(model)[1]
+    prompts, edited, outputs = worlds.PROMPTS[:2], [], []
+
+    def zero(_step, tokens):
+        edited.append(tuple(tokens.shape))
+        return torch.zeros_like(tokens)
+
+    with model.denoiser.get_submodule("single_transformer_blocks.0.proj_out").register_forward_hook(
+        lambda _module, args, _output: outputs.append(args[0][..., :16])
+    ):
+        seen = trace(model, prompts, steps=1, layers=[single], edits={single: zero})
+    assert edited == [(2, 32, 16)]
+    assert not seen.activations[single].any()
+    assert not outputs[0][:, 512:].any()
+    assert outputs[0][:, :512].any()
+
+
+def test_a_shadow_of_flux_sees_what_the_model_sees():
+    model = worlds.packed_model()
+    layers = find_layers(model)
+    # 16 images and 32 places: a table of positions is as long as a guidance batch would be.
+    prompts = [Prompt("fog", seed) for seed in range(16)]
+    seen = trace(model, prompts, steps=1, layers=layers, shadow=deepcopy(model.denoiser))
+    for layer in layers:
+        torch.testing.assert_close(seen.shadows[layer], seen.activations[layer])
+
+
+@pytest.mark.parametrize("make", [worlds.pixart_pipeline, worlds.xl_pipeline])
+def test_other_families_are_traced_as_they_generate(make):
+    model = Model.of(make(), name="other", guidance=3.0)
+    layers = find_layers(model)[:1]
+    seen = trace(model, worlds.PROMPTS, steps=2, layers=layers)
+    assert torch.equal(seen.final, generate(model, num_inference_steps=2, height=16, width=16))
+    assert seen.activations[layers[0]].shape[:2] == (2, 3)

@@ -3,6 +3,8 @@
 Everything is built on the spot and deterministic; nothing is read from outside the test.
 """
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,17 +12,33 @@ import torch.nn.functional as F
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
+    DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
+    PNDMScheduler,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
 )
 
 from underpaint.labelers import Labeler
@@ -77,7 +95,7 @@ def unet(*, transformer_blocks: int = 1) -> UNet2DConditionModel:
     ).eval()
 
 
-def vae() -> AutoencoderKL:
+def vae(**changes: Any) -> AutoencoderKL:
     """Make a VAE that draws 16-pixel images from 8-pixel latents."""
     return AutoencoderKL(
         block_out_channels=(4, 8),
@@ -86,6 +104,7 @@ def vae() -> AutoencoderKL:
         latent_channels=4,
         norm_num_groups=4,
         sample_size=16,
+        **changes,
     ).eval()
 
 
@@ -140,6 +159,113 @@ def flow_pipeline() -> StableDiffusion3Pipeline:
     return made
 
 
+def letters() -> PreTrainedTokenizerFast:
+    """Make a tokenizer for T5 that knows letters alone."""
+    known = {letter: number for number, letter in enumerate("_?abcdefghijklmnopqrstuvwxyz")}
+    spelled = Tokenizer(WordLevel(known, unk_token="?"))
+    spelled.pre_tokenizer = Split("", "isolated")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=spelled, pad_token="_", unk_token="?", model_max_length=512
+    )
+
+
+def t5() -> T5EncoderModel:
+    """Make a T5 encoder of one layer for that tokenizer."""
+    config = T5Config(vocab_size=28, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    return T5EncoderModel(config).eval()
+
+
+def packed_pipeline() -> FluxPipeline:
+    """Make a Flux pipeline: one joint and two single blocks, latents packed as 2x2 tokens."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        tokens = tokenizer()
+        made = FluxPipeline(
+            transformer=FluxTransformer2DModel(
+                patch_size=1,
+                in_channels=16,
+                num_layers=1,
+                num_single_layers=2,
+                attention_head_dim=8,
+                num_attention_heads=2,
+                joint_attention_dim=16,
+                pooled_projection_dim=16,
+                axes_dims_rope=(2, 2, 4),
+                guidance_embeds=True,
+            ).eval(),
+            scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+            vae=vae(shift_factor=0.1),
+            text_encoder=CLIPTextModel(text_config(tokens)).eval(),
+            tokenizer=tokens,
+            text_encoder_2=t5(),
+            tokenizer_2=letters(),
+        )
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def packed_model() -> Model:
+    """Describe the Flux pipeline as a model of 16x32 pixels."""
+    return Model.of(packed_pipeline(), name="packed", resolution=(16, 32))
+
+
+def pixart_pipeline() -> PixArtSigmaPipeline:
+    """Make a PixArt pipeline: two transformer blocks that look at the text by cross-attention."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = PixArtSigmaPipeline(
+            transformer=PixArtTransformer2DModel(
+                num_attention_heads=2,
+                attention_head_dim=4,
+                in_channels=4,
+                out_channels=8,
+                num_layers=2,
+                cross_attention_dim=8,
+                sample_size=8,
+                caption_channels=16,
+                use_additional_conditions=False,
+            ).eval(),
+            scheduler=DPMSolverMultistepScheduler(),
+            vae=vae(),
+            text_encoder=t5(),
+            tokenizer=letters(),
+        )
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def xl_pipeline() -> StableDiffusionXLPipeline:
+    """Make an SDXL pipeline: two text encoders, and blocks of two transformer layers."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        tokens = tokenizer()
+        made = StableDiffusionXLPipeline(
+            vae=vae(),
+            text_encoder=CLIPTextModel(text_config(tokens)).eval(),
+            text_encoder_2=CLIPTextModelWithProjection(text_config(tokens)).eval(),
+            tokenizer=tokens,
+            tokenizer_2=tokens,
+            unet=UNet2DConditionModel(
+                sample_size=8,
+                block_out_channels=(8, 16),
+                layers_per_block=1,
+                down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+                transformer_layers_per_block=2,
+                cross_attention_dim=32,
+                attention_head_dim=2,
+                norm_num_groups=4,
+                addition_embed_type="text_time",
+                addition_time_embed_dim=8,
+                projection_class_embeddings_input_dim=6 * 8 + 16,
+            ).eval(),
+            scheduler=ddim(),
+            add_watermarker=False,
+        )
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
 def ddim(**changes: Any) -> DDIMScheduler:
     """Make the DDIM scheduler that Stable Diffusion is used with."""
     config = {**SCHEDULE, "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
@@ -182,3 +308,59 @@ def study(batch: int) -> Study:
     return Study(
         made, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, controls, sees_decoder=True
     )
+
+
+def published_sd14(folder: Path) -> Path:
+    """Save a narrow Stable Diffusion v1.4 with all that its published folder holds.
+
+    Four levels and 16 self-attention layers, a PNDM scheduler, a safety checker with weights, and a
+    tokenizer of vocab.json and merges.txt: only widths are small, and weights are random.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        tokens = tokenizer()
+        blocks = ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"]
+        widths = {"block_out_channels": (8, 16, 32, 32), "norm_num_groups": 4}
+        pipeline = StableDiffusionPipeline(
+            vae=AutoencoderKL(
+                block_out_channels=(4, 4, 8, 8),
+                down_block_types=["DownEncoderBlock2D"] * 4,
+                up_block_types=["UpDecoderBlock2D"] * 4,
+                latent_channels=4,
+                norm_num_groups=4,
+                sample_size=512,
+            ),
+            text_encoder=CLIPTextModel(text_config(tokens)),
+            tokenizer=tokens,
+            unet=UNet2DConditionModel(
+                sample_size=64,
+                layers_per_block=2,
+                down_block_types=blocks,
+                up_block_types=[each.replace("Down", "Up") for each in blocks[::-1]],
+                cross_attention_dim=16,
+                attention_head_dim=2,
+                **widths,
+            ),
+            scheduler=PNDMScheduler(**SCHEDULE, skip_prk_steps=True, steps_offset=1),
+            safety_checker=StableDiffusionSafetyChecker(
+                CLIPConfig(
+                    text_config=text_config(tokens).to_dict(),
+                    vision_config={
+                        "hidden_size": 16,
+                        "intermediate_size": 16,
+                        "num_hidden_layers": 1,
+                        "num_attention_heads": 2,
+                        "image_size": 32,
+                        "patch_size": 16,
+                    },
+                    projection_dim=16,
+                )
+            ),
+            feature_extractor=CLIPImageProcessor(),
+        )
+    pipeline.save_pretrained(folder)
+    spelled = folder / "tokenizer"
+    (spelled / "tokenizer.json").unlink()
+    (spelled / "vocab.json").write_text(json.dumps(tokens.get_vocab()))
+    (spelled / "merges.txt").write_text("#version: 0.2\n")
+    return folder

@@ -7,6 +7,7 @@ from .labelers import Labeler, label
 from .layers import Layer, find_layers, select_layers
 from .models import Model, load
 from .moments import Moments, gather
+from .previews import reading_taps
 from .probes import Probe
 from .prompts import Prompt, read_prompts, split_prompts
 from .properties import PROPERTIES, Property
@@ -39,6 +40,7 @@ __all__ = [
     "load_probes",
     "push_probes",
     "read_prompts",
+    "reading_taps",
     "score",
     "select_layers",
     "share_run",

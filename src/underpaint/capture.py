@@ -31,11 +31,16 @@ def tapped(denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int) -> Itera
         steps: How often the denoiser should run inside the block.
 
     Raises:
-        LayerError: if a name is not a module of this denoiser.
+        LayerError: if a name is not a module of this denoiser, or the denoiser is compiled.
         SchedulerError: if the denoiser did not run exactly `steps` times, so no step has one
             meaning.
     """
     modules = dict(denoiser.named_modules())
+    if any(_is_compiled(module) for module in modules.values()):
+        raise LayerError(
+            "This denoiser is compiled by torch.compile, which would pass by what stands at its "
+            "modules. Probe it uncompiled."
+        )
     if missing := sorted(set(taps) - set(modules)):
         raise LayerError(
             f"No module {missing[0]!r} in this model. `underpaint layers MODEL` lists those it has."
@@ -62,6 +67,11 @@ def tapped(denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int) -> Itera
         )
 
 
+def _is_compiled(module: nn.Module) -> bool:
+    # The first by `torch.compile(module)`, the second by `module.compile()`.
+    return hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+
+
 @contextmanager
 def shadowed(denoiser: nn.Module, shadow: nn.Module, *, images: int) -> Iterator[None]:
     """Run a second denoiser on what the first is given, before it, while the block runs.
@@ -77,7 +87,12 @@ def shadowed(denoiser: nn.Module, shadow: nn.Module, *, images: int) -> Iterator
         return value[-images:] if is_whole else value
 
     def follow(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-        shadow(*map(half, args), **half(kwargs))
+        sample = args[0] if args else kwargs["hidden_states"]
+        # Without guidance nothing is doubled, and tables of positions may have that length.
+        if len(sample) == images:
+            shadow(*args, **kwargs)
+        else:
+            shadow(*map(half, args), **half(kwargs))
 
     with denoiser.register_forward_pre_hook(follow, with_kwargs=True):
         yield

@@ -9,6 +9,7 @@ So the penalty is chosen without reading a single activation again.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float64
@@ -78,6 +79,60 @@ def fit(
                 penalty=float(penalties[best]),
             )
     return probes
+
+
+def fit_scaled(
+    train: Mapping[Cell, Moments],
+    validation: Mapping[Cell, Moments],
+    columns: Mapping[str, slice],
+) -> dict[ProbeKey, Probe]:
+    """Fit as `fit` does, with every channel in units of its own deviation over the training rows.
+
+    Transformers carry a few channels that are thousands of times larger than the rest. `fit`'s
+    penalties are shares of the mean variance, so those few would set a penalty that silences all
+    others. Scaling moments is scaling activations: the probes that come back read activations as
+    they are. Channels that never change keep their scale.
+
+    Raises:
+        MomentsError: as `fit`.
+    """
+    deviations = channel_deviations(train, max(part.stop for part in columns.values()))
+    found = fit(scaled(train, deviations), scaled(validation, deviations), columns)
+    return unscaled(found, deviations)
+
+
+def channel_deviations(
+    moments: Mapping[Cell, Moments], targets: int
+) -> dict[Cell, Float64[Tensor, "channel"]]:
+    """Measure the deviation of every channel of every cell, 1 where it never changes."""
+    found = {}
+    for cell, each in moments.items():
+        deviation = (each.scatter.diagonal()[:-targets] / each.count).sqrt()
+        found[cell] = torch.where(deviation == 0, 1.0, deviation)
+    return found
+
+
+def scaled(
+    moments: Mapping[Cell, Moments], deviations: Mapping[Cell, Float64[Tensor, "channel"]]
+) -> dict[Cell, Moments]:
+    """Write moments with their channels in units of some deviations; cells without any, as is."""
+    found = {}
+    for cell, each in moments.items():
+        unit = torch.ones_like(each.mean)
+        if cell in deviations:
+            unit[: len(deviations[cell])] = deviations[cell]
+        found[cell] = Moments(each.count, each.mean / unit, each.scatter / torch.outer(unit, unit))
+    return found
+
+
+def unscaled(
+    probes: Mapping[ProbeKey, Probe], deviations: Mapping[Cell, Float64[Tensor, "channel"]]
+) -> dict[ProbeKey, Probe]:
+    """Make probes of scaled activations read activations as they are."""
+    return {
+        (name, layer, step): replace(each, weight=each.weight / deviations[layer, step][:, None])
+        for (name, layer, step), each in probes.items()
+    }
 
 
 def squared_error(

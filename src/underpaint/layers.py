@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import torch
+from diffusers.models.attention import AttentionModuleMixin
 from diffusers.models.attention_processor import Attention
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from torch import Tensor, nn
 
 from .capture import Tap, tapped
 from .errors import LayerError
-from .models import Model
+from .models import Model, as_model, unpacked
 from .schedules import plan, substituted, swap
 
 _SITE = ".to_out.0"
@@ -40,20 +42,25 @@ class Layer:
     grid: tuple[int, int]
 
 
-def find_layers(model: Model) -> tuple[Layer, ...]:
+def find_layers(model: Model | DiffusionPipeline) -> tuple[Layer, ...]:
     """Find every self-attention layer, in the order in which they run.
 
     The model runs once, on an empty prompt: `named_modules` lists a UNet's up blocks before its
     middle, and no config says a layer's grid.
 
+    Args:
+        model: From `load`, or a diffusers pipeline as it is.
+
     Raises:
         LayerError: if the model has no self-attention layers that we know of.
+        ModelError: if it is a pipeline that cannot be read.
     """
+    model = as_model(model)
     names = name_sites(model.denoiser)
     if not names:
         raise LayerError(
             f"{type(model.denoiser).__name__} has no self-attention layers that are known here. "
-            "Use a UNet, PixArt or Stable Diffusion 3 model."
+            "Use a UNet, PixArt, Stable Diffusion 3 or Flux model."
         )
     fired: dict[str, tuple[int, int]] = {}
 
@@ -63,9 +70,9 @@ def find_layers(model: Model) -> tuple[Layer, ...]:
 
         return tap
 
-    latent_grid = _dry_run(model, {module: measure(module) for module in names})
+    latent_grid, image_tokens = _dry_run(model, {module: measure(module) for module in names})
     return tuple(
-        Layer(names[module], module, channels, _grid(tokens, latent_grid))
+        Layer(names[module], module, channels, _grid(int(min(tokens, image_tokens)), latent_grid))
         for module, (tokens, channels) in fired.items()
     )
 
@@ -91,18 +98,23 @@ def select_layers(layers: Sequence[Layer], glob: str) -> tuple[Layer, ...]:
 def name_sites(denoiser: nn.Module) -> dict[str, str]:
     """Name each self-attention output of a denoiser: short names by module path.
 
-    Self-attention is an `Attention` that takes no other sequence (`is_cross_attention` false).
+    Self-attention is an attention module that takes no other sequence (`is_cross_attention` false);
+    text that comes along in joint attention leaves by another projection. Flux's single blocks
+    project later, together with their feed-forward half: there the site is the module itself, whose
+    tokens are the text's and then the image's.
     """
-    paths = [
-        path
+    sites = {
+        path: path + _SITE if isinstance(getattr(module, "to_out", None), nn.ModuleList) else path
         for path, module in denoiser.named_modules()
-        if isinstance(module, Attention) and not module.is_cross_attention
-        if isinstance(module.to_out, nn.ModuleList)
-    ]
-    stages = [path.rsplit(".transformer_blocks.", 1)[0] for path in paths]
+        if isinstance(module, Attention | AttentionModuleMixin)
+        if not getattr(module, "is_cross_attention", False)
+        if isinstance(getattr(module, "to_out", None), nn.ModuleList)
+        or getattr(module, "pre_only", False)
+    }
+    stages = [path.rsplit(".transformer_blocks.", 1)[0] for path in sites]
     names = {
-        path + _SITE: _short_name(path, is_alone=stages.count(stage) == 1)
-        for path, stage in zip(paths, stages, strict=True)
+        site: _short_name(path, is_alone=stages.count(stage) == 1)
+        for (path, site), stage in zip(sites.items(), stages, strict=True)
     }
     if len(set(names.values())) < len(names):
         return {site: site.removesuffix(_SITE) for site in names}
@@ -111,8 +123,8 @@ def name_sites(denoiser: nn.Module) -> dict[str, str]:
 
 def _short_name(path: str, *, is_alone: bool) -> str:
     """Shorten a UNet's or a transformer's module path; leave any other as it is."""
-    if found := re.fullmatch(r"(\w*transformer_blocks|blocks)\.(\d+)\.attn1?", path):
-        return f"block.{found[2]}"
+    if found := re.fullmatch(r"(single_)?(\w*transformer_blocks|blocks)\.(\d+)\.attn1?", path):
+        return f"{'single' if found[1] else 'block'}.{found[3]}"
     place = re.match(r"(down|mid|up)_block(?:s\.(\d+))?\.attentions\.(\d+)", path)
     if not place:
         return path
@@ -121,8 +133,13 @@ def _short_name(path: str, *, is_alone: bool) -> str:
     return ".".join(part for part in parts if part is not None)
 
 
-def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[int, int]:
-    """Run the pipeline for one step and return the rows and columns of its latents."""
+def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[tuple[int, int], float]:
+    """Run the pipeline for one step.
+
+    Returns:
+        Rows and columns of its latents, and how many tokens an image has in every layer: infinity
+        in a UNet, where layers differ.
+    """
     pipeline = model.pipeline
     scheduler = pipeline.scheduler
     # Layers are the same under any scheduler; one that calls the denoiser twice would be refused.
@@ -141,7 +158,9 @@ def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[int, int]:
             generator=[torch.Generator("cpu").manual_seed(0)],
             output_type="latent",
         ).images
-    return latents.shape[-2], latents.shape[-1]
+    laid_out = unpacked(model, latents)
+    grid = (laid_out.shape[-2], laid_out.shape[-1])
+    return grid, latents.shape[1] if latents.ndim == 3 else math.inf
 
 
 def _grid(tokens: int, latent_grid: tuple[int, int]) -> tuple[int, int]:

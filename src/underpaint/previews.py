@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from .capture import Tap
@@ -16,6 +16,46 @@ SHOWN = 8
 
 Show = Callable[[int, str, Float[Tensor, "3 height width"]], None]
 """Called with a step, from 0, a property's name, and a picture in 0..1."""
+
+
+def reading_taps(
+    layers: Mapping[str, Layer],
+    probes: Mapping[ProbeKey, Probe],
+    *,
+    images: int,
+    show: Callable[[int, str, Float64[Tensor, "image target row col"]], object],
+) -> dict[str, Tap]:
+    """Make taps for `tapped` that read probes live, in any loop that runs a denoiser.
+
+    Args:
+        layers: Where to read each property.
+        probes: Steps that have none are not read.
+        images: How many are generated at once; the last so many of the batch are read.
+        show: Called with (step, property, map) as soon as a layer has run.
+
+    Returns:
+        Taps by module, which leave every activation as it is.
+    """
+
+    def tap_of(layer: Layer, names: Sequence[str]) -> Tap:
+        rows, cols = layer.grid
+
+        def tap(step: int, tokens: Tensor) -> None:
+            activation = rearrange(
+                tokens[-images:, -rows * cols :],
+                "image (row col) channel -> image channel row col",
+                row=rows,
+            )
+            for name in names:
+                if (probe := probes.get((name, layer.name, step))) is not None:
+                    show(step, name, probe(activation))
+
+        return tap
+
+    by_layer: dict[Layer, list[str]] = {}
+    for name, layer in layers.items():
+        by_layer.setdefault(layer, []).append(name)
+    return {layer.module: tap_of(layer, names) for layer, names in by_layer.items()}
 
 
 def preview_taps(

@@ -126,8 +126,8 @@ def noise_level(scheduler: Any, timestep: Any, *, step: int) -> tuple[float, flo
 
 
 def as_seen(
-    scheduler: Any, sample: Float[Tensor, "image latent lrow lcol"], timestep: Any
-) -> Float[Tensor, "image latent lrow lcol"]:
+    scheduler: Any, sample: Float[Tensor, "image ..."], timestep: Any
+) -> Float[Tensor, "image ..."]:
     """Scale a scheduler's sample to x_t, as the denoiser sees it at the present step."""
     if not hasattr(scheduler, "scale_model_input"):
         return sample.float()
@@ -151,13 +151,13 @@ def as_initial(
 
 
 def estimate_clean(
-    x: Float[Tensor, "image latent lrow lcol"],
-    out: Float[Tensor, "image latent lrow lcol"],
+    x: Float[Tensor, "image ..."],
+    out: Float[Tensor, "image ..."],
     *,
     prediction: str,
     signal: float,
     noise: float,
-) -> Float[Tensor, "image latent lrow lcol"]:
+) -> Float[Tensor, "image ..."]:
     """Solve x_t for the clean latents that the denoiser's output implies.
 
     `epsilon`: out is e, so (x - s out) / a. `v_prediction`: out is a e - s x_0, so a x - s out
@@ -176,7 +176,7 @@ def estimate_clean(
 
 def observe(
     scheduler: Any, out: Tensor, timestep: Any, sample: Tensor, *, step: int
-) -> tuple[Float[Tensor, "image latent lrow lcol"], Float[Tensor, "image latent lrow lcol"]]:
+) -> tuple[Float[Tensor, "image ..."], Float[Tensor, "image ..."]]:
     """Give x_t and the clean latents estimated from it, in float32, at one step of a plan."""
     signal, noise = noise_level(scheduler, timestep, step=step)
     x = as_seen(scheduler, sample, timestep)

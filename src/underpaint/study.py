@@ -260,7 +260,13 @@ def _score_all(
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
     probes: dict[ProbeKey, AnyProbe] = {
-        **fit_all(training, sums["tuning"], study.folded, layers=study.layers)
+        **fit_all(
+            training,
+            sums["tuning"],
+            study.folded,
+            layers=study.layers,
+            scaled=study.model.is_transformer,
+        )
     }
     probes |= _fit_by_recipe(study, probes, progress, spent)
 

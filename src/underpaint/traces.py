@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from .capture import Tap, shadowed, tapped, watched
 from .errors import EditError, ModelError, PromptError, SchedulerError
 from .layers import Layer
-from .models import Model, decode
+from .models import Model, as_model, decode, packed, unpacked
 from .prompts import Prompt
 from .schedules import as_initial, as_seen, observe, plan, substituted
 
@@ -58,7 +59,7 @@ class Trace:
 
 @torch.no_grad()
 def trace(
-    model: Model,
+    model: Model | DiffusionPipeline,
     prompts: Sequence[Prompt],
     *,
     steps: int = 15,
@@ -76,7 +77,7 @@ def trace(
     any device. With no edits the latents are, bit for bit, those of the pipeline alone.
 
     Args:
-        model: From `load`.
+        model: From `load`, or a diffusers pipeline as it is.
         prompts: One batch; its size is the memory that this takes.
         steps: Denoising steps of the whole run.
         guidance: Guidance scale; the model's own where not given. At 1 or below there is none.
@@ -96,6 +97,7 @@ def trace(
         EditError: if an edit changes the shape or dtype of an activation.
         ModelError: if the pipeline cannot stop early.
     """
+    model = as_model(model)
     first_step = start[1] if start else 0
     end_step = steps if stop_at is None else stop_at
     _check_request(prompts, steps=steps, first_step=first_step, end_step=end_step, start=start)
@@ -105,7 +107,7 @@ def trace(
         request["prompt"] = [""] * len(prompts)
     if start:
         initial = as_initial(scheduler, start[0].to(model.device), steps=steps)
-        request["latents"] = initial.to(model.dtype)
+        request["latents"] = packed(model, initial.to(model.dtype))
     if end_step < steps:
         request["callback_on_step_end"] = _stop_after(model.pipeline, end_step - first_step)
 
@@ -127,7 +129,7 @@ def trace(
 
     def record(out: Tensor, timestep: Any, sample: Tensor) -> None:
         x, estimate = observe(scheduler, out, timestep, sample, step=len(seen))
-        seen.append((float(timestep), x, estimate))
+        seen.append((float(timestep), unpacked(model, x), unpacked(model, estimate)))
 
     with ExitStack() as opened:
         opened.enter_context(substituted(model.pipeline, scheduler))
@@ -147,7 +149,8 @@ def trace(
             }
             opened.enter_context(tapped(shadow, followers, steps=count))
             opened.enter_context(shadowed(model.denoiser, shadow, images=len(prompts)))
-        final = as_seen(scheduler, model.pipeline(**request).images, scheduler.timesteps[-1])
+        drawn = model.pipeline(**request).images
+        final = unpacked(model, as_seen(scheduler, drawn, scheduler.timesteps[-1]))
 
     timesteps, latents, estimates = zip(*seen, strict=True)
     return Trace(
@@ -226,7 +229,9 @@ def _tap(
     """Make the tap of one layer: edit what passes, and keep its conditional half if asked."""
     rows, cols = layer.grid
 
-    def tap(step: int, tokens: Tensor) -> Tensor | None:
+    def tap(step: int, joint: Tensor) -> Tensor | None:
+        # Flux's single blocks hold the text's tokens before the image's.
+        text, tokens = joint[:, : -rows * cols], joint[:, -rows * cols :]
         edited = edit(first_step + step, tokens) if edit else None
         if edited is not None and (edited.shape != tokens.shape or edited.dtype != tokens.dtype):
             raise EditError(
@@ -245,6 +250,8 @@ def _tap(
             kept[layer][step] = rearrange(
                 conditional, "image (row col) channel -> image channel row col", row=rows, col=cols
             )
-        return edited
+        if edited is None or text.shape[1] == 0:
+            return edited
+        return torch.cat([text, edited], dim=1)
 
     return tap

@@ -32,6 +32,7 @@ __all__ = [
     "labeler",
     "labelers_for",
     "name",
+    "namer",
     "namer_for",
     "tiny_labeler",
 ]

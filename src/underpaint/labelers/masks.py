@@ -26,8 +26,8 @@ from .sources import (
     check_remote_code,
     find_weights,
     licence_of,
-    missing,
     read_config,
+    refuse_missing,
     unreadable,
 )
 
@@ -63,7 +63,7 @@ def tracer_labeler(id_or_path: str, device: torch.device) -> Labeler:
         tracer = importlib.import_module("carvekit.ml.arch.tracerb7.tracer")
         encoder = importlib.import_module("carvekit.ml.arch.tracerb7.efficientnet")
     except ImportError as error:
-        raise missing("TRACER", "carvekit", error) from error
+        refuse_missing("TRACER", "carvekit", error)
     network = tracer.TracerDecoder(encoder=encoder.EfficientEncoderB7())
     try:
         for file in sorted(folder.glob("*.safetensors")):
@@ -115,7 +115,7 @@ def u2net_labeler(path: str, device: torch.device) -> Labeler:
     try:
         onnxruntime = importlib.import_module("onnxruntime")
     except ImportError as error:
-        raise missing("U²-Net", "onnxruntime", error) from error
+        refuse_missing("U²-Net", "onnxruntime", error)
     file = Path(path).expanduser()
     try:
         content = file.read_bytes()

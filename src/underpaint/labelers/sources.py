@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import huggingface_hub
 import numpy as np
@@ -89,11 +89,15 @@ def unreadable(folder: Path, error: Exception) -> ModelError:
     )
 
 
-def missing(name: str, package: str, error: ImportError) -> LabelError:
-    """Say what to install."""
-    return LabelError(
+def refuse_missing(name: str, package: str, error: ImportError) -> NoReturn:
+    """Say what to install.
+
+    Raises:
+        LabelError: always.
+    """
+    raise LabelError(
         f"{name} needs {package} ({first_line(error)}). Install it: pip install {package}."
-    )
+    ) from error
 
 
 def licence_of(id_or_path: str, folder: Path) -> str:

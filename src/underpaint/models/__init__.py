@@ -14,13 +14,15 @@ from transformers.utils import logging as transformers_logging
 from ..errors import ModelError
 from ..schedules import swap
 from .model import (
-    DEFAULT_GUIDANCE,
     Model,
+    as_model,
     decode,
     decoder_attention,
     encode,
     has_decoder_attention,
+    packed,
     permuted,
+    unpacked,
     untrained,
 )
 from .weights import (
@@ -34,6 +36,7 @@ from .weights import (
 
 __all__ = [
     "Model",
+    "as_model",
     "decode",
     "decoder_attention",
     "encode",
@@ -41,7 +44,9 @@ __all__ = [
     "has_decoder_attention",
     "load",
     "load_as",
+    "packed",
     "permuted",
+    "unpacked",
     "untrained",
 ]
 
@@ -111,7 +116,7 @@ def load(
         pipeline,
         name=id_or_path,
         fingerprint=fingerprint(folder),
-        guidance=float(defaults.get("guidance", DEFAULT_GUIDANCE)),
+        guidance=float(defaults["guidance"]) if "guidance" in defaults else None,
         resolution=(int(side), int(side)) if side else None,
     )
 

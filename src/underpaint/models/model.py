@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,7 +15,6 @@ from torch import Tensor, nn
 from ..capture import tapped
 from ..errors import ModelError
 
-DEFAULT_GUIDANCE = 7.5
 _DECODED_AT_ONCE = 8
 
 
@@ -49,7 +50,7 @@ class Model:
         *,
         name: str,
         fingerprint: str = "",
-        guidance: float = DEFAULT_GUIDANCE,
+        guidance: float | None = None,
         resolution: tuple[int, int] | None = None,
     ) -> "Model":
         """Describe a pipeline that is already in memory.
@@ -58,7 +59,7 @@ class Model:
             pipeline: A latent text-to-image pipeline with one UNet or transformer.
             name: What to call it.
             fingerprint: What tells its weights from others.
-            guidance: Default guidance scale.
+            guidance: Default guidance scale; the pipeline's own where not given.
             resolution: Height and width in pixels; the model's own where not given.
 
         Raises:
@@ -73,27 +74,71 @@ class Model:
                 f"{kind} is not a latent text-to-image pipeline: it needs a unet or transformer, "
                 "a vae, and a prompt. Use a model such as Stable Diffusion."
             )
-        if hasattr(pipeline, "_pack_latents"):
+        if hasattr(pipeline, "_pack_latents") and not _packs_as_flux(pipeline):
             raise ModelError(
-                f"{kind} packs its latents into tokens, which cannot be read yet. Use a UNet, "
-                "PixArt or Stable Diffusion 3 pipeline."
+                f"{kind} packs its latents into tokens in a way that is not known here. Use a "
+                "UNet, PixArt, Stable Diffusion 3 or Flux pipeline."
+            )
+        if getattr(pipeline, "_offload_device", None) is not None:
+            raise ModelError(
+                f"{kind} is offloaded to the CPU between its parts, so it has no one device to be "
+                "read on. Move it to one with `pipeline.remove_all_hooks()` and `.to(device)`."
+            )
+        if denoiser.config.get("encoder_hid_dim_type") == "ip_image_proj":
+            raise ModelError(
+                f"{kind} has an IP-Adapter, which wants a picture beside each prompt. Unload it "
+                "with `unload_ip_adapter()`, or use `tapped` around a loop of your own."
             )
         size = resolution or _own_resolution(pipeline, denoiser)
-        if any(side < 1 or side % pipeline.vae_scale_factor for side in size):
+        unit = pipeline.vae_scale_factor * (2 if hasattr(pipeline, "_pack_latents") else 1)
+        if any(side < 1 or side % unit for side in size):
             raise ModelError(
-                f"{name} cannot draw {size[0]}×{size[1]} pixels: its latents are "
-                f"{pipeline.vae_scale_factor} pixels wide. Choose a multiple of that."
+                f"{name} cannot draw {size[0]}×{size[1]} pixels: one of its latents covers {unit} "
+                "pixels. Choose a multiple of that."
             )
         return cls(
             name=name,
             pipeline=pipeline,
             denoiser=denoiser,
             fingerprint=fingerprint,
-            guidance=guidance,
+            guidance=_own_guidance(pipeline) if guidance is None else guidance,
             resolution=size,
             device=torch.device(pipeline.device),
             dtype=next(denoiser.parameters()).dtype,
         )
+
+    @property
+    def is_transformer(self) -> bool:
+        """Say whether the denoiser is a transformer and no UNet."""
+        return getattr(self.pipeline, "unet", None) is None
+
+
+def as_model(model: Model | DiffusionPipeline) -> Model:
+    """Take a pipeline as it is for a model, with its own guidance and resolution.
+
+    Raises:
+        ModelError: as `Model.of`.
+    """
+    return model if isinstance(model, Model) else Model.of(model, name=type(model).__name__)
+
+
+def unpacked(
+    model: Model, latents: Float[Tensor, "image ..."]
+) -> Float[Tensor, "image latent lrow lcol"]:
+    """Lay latents out in rows and columns, where a pipeline holds them as tokens of 2x2."""
+    if latents.ndim == 4:
+        return latents
+    scale = model.pipeline.vae_scale_factor
+    return model.pipeline._unpack_latents(latents, *model.resolution, scale)
+
+
+def packed(
+    model: Model, latents: Float[Tensor, "image latent lrow lcol"]
+) -> Float[Tensor, "image ..."]:
+    """Undo `unpacked`: give latents to a pipeline as it holds them."""
+    if not hasattr(model.pipeline, "_pack_latents"):
+        return latents
+    return model.pipeline._pack_latents(latents, *latents.shape)
 
 
 @torch.no_grad()
@@ -214,6 +259,23 @@ def _latent_affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
         mean = rearrange(torch.as_tensor(config.latents_mean).to(like), "latent -> latent 1 1")
         scale = rearrange(deviation * scale, "latent -> latent 1 1")
     return mean, scale
+
+
+def _packs_as_flux(pipeline: Any) -> bool:
+    """Tell whether latents are packed as 2x2 tokens of a plain image, which we can undo."""
+    undo = getattr(pipeline, "_unpack_latents", None)
+    known = ["latents", "height", "width", "vae_scale_factor"]
+    return (
+        undo is not None
+        and list(inspect.signature(undo).parameters) == known
+        and isinstance(pipeline.vae, AutoencoderKL)
+    )
+
+
+def _own_guidance(pipeline: Any) -> float:
+    """Take what the pipeline's own call takes where nothing is said."""
+    said = inspect.signature(type(pipeline).__call__).parameters.get("guidance_scale")
+    return float(said.default) if said and isinstance(said.default, int | float) else 1.0
 
 
 def _own_resolution(pipeline: Any, denoiser: Any) -> tuple[int, int]:
