@@ -47,14 +47,17 @@ ORDER = [
     "study",
     "bench",
     "editing",
+    "frames",
     "strips",
     "sheets",
     "bars",
     "site",
+    "studio",
     "cli_classify",
     "cli_edit",
     "cli_pick",
     "cli_site",
+    "cli_studio",
     "cli",
 ]
 """A module imports only from those above it. `scenes` stands aside: only the command line's
