@@ -68,11 +68,11 @@ function Found({ name, property, steps }: { name: string; property: Property; st
         {property.lead ? `That is ${property.lead.steps} steps (${property.lead.low} to ${property.lead.high}) before the noisy picture does. ` : ""}
         {crossed === undefined ? "" : crossed === null ? "The estimate never beats the probe." : `The estimate, the harder rival, beats the probe from step ${crossed} on.`}
       </p>
-      <Curves property={property} sources={["probe", "image", "estimate", "position"]} />
+      <Curves name={name} property={property} sources={["probe", "image", "estimate", "position"]} />
       {controls.length > 0 && (
         <details>
           <summary>Controls and every source at the last step</summary>
-          <Curves property={property} sources={["probe", ...controls]} />
+          <Curves name={name} property={property} sources={["probe", ...controls]} />
           <table>
             <thead><tr><th scope="col">source</th><th scope="col">what it sees</th><th scope="col">step {at + 1}</th><th scope="col">last step</th></tr></thead>
             <tbody>
