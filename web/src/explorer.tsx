@@ -54,7 +54,7 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
       <Panel title="noisy picture"><TileView tile={picture(0)} colours="none" label={`Decoded noisy picture at step ${step + 1}`} /></Panel>
       <Panel title="estimate"><TileView tile={picture(1)} colours="none" label={`Estimate of the final picture at step ${step + 1}`} /></Panel>
       <Panel title="final picture"><img class="tile" src={pictureOf(prompt.index)} alt={prompt.text.slice(0, 120)} /></Panel>
-      <span />
+      <Legend names={Object.keys(maps.maps)} />
       {Object.entries(maps.maps).flatMap(([name, sheet]) => {
         const property = run.summary.properties[name]!;
         const layer = props.layer || property.best_layer;
@@ -70,6 +70,21 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
         ];
       })}
     </div>
+  );
+}
+
+/** Say what the colours mean, in the place that the row of pictures leaves. */
+function Legend({ names }: { names: string[] }) {
+  const words: Record<string, [string, string]> = { saliency: ["background", "object"], depth: ["far", "near"], shading: ["dark", "bright"] };
+  return (
+    <dl class="legend">
+      {names.map((name) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd><span>{words[name]?.[0] ?? "low"}</span><i class={`ramp ${coloursOf(name)}`} /><span>{words[name]?.[1] ?? "high"}</span></dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

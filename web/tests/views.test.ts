@@ -6,6 +6,7 @@ import { titleOf } from "../src/edits";
 import { probeTile } from "../src/explorer";
 import { matching } from "../src/thumbs";
 import { coloursOf, numbersOf } from "../src/tiles";
+import { stepsShown } from "../src/unfolding";
 
 test("a filter finds every word in any order and case", () => {
   const prompts = [{ text: "A red cone on grass" }, { text: "a blue cone" }, { text: "<img onerror> 🎈 שלום" }];
@@ -38,4 +39,14 @@ test("ticks have room, and begin and end where steps do", () => {
 test("an edit's title says what was moved, along what, and when", () => {
   const edit = { target: "move 0.2,0", prompts: "prompt 3", control: "random", first_step: 0, last_step: 7, layers: "up.*" } as Frames;
   expect(titleOf(edit)).toBe("move 0.2,0, prompt 3 — control: as far, in a random direction, steps 1–8, up.*");
+});
+
+test("steps shown begin with the first ones and end with the last, whatever the run", () => {
+  expect(stepsShown(15)).toEqual([1, 2, 3, 5, 9, 15]);
+  expect(stepsShown(3)).toEqual([1, 2, 3]);
+  expect(stepsShown(1)).toEqual([1]);
+  for (let steps = 7; steps < 200; steps++) {
+    const shown = stepsShown(steps);
+    expect([shown[0], shown.at(-1), shown.length]).toEqual([1, steps, 6]);
+  }
 });
