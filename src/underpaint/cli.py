@@ -21,6 +21,7 @@ from .cli_classify import classify, print_classes
 from .cli_edit import edit
 from .cli_pick import pick
 from .cli_site import export, serve, write_site
+from .cli_studio import studio
 from .editing import check_run
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
@@ -54,6 +55,7 @@ main.add_command(edit)
 main.add_command(pick)
 main.add_command(export)
 main.add_command(serve)
+main.add_command(studio)
 
 
 def _options(*options: Callable) -> Callable:
