@@ -1,7 +1,7 @@
 import { change } from "./address";
 import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, type Run } from "./data";
 import { Player } from "./player";
-import { useJson } from "./reading";
+import { useJson, useLast } from "./reading";
 import { Thumbs } from "./thumbs";
 import { coloursOf, type Tile, TileView } from "./tiles";
 
@@ -25,9 +25,9 @@ export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[
   const step = Math.min(Math.max(Number(options.step) || 3, 1), steps);
   const layer = run.layers.find((each) => each.name === options.layer)?.name ?? "";
   const { found: maps } = useJson<Maps>(prompt ? `data/maps/${folderOf(prompt.index)}/maps.json` : null);
+  const ready = useLast(prompt && maps ? { prompt, maps, folder: `data/maps/${folderOf(prompt.index)}/` } : null);
 
   if (!prompt) return <p>This site was exported without maps. `underpaint export OUT SITE --prompts 12` draws them.</p>;
-  const folder = `data/maps/${folderOf(prompt.index)}/`;
   return (
     <>
       <h1>Explorer</h1>
@@ -40,7 +40,7 @@ export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[
           {run.layers.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}
         </select></label>
       </div>
-      {maps && <Panels run={run} prompt={prompt} maps={maps} folder={folder} step={step - 1} layer={layer} />}
+      {ready && <Panels run={run} {...ready} step={step - 1} layer={layer} />}
     </>
   );
 }

@@ -2,7 +2,7 @@ import { change } from "./address";
 import { type Line, Lines, ordered, paint } from "./charts";
 import { type Classify, fixed, folderOf, type Maps, pictureOf, type Point, type Prompt, type Recognised, type Run } from "./data";
 import { Player } from "./player";
-import { useJson } from "./reading";
+import { useJson, useLast } from "./reading";
 import { Thumbs } from "./thumbs";
 import { type Tile, TileView } from "./tiles";
 
@@ -77,6 +77,7 @@ function OnePicture({ run, prompts, found, options }: { run: Run; prompts: Promp
   const prompt = known.find((each) => String(each.index) === options.prompt) ?? known[0];
   const folder = prompt ? `data/maps/${folderOf(prompt.index)}/` : "";
   const { found: maps } = useJson<Maps>(prompt?.has_maps ? `${folder}maps.json` : null);
+  const strip = useLast(maps ? { maps, folder } : null);
   if (!prompt) return null;
   const picture = found.pictures[String(prompt.index)]!;
   const sources = Object.keys(picture.probabilities);
@@ -98,7 +99,7 @@ function OnePicture({ run, prompts, found, options }: { run: Run; prompts: Promp
         </select></label>
       </div>
       <p aria-live="polite">At step {step} the class network sees {best ? <><strong>{best.class}</strong> ({fixed(best.by_step[step - 1])})</> : "nothing"}.</p>
-      {maps ? <Strip maps={maps} folder={folder} source={source} steps={steps} step={step} /> : <Still prompt={prompt} hasMaps={prompt.has_maps} />}
+      {prompt.has_maps && strip ? <Strip {...strip} source={source} steps={steps} step={step} /> : <Still prompt={prompt} hasMaps={prompt.has_maps} />}
       <Lines lines={lines} steps={steps} step={step} title="probability" label={`Class probabilities of this picture, ${source}`} range={[0, 1]} />
       {picture.hits && <Hits hits={picture.hits} steps={steps} step={step} />}
     </>
