@@ -9,7 +9,7 @@ from . import runs
 from .editing import check_run
 from .errors import RunError
 from .labelers import labelers_for
-from .models import load
+from .models import load_as
 from .studio import open_desk
 
 LOOPBACK = "127.0.0.1"
@@ -40,7 +40,8 @@ def studio(
     run = runs.find_run(out)
     settings = runs.read_json(run.settings)
     runs.read_json(run.summary)  # complains where the run is not finished
-    model = load(name or settings["model"], device=device, dtype=dtype)
+    asked = {**settings, **({"model": name} if name else {})}
+    model = load_as(asked, device=device, dtype=dtype)
     check_run(settings, model)
     labelers = labelers_for(model, settings.get("labeled_by"))
     desk = open_desk(run, model, labelers, glob=glob)
