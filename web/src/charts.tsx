@@ -78,7 +78,7 @@ export function Lines(props: { lines: Line[]; steps: number; label: string; titl
       marginBottom,
       marginRight: Math.min(16 + 7.4 * longest, width / 3),
       style: { background: "transparent", fontSize: "13px" },
-      x: { label: props.axis ?? `denoising step of ${steps}`, labelAnchor: "center", labelArrow: "none", labelOffset: 38, domain: first === last ? [first - 0.5, last + 0.5] : [first, last], ticks: props.at ?? ticksOf(steps, width), tickFormat: props.at ? undefined : "d" },
+      x: { label: props.axis ?? `denoising step of ${steps}`, labelAnchor: "center", labelArrow: "none", labelOffset: 38, domain: first === last ? [first - 0.5, last + 0.5] : [first, last], ticks: props.at ?? ticksOf(steps, width), tickFormat: String },
       y: { label: props.title, labelArrow: "none", grid: true, domain, nice: !props.range },
       marks: [
         ...(props.levels ?? []).map((level) => Plot.ruleY([level.value], { stroke: level.colour(), strokeDasharray: "1 4" })),
