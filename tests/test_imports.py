@@ -50,12 +50,14 @@ ORDER = [
     "study",
     "bench",
     "editing",
+    "frames",
     "strips",
     "sheets",
     "sharing",
     "budget",
     "bars",
     "site",
+    "studio",
     "cli_classify",
     "cli_edit",
     "cli_convert",
@@ -64,6 +66,7 @@ ORDER = [
     "cli_presets",
     "cli_share",
     "cli_site",
+    "cli_studio",
     "cli",
 ]
 """A module imports only from those above it. `scenes` stands aside: only the command line's

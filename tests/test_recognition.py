@@ -1,5 +1,6 @@
 """Recognition on a random model, with class networks that are told what to see."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,6 +14,7 @@ from underpaint.recognition import (
     Inquiry,
     class_of,
     classify_all,
+    likeliest,
     probabilities,
     summarise_classes,
 )
@@ -141,3 +143,26 @@ def test_a_class_network_that_answers_wrongly_is_refused():
     odd = Namer("odd", CLASSES, "MIT", lambda images: torch.zeros(len(images), 2))
     with pytest.raises(LabelError, match="Class network odd gave logits"):
         name(odd, torch.ones(2, 3, 8, 8))
+
+
+def test_the_likeliest_classes_of_every_test_picture_are_handed_over(inquiry, split):
+    tables = []
+    scores, _ = classify_all(
+        inquiry,
+        split,
+        lambda *_: None,
+        with_blank=True,
+        keep=lambda *seen: tables.append(likeliest(CLASSES, *seen, count=2)),
+    )
+    kept = pd.concat(tables)
+    assert sorted(kept["prompt_index"].unique()) == sorted(each.index for each in split.test)
+    assert kept.groupby(["source", "image", "step"]).size().unique() == [2]
+    np.testing.assert_allclose(kept.groupby(["source", "image", "step"])["probability"].sum(), 1)
+    # What was handed over is what was scored: the true class is first wherever top-1 says so.
+    text_of = {each.index: each.text for each in split.test}
+    first = kept.sort_values("probability").groupby(["source", "image", "step"]).last()
+    rows = scores.rows
+    own = rows[(rows["metric"] == "top1") & (rows["split"] == "test")]
+    top1 = own.set_index(["source", "image", "step"])["value"]
+    for key, each in first.iterrows():
+        assert bool(top1[key]) == (each["class"] in text_of[each["prompt_index"]])

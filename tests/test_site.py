@@ -21,7 +21,19 @@ from underpaint.site.numbers import spread_over
 
 WEB = Path(__file__).parent.parent / "web"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> 🎈 שלום " + "a red cone " * 900
-VIEWS = ("#/", "#/explorer", "#/layers", "#/examples", "#/data")
+VIEWS = ("#/", "#/explorer", "#/layers", "#/recognition", "#/edits", "#/examples", "#/data")
+FIRST_VIEW_BYTES = 1_500_000
+FIRST_VIEW_SECONDS = 1.0
+FRAME_SECONDS = 1 / 60
+LAYOUT_SHIFT = 0.1
+"""Of a page that is good by the web's own measure, the sum of shares of the view that moved."""
+SHIFTED = """() => new Promise((give) => {
+    let sum = 0;
+    const seen = (list) => list.getEntries().forEach((each) => (sum += each.value));
+    new PerformanceObserver(seen).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => give(sum), 100);
+})"""
+MANY = 617
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +50,10 @@ def site(tmp_path_factory):
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    shutil.rmtree(out / "site")
+    (out / "site").rename(out / "bare")  # of a run that was neither edited nor classified
+    for words in (["classify", str(out)], ["edit", str(out), "--count", "1", "--frames", "2"]):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
     result = CliRunner().invoke(main, ["export", str(out), str(out / "site"), "--prompts", "99"])
     assert result.exit_code == 0, result.output
     return out / "site"
@@ -171,3 +186,138 @@ def test_the_address_holds_the_step_that_keys_choose(browser, address):
     page.reload()
     assert "Step 2 of 3" in page.inner_text(".controls")
     page.close()
+
+
+def test_the_slider_shows_an_edit_at_each_strength_with_the_targets_outline(browser, site, address):
+    edit = read(site / "data" / "edits" / "index.json")[0]
+    picture = edit["pictures"][1]
+    page = browser.new_page()
+    page.goto(f"{address}#/edits?prompt={picture['index']}&strength=6")
+    page.wait_for_selector(".three canvas[data-ready]")
+    page.wait_for_function("document.querySelector('.outline path').getAttribute('d').length > 8")
+    said = page.inner_text(".three figure:nth-child(2) figcaption")
+    assert f"{picture['dice_target'][-1]:.2f}" in said
+    look = "document.querySelectorAll('.three canvas')[1].toDataURL()"
+    strongest = page.evaluate(look)
+    page.focus("input[type=range]")
+    page.keyboard.press("Home")
+    page.wait_for_function("location.hash.includes('strength=0')")
+    page.wait_for_function(f"{look} === document.querySelector('.three canvas').toDataURL()")
+    assert page.evaluate(look) != strongest
+    page.close()
+
+
+def test_recognition_shows_what_was_read_at_the_step_in_the_address(browser, site, address):
+    found = read(site / "data" / "recognition.json")["pictures"]
+    index, each = next(iter(found.items()))
+    assert set(each["hits"]) >= {"image", "estimate", "conditional", "unconditional", "blank"}
+    at_step = {row["class"]: row["by_step"][1] for row in each["probabilities"]["image"]}
+    likeliest = max(at_step, key=lambda name: at_step[name])
+    page = browser.new_page()
+    page.goto(f"{address}#/recognition?prompt={index}&source=image&step=2")
+    page.wait_for_selector(".strip canvas[data-ready]")
+    assert page.locator(".strip canvas").count() == 3
+    said = page.inner_text("p[aria-live]")
+    assert f"At step 2 the class network sees {likeliest}" in said
+    page.locator(".strip li").nth(2).click()
+    page.wait_for_function("location.hash.includes('step=3')")
+    page.close()
+
+
+def test_a_run_without_edits_or_classes_says_how_to_make_them(browser, address):
+    page = browser.new_page()
+    for view, command in (("edits", "underpaint edit"), ("recognition", "underpaint classify")):
+        page.goto(f"{address.replace('/site/', '/bare/')}#/{view}")
+        page.wait_for_selector("h1")
+        assert command in page.inner_text("main")
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def resized(site):
+    """Copy the site with so many test prompts, the hostile one among them, all with maps."""
+
+    def copy(count):
+        into = site.parent / f"of{count}"
+        shutil.copytree(site, into)
+        rows = [row for row in read(site / "data" / "prompts.json") if row["text"] != HOSTILE]
+        pictures = into / "data" / "images"
+        source = pictures / f"{rows[0]['index']:05d}.webp"
+        many = []
+        for place in range(count):
+            row = rows[0] if place == 0 else {**rows[place % len(rows)], "index": 10_000 + place}
+            if place:
+                shutil.copyfile(source, pictures / f"{row['index']:05d}.webp")
+            many.append({**row, "has_maps": True})
+        (into / "data" / "prompts.json").write_text(json.dumps(many), encoding="utf-8")
+        return f"of{count}"
+
+    return copy
+
+
+def seconds_of(page):
+    """Start counting the seconds that the page's main thread works, whatever else runs here."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent():
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+    return spent
+
+
+def test_the_first_view_is_light_and_soon_there(browser, address, resized):
+    page = browser.new_page()
+    sizes = []
+    page.on("response", lambda answer: sizes.append(len(answer.body())))
+    spent = seconds_of(page)
+    page.goto(address.replace("/site/", f"/{resized(MANY)}/"))
+    page.wait_for_selector("section .chart svg")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_selector(".unfolded canvas[data-ready]")
+    assert sum(sizes) <= FIRST_VIEW_BYTES
+    assert page.evaluate(SHIFTED) < LAYOUT_SHIFT
+    assert spent() <= FIRST_VIEW_SECONDS
+    page.close()
+
+
+@pytest.mark.parametrize(("view", "scrolled"), [("explorer", ".thumbs"), ("examples", "html")])
+def test_many_prompts_stay_smooth(browser, address, site, view, scrolled):
+    asked = []
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address.replace('/site/', f'/of{MANY}/')}#/{view}")
+    page.wait_for_selector(f"{'.cards' if view == 'examples' else '.thumbs'} li")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("main li").count() == MANY
+    assert sum("/images/" in url for url in asked) < MANY / 2  # those out of sight wait
+    spent = seconds_of(page)
+    begun, frames = spent(), 40
+    page.evaluate(
+        """async ([scrolled, frames]) => {
+            const box = document.querySelector(scrolled);
+            for (let frame = 0; frame < frames; frame++) {
+                box.scrollTop += 60;
+                await new Promise(requestAnimationFrame);
+            }
+        }""",
+        [scrolled, frames],
+    )
+    assert (spent() - begun) / frames <= FRAME_SECONDS
+    page.close()
+
+
+def test_a_run_with_one_test_prompt_has_every_view(browser, address, resized):
+    errors = []
+    page = browser.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    folder = resized(1)
+    for view in VIEWS:
+        page.goto(f"{address.replace('/site/', f'/{folder}/')}{view}")
+        page.wait_for_selector("h1")
+    page.goto(f"{address.replace('/site/', f'/{folder}/')}#/explorer")
+    page.wait_for_selector("canvas[data-ready]")
+    assert page.locator(".thumbs li").count() == 1
+    page.close()
+    assert errors == []

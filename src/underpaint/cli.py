@@ -26,6 +26,7 @@ from .cli_pick import pick
 from .cli_presets import presets
 from .cli_share import share
 from .cli_site import export, serve, write_site
+from .cli_studio import studio
 from .editing import check_run
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
@@ -70,6 +71,7 @@ main.add_command(edit)
 main.add_command(pick)
 main.add_command(export)
 main.add_command(serve)
+main.add_command(studio)
 main.add_command(presets)
 main.add_command(convert)
 main.add_command(share)

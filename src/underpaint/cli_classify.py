@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -17,7 +18,7 @@ from .labelers import namer_for
 from .layers import find_layers
 from .models import Model, decode, load_as
 from .prompts import Prompt, Split
-from .recognition import Inquiry, classify_all, probabilities, summarise_classes
+from .recognition import Inquiry, classify_all, likeliest, probabilities, summarise_classes
 from .tables import fixed, number
 from .traces import trace
 
@@ -46,8 +47,9 @@ def classify(
 ) -> None:
     """Ask at each step which class the pictures of the run OUT will show.
 
-    Keeps a row for each score in classes.parquet, means with intervals over prompts in
-    summary.json, and two figures. Pictures are made anew; the run's own files stay as they are.
+    Keeps a row for each score in classes.parquet, the likeliest classes of each test picture in
+    probabilities.parquet, means with intervals over prompts in summary.json, and two figures.
+    Pictures are made anew; the run's own files stay as they are.
     """
     if batch < 1:
         raise RunError(f"--batch is {batch}. Give a whole number of at least 1.")
@@ -75,8 +77,16 @@ def classify(
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done)
 
-        scores, left_out = classify_all(inquiry, split, report, with_blank=not quick)
+        tables: list[pd.DataFrame] = []
+        scores, left_out = classify_all(
+            inquiry,
+            split,
+            report,
+            with_blank=not quick,
+            keep=lambda *seen: tables.append(likeliest(inquiry.namer.classes, *seen)),
+        )
     runs.write_table(run.classes, scores.rows)
+    runs.write_table(run.probabilities, pd.concat(tables, ignore_index=True))
     found = {
         "namer": inquiry.namer.name,
         "classes": list(inquiry.namer.classes),

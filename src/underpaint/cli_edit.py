@@ -9,8 +9,9 @@ import pandas as pd
 
 from . import runs
 from .bars import progress_bar
-from .editing import CONTROLS, Aim, Setup, check_run, edit_all
+from .editing import CONTROLS, Aim, Setup, check_run, edit_all, edit_frames
 from .errors import EditError, PromptError, RunError
+from .frames import strengths_of, write_frames
 from .labelers import labelers_for
 from .layers import find_layers, select_layers
 from .models import load_as
@@ -41,6 +42,13 @@ TRIED_STRENGTHS = (0.0, 6.0)
     help="Push the unconditional half the other way, by this share.",
 )
 @click.option("--control", type=click.Choice(list(CONTROLS)), default="none", show_default=True)
+@click.option(
+    "--frames",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Of how many pictures to keep the edit at every strength, for the site.",
+)
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
@@ -57,6 +65,7 @@ def edit(
     glob: str,
     unconditional: float,
     control: str,
+    frames: int,
     batch: int,
     seed: int,
     device: str,
@@ -105,6 +114,10 @@ def edit(
     runs.update_summary(run, {"edits": entries})
     path = run.figures / f"edit-{_slug(trial)}.png"
     draw_strip(shown, title=_title(trial), path=path)
+    if frames:
+        few = list({each.prompt.index: each.prompt for each in shown}.values())[:frames]
+        found = edit_frames(setup, trial, few, aims[0], strengths_of(trial))
+        write_frames(run, _frames_name(trial), trial, found)
     click.echo(f"{_line(entries[-1])}\nPicture: {path}")
 
 
@@ -203,6 +216,12 @@ def _title(trial: Trial) -> str:
         f"{trial.target}, strength {trial.strength:g}, steps {trial.first_step + 1}–"
         f"{trial.last_step + 1}, {trial.layers}, control {trial.control}"
     )
+
+
+def _frames_name(trial: Trial) -> str:
+    steps = f"{trial.first_step + 1}-{trial.last_step + 1}"
+    words = f"{trial.target} {trial.prompts} {trial.control} {trial.layers} {steps}"
+    return re.sub(r"[^\w.-]+", "-", words).strip("-.")
 
 
 def _slug(trial: Trial) -> str:

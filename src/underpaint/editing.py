@@ -202,3 +202,25 @@ def _masks(
     setup: Setup, images: Float[Tensor, "image 3 height width"]
 ) -> Bool[Tensor, "image 1 height width"]:
     return label(setup.labelers, [SALIENCY], images)[SALIENCY.name] > 0.5
+
+
+def edit_frames(
+    setup: Setup, trial: Trial, prompts: Sequence[Prompt], aim: Aim, strengths: Sequence[float]
+) -> dict[float, tuple[pd.DataFrame, list[Shown]]]:
+    """Edit a few pictures towards one aim at several strengths, to be looked at side by side.
+
+    Args:
+        prompts: One batch. Targets are those that `edit_all` meets with this aim alone.
+
+    Returns:
+        By strength, what `edit_all` returns, without the columns of the trial: a row for each
+        prompt, and the pictures of those that could be edited, the same at every strength.
+    """
+    before = trace(setup.model, prompts, steps=setup.steps, guidance=setup.guidance).images
+    old = _masks(setup, before)
+    return {
+        strength: _edit_batch(
+            setup, replace(trial, strength=strength), prompts, before, old, aim, 0
+        )
+        for strength in strengths
+    }

@@ -14,12 +14,13 @@ regressions on 0/1 targets, from sums: the highest reading is the class.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
 import numpy as np
+import pandas as pd
 import torch
 from einops import rearrange
 from jaxtyping import Float, Float64, Int
@@ -44,11 +45,17 @@ CLASS = "class"
 """What stands for the property in scores of recognition."""
 TUNING_SHARE = 8
 """One in so many training pictures chooses penalties."""
+LIKELIEST = 6
+"""So many classes of each picture are kept with their probabilities."""
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-8, 5))
 """Relative penalties to choose from. One row a picture is few rows: stronger than for maps."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, images done, and images in all."""
+
+Keep = Callable[[Sequence[Prompt], Sequence[int], Mapping[str, Tensor]], None]
+"""Called with test prompts, their numbers in `Scores`, and by source what the class network gives
+each class, `step image class`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +99,12 @@ def _names(name: str, said: str) -> bool:
 
 
 def classify_all(
-    inquiry: Inquiry, split: Split, progress: Progress, *, with_blank: bool
+    inquiry: Inquiry,
+    split: Split,
+    progress: Progress,
+    *,
+    with_blank: bool,
+    keep: Keep | None = None,
 ) -> tuple[Scores, int]:
     """Fit class probes on training prompts, and score every source on held-out ones.
 
@@ -116,7 +128,7 @@ def classify_all(
             f"{', '.join(inquiry.namer.classes[:10])}: {TUNING_SHARE} to train on, one to test on."
         )
     kept = Split(*named)
-    scores = [_carry_out(inquiry, kept, progress, blank=False)]
+    scores = [_carry_out(inquiry, kept, progress, blank=False, keep=keep)]
     if with_blank:
         scores.append(_carry_out(inquiry, kept, progress, blank=True))
     left_out = sum(map(len, every)) - sum(map(len, named))
@@ -128,6 +140,40 @@ def probabilities(
 ) -> Float[Tensor, "step image class"]:
     """Name what is seen in the decoded latents of every step."""
     return torch.stack([name(inquiry.namer, decode(inquiry.model, each)) for each in latents])
+
+
+def likeliest(
+    classes: Sequence[str],
+    prompts: Sequence[Prompt],
+    numbers: Sequence[int],
+    seen: Mapping[str, Float[Tensor, "step image class"]],
+    *,
+    count: int = LIKELIEST,
+) -> pd.DataFrame:
+    """Lay out the classes that each picture was most taken for, by mean probability over steps.
+
+    Returns:
+        A row for each source, picture, step (from 0) and class. `image` is the number in `Scores`;
+        classes beyond `count` are left out, so what is there sums to 1 or less.
+    """
+    parts = []
+    for source, each in seen.items():
+        for place, (prompt, number) in enumerate(zip(prompts, numbers, strict=True)):
+            found = each[:, place].double().cpu()
+            order = found.mean(dim=0).argsort(descending=True, stable=True)[:count]
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "source": source,
+                        "prompt_index": prompt.index or 0,
+                        "image": number,
+                        "step": np.repeat(np.arange(len(found)), len(order)),
+                        "class": [classes[one] for one in order.tolist()] * len(found),
+                        "probability": found[:, order].numpy().ravel(),
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
 
 
 def summarise_classes(
@@ -176,7 +222,14 @@ def summarise_classes(
     return found
 
 
-def _carry_out(inquiry: Inquiry, split: Split, progress: Progress, *, blank: bool) -> Scores:
+def _carry_out(
+    inquiry: Inquiry,
+    split: Split,
+    progress: Progress,
+    *,
+    blank: bool,
+    keep: Keep | None = None,
+) -> Scores:
     stage = "blank pictures" if blank else "pictures"
     total = len(split.train) + len(split.validation) + len(split.test)
     done = 0
@@ -204,7 +257,10 @@ def _carry_out(inquiry: Inquiry, split: Split, progress: Progress, *, blank: boo
         for look in looks(prompts):
             texts = [plain(each.text) for each in look.trace.prompts]
             numbers = list(range(number, number := number + len(texts)))
-            blocks = _score(inquiry, look, probes, commonest=int(counts.argmax()), blank=blank)
+            seen = {} if blank else _seen(inquiry, look)
+            if keep is not None and part == "test":
+                keep(look.trace.prompts, numbers, seen)
+            blocks = _score(inquiry, look, probes, seen, commonest=int(counts.argmax()))
             splits = [part] * len(texts)
             scores.append(tabulate(blocks, images=numbers, prompts=texts, splits=splits))
     return reduce(add, scores)
@@ -256,8 +312,18 @@ def _fold(inquiry: Inquiry, look: Look) -> dict[Cell, Moments]:
     }
 
 
+def _seen(inquiry: Inquiry, look: Look) -> dict[str, Float[Tensor, "step image class"]]:
+    latents = {"image": look.trace.latents, "estimate": look.trace.estimates}
+    return {source: probabilities(inquiry, each) for source, each in latents.items()}
+
+
 def _score(
-    inquiry: Inquiry, look: Look, probes: dict[ProbeKey, Probe], *, commonest: int, blank: bool
+    inquiry: Inquiry,
+    look: Look,
+    probes: dict[ProbeKey, Probe],
+    seen: Mapping[str, Float[Tensor, "step image class"]],
+    *,
+    commonest: int,
 ) -> dict[ScoreKey, Float64[Tensor, "step image"]]:
     blocks: dict[ScoreKey, Tensor] = {}
     chance = (look.truth == commonest).double().expand(inquiry.steps, -1)
@@ -269,11 +335,9 @@ def _score(
             blocks[ScoreKey(source, CLASS, layer, metric)] = hit.double().cpu()
         blocks[ScoreKey(source, CLASS, layer, "chance")] = chance.cpu()
 
-    latents = () if blank else (("image", look.trace.latents), ("estimate", look.trace.estimates))
-    for source, each in latents:
-        seen = probabilities(inquiry, each)
-        put(source, "", seen)
-        true = seen.gather(2, look.truth.expand(len(seen), -1)[..., None])[..., 0]
+    for source, each in seen.items():
+        put(source, "", each)
+        true = each.gather(2, look.truth.expand(len(each), -1)[..., None])[..., 0]
         blocks[ScoreKey(source, CLASS, "", "probability")] = true.double().cpu()
     for (source, layer), pooled in look.pooled.items():
         own = [probes[CLASS, f"{source} {layer}", step] for step in range(inquiry.steps)]

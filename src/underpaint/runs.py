@@ -72,6 +72,11 @@ class Run:
         return self.folder / "classes.parquet"
 
     @property
+    def probabilities(self) -> Path:
+        """What the class network makes of every test picture at every step."""
+        return self.folder / "probabilities.parquet"
+
+    @property
     def summary(self) -> Path:
         """What `underpaint show --json` prints."""
         return self.folder / "summary.json"

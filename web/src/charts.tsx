@@ -2,6 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { useEffect, useRef } from "preact/hooks";
 
 import { fixed, METRICS, type Point, type Property } from "./data";
+import { spread } from "./spread";
 
 // Okabe & Ito's colours, as in the paper; lighter ones where they must stand on dark ground.
 const PAINTS: Record<string, [string, string]> = {
@@ -13,8 +14,14 @@ const PAINTS: Record<string, [string, string]> = {
   shuffled: ["#6e6e6e", "#a9a9a9"],
   position: ["#555555", "#c4c4c4"],
   ceiling: ["#111111", "#f2f2f2"],
+  conditional: ["#d55e00", "#ff8a3d"],
+  unconditional: ["#a8508a", "#e69ac9"],
+  blank: ["#8a6100", "#e0b04a"],
 };
 export const isDark = (): boolean => matchMedia("(prefers-color-scheme: dark)").matches;
+// For what has no colour of its own, in the order in which it is drawn.
+const ORDERED: [string, string][] = [["#0072b2", "#56b4e9"], ["#d55e00", "#ff8a3d"], ["#00795a", "#2fd0a4"], ["#a8508a", "#e69ac9"], ["#8a6100", "#e0b04a"], ["#6e6e6e", "#a9a9a9"]];
+export const ordered = (place: number): string => ORDERED[place % ORDERED.length]![isDark() ? 1 : 0];
 export const paint = (source: string): string => PAINTS[source]?.[isDark() ? 1 : 0] ?? "#6a51a3";
 
 export function Chart(props: { draw: (width: number) => Element; label: string; height: number; depends: unknown[] }) {
@@ -39,55 +46,74 @@ export function Chart(props: { draw: (width: number) => Element; label: string; 
   return <div class="chart" ref={place} role="img" aria-label={props.label} style={{ minHeight: props.height }} />;
 }
 
-type Row = Point & { step: number; source: string };
-const rowsOf = (points: Point[], source: string): Row[] =>
-  points.map((point, at) => ({ ...point, step: at + 1, source }));
+export type Line = { name: string; colour: () => string; points: Point[]; isBold?: boolean };
+type Row = Point & { step: number; line: Line };
 
-/** Scores over steps with intervals, a line for each source. */
-export function Curves(props: { property: Property; sources: string[]; step?: number; height?: number }) {
-  const { property, sources } = props;
-  const found = sources.filter((name) => property.sources[name]);
-  const rows = found.flatMap((name) => rowsOf(property.sources[name]!.by_step, name));
+const LABEL_GAP = 16;
+
+/** Lines over steps with their intervals; each is named at its end, where no name covers another. */
+export function Lines(props: { lines: Line[]; steps: number; label: string; title: string; at?: number[]; axis?: string; step?: number; height?: number; range?: [number, number]; levels?: { value: number; colour: () => string }[] }) {
+  const { lines, steps } = props;
   const height = props.height ?? 320;
-  const label = found
-    .map((name) => `${name}: ${fixed(property.sources[name]!.by_step[0]?.mean)} at step 1, ${fixed(property.sources[name]!.final.mean)} at the last`)
-    .join("; ");
-  const draw = (width: number) =>
-    Plot.plot({
+  const places = props.at ?? Array.from({ length: steps }, (_, at) => at + 1);
+  const [first = 1, last = 1] = [places[0], places.at(-1)];
+  const rows: Row[] = lines.flatMap((line) => line.points.map((point, at) => ({ ...point, step: places[at] ?? at + 1, line })));
+  const inks = rows.flatMap((row) => [row.low, row.high, row.mean]).filter((x): x is number => x != null);
+  const domain = props.range ?? [Math.min(0, ...inks), Math.max(...inks)];
+  const draw = (width: number) => {
+    const marginBottom = 44;
+    const marginTop = 26;
+    const scale = (value: number) => marginTop + ((domain[1] - value) / (domain[1] - domain[0] || 1)) * (height - marginTop - marginBottom);
+    const named = lines.filter((line) => line.points.at(-1)?.mean != null);
+    const ends = named.map((line) => scale(line.points.at(-1)!.mean!));
+    const moved = spread(ends, LABEL_GAP);
+    const names = named.map((line, at) =>
+      Plot.text([line], { x: last, y: line.points.at(-1)!.mean!, text: (d: Line) => d.name, fill: line.colour(), fontWeight: line.isBold ? 650 : 450, dx: 8, dy: moved[at]! - ends[at]!, textAnchor: "start" }),
+    );
+    const longest = Math.max(...lines.map((line) => line.name.length));
+    return Plot.plot({
       width,
       height,
-      marginRight: 70,
+      marginTop,
+      marginBottom,
+      marginRight: Math.min(16 + 7.4 * longest, width / 3),
       style: { background: "transparent", fontSize: "13px" },
-      x: { label: "denoising step", ticks: rows.length / found.length, tickFormat: "d" },
-      y: { label: METRICS[property.metric] ?? property.metric, grid: true },
+      x: { label: props.axis ?? `denoising step of ${steps}`, labelAnchor: "center", labelArrow: "none", labelOffset: 38, domain: first === last ? [first - 0.5, last + 0.5] : [first, last], ticks: props.at ?? ticksOf(steps, width), tickFormat: String },
+      y: { label: props.title, labelArrow: "none", grid: true, domain, nice: !props.range },
       marks: [
-        Plot.areaY(rows, { x: "step", y1: "low", y2: "high", fill: (d: Row) => paint(d.source), z: "source", fillOpacity: 0.16 }),
-        Plot.lineY(rows, { x: "step", y: "mean", stroke: (d: Row) => paint(d.source), z: "source", strokeWidth: (d: Row) => (d.source === "probe" ? 3 : 1.8) }),
-        Plot.text(rows, Plot.selectLast({ x: "step", y: "mean", z: "source", text: "source", fill: (d: Row) => paint(d.source), dx: 6, textAnchor: "start" })),
-        ...(props.step ? [Plot.ruleX([props.step], { strokeOpacity: 0.5, strokeDasharray: "3 3" })] : []),
-        Plot.tip(rows, Plot.pointer({ x: "step", y: "mean", title: (d: Row) => `${d.source}, step ${d.step}\n${fixed(d.mean)} (${fixed(d.low)} … ${fixed(d.high)})` })),
+        ...(props.levels ?? []).map((level) => Plot.ruleY([level.value], { stroke: level.colour(), strokeDasharray: "1 4" })),
+        Plot.areaY(rows, { x: "step", y1: "low", y2: "high", fill: (d: Row) => d.line.colour(), z: (d: Row) => d.line.name, fillOpacity: 0.14 }),
+        ...(props.step !== undefined ? [Plot.ruleX([props.step], { strokeOpacity: 0.45, strokeDasharray: "3 3" })] : []),
+        Plot.lineY(rows, { x: "step", y: "mean", stroke: (d: Row) => d.line.colour(), z: (d: Row) => d.line.name, strokeWidth: (d: Row) => (d.line.isBold ? 3 : 1.8), strokeLinejoin: "round" }),
+        ...names,
+        Plot.tip(rows, Plot.pointer({ x: "step", y: "mean", title: (d: Row) => `${d.line.name}, ${props.axis ? "strength" : "step"} ${d.step}\n${fixed(d.mean)}${d.low == null ? "" : ` (${fixed(d.low)} … ${fixed(d.high)})`}`, fill: "var(--panel)", stroke: "var(--line)" })),
       ],
     });
-  return <Chart draw={draw} label={`Scores over steps. ${label}.`} height={height} depends={[property, props.step, sources.join()]} />;
+  };
+  const said = lines.map((line) => `${line.name}: ${fixed(line.points[0]?.mean)} first, ${fixed(line.points.at(-1)?.mean)} last`).join("; ");
+  return <Chart draw={draw} label={`${props.label}. ${said}.`} height={height} depends={[JSON.stringify(rows.map((row) => [row.line.name, row.mean])), props.step, props.title, props.label]} />;
+}
+
+/** Choose ticks that have room: every step, or every so many and the last one. */
+export function ticksOf(steps: number, width: number): number[] {
+  const every = Math.max(1, Math.ceil((steps * 26) / Math.max(width - 120, 100)));
+  const ticks = Array.from({ length: steps }, (_, at) => at + 1).filter((step) => (step - 1) % every === 0);
+  return every === 1 ? ticks : [...ticks.filter((step) => step === 1 || steps - step >= every * 0.7), steps];
+}
+
+/** Scores over steps with intervals, a line for each source. */
+export function Curves(props: { name: string; property: Property; sources: string[]; height?: number }) {
+  const { property } = props;
+  const lines = props.sources
+    .filter((name) => property.sources[name])
+    .map((name) => ({ name, colour: () => paint(name), points: property.sources[name]!.by_step, isBold: name === "probe" }));
+  return <Lines lines={lines} steps={lines[0]?.points.length ?? 1} title={METRICS[property.metric] ?? property.metric} label={`Scores of ${props.name} over steps`} height={props.height} />;
 }
 
 /** One layer's curve with its interval. */
-export function LayerCurve(props: { points: Point[]; metric: string; name: string; step: number }) {
-  const rows = rowsOf(props.points, props.name);
-  const draw = (width: number) =>
-    Plot.plot({
-      width,
-      height: 240,
-      style: { background: "transparent", fontSize: "13px" },
-      x: { label: "denoising step", ticks: rows.length, tickFormat: "d" },
-      y: { label: METRICS[props.metric] ?? props.metric, grid: true },
-      marks: [
-        Plot.areaY(rows, { x: "step", y1: "low", y2: "high", fill: paint("probe"), fillOpacity: 0.2 }),
-        Plot.lineY(rows, { x: "step", y: "mean", stroke: paint("probe"), strokeWidth: 3 }),
-        Plot.ruleX([props.step], { strokeOpacity: 0.5, strokeDasharray: "3 3" }),
-      ],
-    });
-  return <Chart draw={draw} label={`${props.name}: ${fixed(rows[0]?.mean)} at step 1, ${fixed(rows.at(-1)?.mean)} at the last step.`} height={240} depends={[props.name, props.points, props.step]} />;
+export function LayerCurve(props: { points: Point[]; metric: string; name: string; property: string; step: number }) {
+  const lines = [{ name: props.name, colour: () => paint("probe"), points: props.points, isBold: true }];
+  return <Lines lines={lines} steps={props.points.length} title={METRICS[props.metric] ?? props.metric} label={`${props.property} at ${props.name}`} step={props.step} height={240} />;
 }
 
 /** Every layer and step as a heat map. */
@@ -95,19 +121,21 @@ export function HeatMap(props: { property: Property; layers: string[]; range: [n
   const rows = props.layers.flatMap((layer) =>
     (props.property.layers[layer]?.by_step ?? []).map((point, at) => ({ layer, step: at + 1, ...point })),
   );
-  const height = 60 + 18 * props.layers.length;
+  const height = 70 + 18 * props.layers.length;
+  const steps = Math.max(...rows.map((row) => row.step));
   const draw = (width: number) =>
     Plot.plot({
       width,
       height,
-      marginLeft: 80,
+      marginLeft: 16 + 7.4 * Math.max(...props.layers.map((layer) => layer.length)),
       style: { background: "transparent", fontSize: "12px" },
-      x: { label: "denoising step", type: "band", tickFormat: "d" },
+      marginBottom: 44,
+      x: { label: `denoising step of ${steps}`, labelAnchor: "center", labelArrow: "none", labelOffset: 38, type: "band", ticks: ticksOf(steps, width), tickFormat: "d" },
       y: { label: null, domain: props.layers },
       color: { scheme: "viridis", domain: props.range, legend: true, label: METRICS[props.property.metric] ?? props.property.metric },
       marks: [
         Plot.cell(rows, { x: "step", y: "layer", fill: "mean", inset: 0.5 }),
-        Plot.tip(rows, Plot.pointer({ x: "step", y: "layer", title: (d) => `${d.layer}, step ${d.step}\n${fixed(d.mean)} (${fixed(d.low)} … ${fixed(d.high)})` })),
+        Plot.tip(rows, Plot.pointer({ x: "step", y: "layer", title: (d) => `${d.layer}, step ${d.step}\n${fixed(d.mean)} (${fixed(d.low)} … ${fixed(d.high)})`, fill: "var(--panel)", stroke: "var(--line)" })),
       ],
     });
   return <Chart draw={draw} label="The probe's score at every layer and step; the table of layers has the same numbers." height={height} depends={[props.property]} />;

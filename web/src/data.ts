@@ -21,9 +21,59 @@ export type Run = {
     images: { train: number; validation: number; test: number };
     properties: Record<string, Property>;
     cost?: { seconds: number; seconds_generation: number };
+    classify?: Classify;
+    edits?: EditSummary[];
   };
   layers: Layer[];
   files: string[];
+  has?: { edits: boolean; recognition: boolean };
+};
+export type Classify = {
+  namer: string;
+  classes: string[];
+  left_out: number;
+  sources: Record<string, { layer: string | null; by_step: Point[]; final: Point; chance: Point; stays: Point & { median: number | null } }>;
+};
+/** One picture's likeliest classes by source, and at which steps each source is right. */
+export type Recognised = {
+  pictures: Record<string, { probabilities: Record<string, { class: string; by_step: number[] }[]>; hits?: Record<string, number[]> }>;
+};
+type Measured = { mean: number | null; low: number | null; high: number | null; median: number | null };
+export type EditSummary = {
+  target: string;
+  prompts: string;
+  control: string;
+  strength: number;
+  steps: [number, number];
+  images: number;
+  left_out: number;
+  dice_target: Measured;
+  dice_unedited: Measured;
+  dice_old: Measured;
+  background_psnr: Measured;
+  gain: Measured;
+  above_random?: Measured;
+};
+export type Frames = {
+  target: string;
+  prompts: string;
+  control: string;
+  first_step: number;
+  last_step: number;
+  layers: string;
+  strengths: number[];
+  folder: string;
+  pictures: EditedPicture[];
+};
+export type EditedPicture = {
+  index: number;
+  text: string;
+  seed: number;
+  size: [number, number];
+  dice_target: (number | null)[];
+  dice_old: (number | null)[];
+  dice_unedited: (number | null)[];
+  background_psnr: (number | null)[];
 };
 export type Prompt = {
   index: number;

@@ -1,7 +1,8 @@
-import { useEffect, useState } from "preact/hooks";
-
 import { change } from "./address";
-import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, readJson, type Run } from "./data";
+import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, type Run } from "./data";
+import { Player } from "./player";
+import { useJson, useLast } from "./reading";
+import { Thumbs } from "./thumbs";
 import { coloursOf, type Tile, TileView } from "./tiles";
 
 /** Place a probe's tile: layers are stacked in its sheet, each at its own grid. */
@@ -19,51 +20,27 @@ export function probeTile(maps: Maps, folder: string, property: string, layer: s
 /** One picture at one step: what is seen there, and what each source reads. */
 export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[]; options: Record<string, string> }) {
   const drawn = prompts.filter((each) => each.has_maps);
-  const [filter, setFilter] = useState("");
-  const [playing, setPlaying] = useState(false);
-  const [maps, setMaps] = useState<{ index: number; maps: Maps } | null>(null);
   const steps = run.summary.steps;
   const prompt = drawn.find((each) => String(each.index) === options.prompt) ?? drawn[0];
   const step = Math.min(Math.max(Number(options.step) || 3, 1), steps);
   const layer = run.layers.find((each) => each.name === options.layer)?.name ?? "";
-  const go = (to: number) => change({ step: String(Math.min(Math.max(to, 1), steps)) });
-
-  useEffect(() => {
-    if (prompt) void readJson<Maps>(`data/maps/${folderOf(prompt.index)}/maps.json`).then((found) => setMaps({ index: prompt.index, maps: found }));
-  }, [prompt?.index]);
-  useEffect(() => {
-    if (!playing) return;
-    const timer = setTimeout(() => go(step === steps ? 1 : step + 1), 450);
-    return () => clearTimeout(timer);
-  }, [playing, step]);
+  const { found: maps } = useJson<Maps>(prompt ? `data/maps/${folderOf(prompt.index)}/maps.json` : null);
+  const ready = useLast(prompt && maps ? { prompt, maps, folder: `data/maps/${folderOf(prompt.index)}/` } : null);
 
   if (!prompt) return <p>This site was exported without maps. `underpaint export OUT SITE --prompts 12` draws them.</p>;
-  const found = drawn.filter((each) => each.text.toLowerCase().includes(filter.toLowerCase()));
-  const folder = `data/maps/${folderOf(prompt.index)}/`;
-  const ready = maps?.index === prompt.index ? maps.maps : null;
   return (
     <>
       <h1>Explorer</h1>
-      <label>Filter prompts <input type="search" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} /></label>
-      <ul class="thumbs">
-        {found.map((each) => (
-          <li key={each.index}>
-            <button aria-pressed={each.index === prompt.index} onClick={() => change({ prompt: String(each.index) })} title={each.text.slice(0, 200)}>
-              <img src={pictureOf(each.index)} width="64" height="64" alt={each.text.slice(0, 120)} />
-            </button>
-          </li>
-        ))}
-      </ul>
+      <Thumbs prompts={drawn} chosen={prompt.index} onChoose={(index) => change({ prompt: String(index) })} />
       <p class="prompt" tabIndex={0} dir="auto">{prompt.text}</p>
       <div class="controls">
-        <button onClick={() => setPlaying(!playing)}>{playing ? "Stop" : "Play"}</button>
-        <label>Step {step} of {steps} <input type="range" min="1" max={steps} value={step} onInput={(event) => go(Number(event.currentTarget.value))} /></label>
+        <Player label={`Step ${step} of ${steps}`} places={steps} place={step - 1} onPlace={(at) => change({ step: String(at + 1) })} />
         <label>Layer <select value={layer} onChange={(event) => change({ layer: event.currentTarget.value })}>
           <option value="">best of each property</option>
           {run.layers.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}
         </select></label>
       </div>
-      {ready && <Panels run={run} prompt={prompt} maps={ready} folder={folder} step={step - 1} layer={layer} />}
+      {ready && <Panels run={run} {...ready} step={step - 1} layer={layer} />}
     </>
   );
 }
@@ -77,7 +54,7 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
       <Panel title="noisy picture"><TileView tile={picture(0)} colours="none" label={`Decoded noisy picture at step ${step + 1}`} /></Panel>
       <Panel title="estimate"><TileView tile={picture(1)} colours="none" label={`Estimate of the final picture at step ${step + 1}`} /></Panel>
       <Panel title="final picture"><img class="tile" src={pictureOf(prompt.index)} alt={prompt.text.slice(0, 120)} /></Panel>
-      <span />
+      <Legend names={Object.keys(maps.maps)} />
       {Object.entries(maps.maps).flatMap(([name, sheet]) => {
         const property = run.summary.properties[name]!;
         const layer = props.layer || property.best_layer;
@@ -93,6 +70,21 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
         ];
       })}
     </div>
+  );
+}
+
+/** Say what the colours mean, in the place that the row of pictures leaves. */
+function Legend({ names }: { names: string[] }) {
+  const words: Record<string, [string, string]> = { saliency: ["background", "object"], depth: ["far", "near"], shading: ["dark", "bright"] };
+  return (
+    <dl class="legend">
+      {names.map((name) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd><span>{words[name]?.[0] ?? "low"}</span><i class={`ramp ${coloursOf(name)}`} /><span>{words[name]?.[1] ?? "high"}</span></dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

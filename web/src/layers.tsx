@@ -39,7 +39,7 @@ export function Layers({ run, options }: { run: Run; options: Record<string, str
         })}
       </div>
       <h2>{chosen}</h2>
-      <LayerCurve points={property.layers[chosen]!.by_step} metric={property.metric} name={chosen} step={step} />
+      <LayerCurve points={property.layers[chosen]!.by_step} metric={property.metric} name={chosen} property={name} step={step} />
       <h2>Every layer and step</h2>
       <HeatMap property={property} layers={run.layers.map((each) => each.name)} range={range} />
     </>

@@ -3,13 +3,15 @@ import { useEffect, useState } from "preact/hooks";
 
 import { type Address, parse } from "./address";
 import { type Prompt, readJson, type Run } from "./data";
+import { Edits } from "./edits";
 import { Data, Examples } from "./examples";
 import { Explorer } from "./explorer";
 import { Layers } from "./layers";
+import { Recognition } from "./recognition";
 import { Story } from "./story";
 import "./style.css";
 
-const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", examples: "Examples", data: "Data" };
+const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", recognition: "Recognition", edits: "Edits", examples: "Examples", data: "Data" };
 
 function App() {
   const [address, setAddress] = useState<Address>(parse(location.hash));
@@ -41,6 +43,8 @@ function App() {
         {run && prompts && view === "story" && <Story run={run} prompts={prompts} />}
         {run && prompts && view === "explorer" && <Explorer run={run} prompts={prompts} options={address.options} />}
         {run && prompts && view === "layers" && <Layers run={run} options={address.options} />}
+        {run && prompts && view === "recognition" && <Recognition run={run} prompts={prompts} options={address.options} />}
+        {run && prompts && view === "edits" && <Edits run={run} options={address.options} />}
         {run && prompts && view === "examples" && <Examples run={run} prompts={prompts} />}
         {run && prompts && view === "data" && <Data run={run} />}
       </main>

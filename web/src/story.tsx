@@ -1,5 +1,6 @@
 import { Curves } from "./charts";
-import { fixed, METRICS, meanScore, pictureOf, type Prompt, type Property, type Run, SOURCES } from "./data";
+import { fixed, METRICS, type Prompt, type Property, type Run, SOURCES } from "./data";
+import { Unfolding } from "./unfolding";
 
 const CONTROLS = ["position", "latent", "random", "shuffled", "ceiling"];
 
@@ -7,12 +8,12 @@ const CONTROLS = ["position", "latent", "random", "shuffled", "ceiling"];
 export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
   const { summary } = run;
   const names = Object.keys(summary.properties);
-  const shown = [...prompts].sort((a, b) => meanScore(b, names[0]!) - meanScore(a, names[0]!));
-  const picks = [0, 0.33, 0.67, 1].map((at) => shown[Math.round(at * (shown.length - 1))]!).filter((x, i, all) => x && all.indexOf(x) === i);
+  // As far as this run shows it: some probe leads the noisy picture by more than chance.
+  const isEarly = Object.values(summary.properties).some((each) => each.lead && each.lead.low > 0);
   return (
     <>
       <section class="lead">
-        <h1>The scene is there before the picture is</h1>
+        <h1>{isEarly ? "The scene is there before the picture is" : "Is the scene there before the picture is?"}</h1>
         <p class="large">
           {summary.model} paints a picture out of noise in {summary.steps} steps. Linear probes on its self-attention outputs
           read {names.join(", ")} on the way. This page shows what they read, how early, and beside whom.
@@ -21,13 +22,7 @@ export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
           Measured on {summary.images.test} test pictures; probes were fitted on {summary.images.train} others, and layers and
           thresholds chosen on {summary.images.validation} more. Brackets are 95% intervals over prompts.
         </p>
-        <div class="row">
-          {picks.map((each) => (
-            <a key={each.index} href={`#/explorer?prompt=${each.index}`}>
-              <img src={pictureOf(each.index)} width="128" height="128" alt={each.text.slice(0, 120)} />
-            </a>
-          ))}
-        </div>
+        <Unfolding run={run} prompts={prompts} />
       </section>
       {names.map((name) => <Found key={name} name={name} property={summary.properties[name]!} steps={summary.steps} />)}
       <section>
@@ -68,11 +63,11 @@ function Found({ name, property, steps }: { name: string; property: Property; st
         {property.lead ? `That is ${property.lead.steps} steps (${property.lead.low} to ${property.lead.high}) before the noisy picture does. ` : ""}
         {crossed === undefined ? "" : crossed === null ? "The estimate never beats the probe." : `The estimate, the harder rival, beats the probe from step ${crossed} on.`}
       </p>
-      <Curves property={property} sources={["probe", "image", "estimate", "position"]} />
+      <Curves name={name} property={property} sources={["probe", "image", "estimate", "position"]} />
       {controls.length > 0 && (
         <details>
           <summary>Controls and every source at the last step</summary>
-          <Curves property={property} sources={["probe", ...controls]} />
+          <Curves name={name} property={property} sources={["probe", ...controls]} />
           <table>
             <thead><tr><th scope="col">source</th><th scope="col">what it sees</th><th scope="col">step {at + 1}</th><th scope="col">last step</th></tr></thead>
             <tbody>

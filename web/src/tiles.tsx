@@ -33,7 +33,7 @@ export function numbersOf(colour: string): number[] {
 
 const sheets = new Map<string, Promise<HTMLImageElement>>();
 
-function sheetAt(path: string): Promise<HTMLImageElement> {
+export function sheetAt(path: string): Promise<HTMLImageElement> {
   let found = sheets.get(path);
   if (!found) {
     const image = new Image();

@@ -25,6 +25,7 @@ from ..runs import Run, read_json, read_moments, read_probes, read_split, read_t
 from ..scores import Curves, ScoreKey, Scores, curves
 from .maps import PICTURE_PX, Sheets, draw_sheets
 from .numbers import page_numbers, plain, prompt_rows, score_table, spread_over
+from .views import write_edits, write_recognition
 
 STATIC = Path(__file__).parent / "static"
 DRAWN_AT_ONCE = 4
@@ -68,6 +69,10 @@ def export(
         for place, row in enumerate(rows):
             row["has_maps"] = place in drawn
         numbers = page_numbers(settings, summary, layers=layers, files=files, version=_version())
+        numbers["has"] = {
+            "edits": write_edits(run, folder / "data" / "edits"),
+            "recognition": write_recognition(run, folder / "data" / "recognition.json"),
+        }
         _write_json(folder / "data" / "run.json", numbers)
         _write_json(folder / "data" / "prompts.json", rows)
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
@@ -137,8 +142,9 @@ def _copy_downloads(run: Run, folder: Path, table: Any) -> list[str]:
     table.to_csv(downloads / "scores.csv", index=False)
     for path in (run.scores, run.summary, run.settings, run.folder / "prompts.csv"):
         shutil.copyfile(path, downloads / path.name)
-    if run.edits.is_file():
-        shutil.copyfile(run.edits, downloads / run.edits.name)
+    for path in (run.edits, run.classes, run.probabilities):
+        if path.is_file():
+            shutil.copyfile(path, downloads / path.name)
     if run.figures.is_dir():
         shutil.copytree(run.figures, downloads / "figures")
     found = (path for path in downloads.rglob("*") if path.is_file())

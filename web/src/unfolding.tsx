@@ -1,0 +1,52 @@
+import { fixed, folderOf, type Maps, meanScore, type Prompt, type Run } from "./data";
+import { probeTile } from "./explorer";
+import { useJson } from "./reading";
+import { coloursOf, type Tile, TileView } from "./tiles";
+
+const COLUMNS = 6;
+
+/** Choose the steps to show: the first ones, where things happen, and the last. */
+export function stepsShown(steps: number, columns: number = COLUMNS): number[] {
+  if (steps <= columns) return Array.from({ length: steps }, (_, at) => at + 1);
+  // Even on a scale of ratios, so that the first steps are all there.
+  const found = new Set([1]);
+  for (let at = 1; at < columns; at++) found.add(Math.max(Math.max(...found) + 1, Math.round(steps ** (at / (columns - 1)))));
+  return [...found].filter((step) => step <= steps);
+}
+
+/** One picture as it comes into being: what an eye sees, and what the probes read below it. */
+export function Unfolding({ run, prompts }: { run: Run; prompts: Prompt[] }) {
+  const names = Object.keys(run.summary.properties);
+  const drawn = prompts.filter((each) => each.has_maps).sort((a, b) => meanScore(b, names[0]!) - meanScore(a, names[0]!));
+  // The middle one: neither the best nor the worst read.
+  const prompt = drawn[Math.floor(drawn.length / 2)];
+  const folder = prompt ? `data/maps/${folderOf(prompt.index)}/` : "";
+  const { found: maps } = useJson<Maps>(prompt ? `${folder}maps.json` : null);
+  if (!prompt) return null;
+  const steps = stepsShown(run.summary.steps);
+  const shown = names.filter((name) => !maps || maps.maps[name]);
+  const side = maps?.pictures.side ?? 1;
+  return (
+    <figure class="unfolding">
+      <div class="unfolded" style={{ gridTemplateColumns: `repeat(${steps.length}, minmax(0, 1fr))` }}>
+        {steps.map((step) => <span key={step} class="soft">step {step}</span>)}
+        <b>what an eye sees</b>
+        {steps.map((step) => {
+          const tile: Tile = { sheet: folder + (maps?.pictures.file ?? ""), left: (step - 1) * side, top: 0, width: side, height: side };
+          return <Cell key={step} tile={maps ? tile : null} colours="none" label={`Decoded noisy picture at step ${step}`} />;
+        })}
+        {shown.map((name) => [
+          <b key={name}>{name}, read by a probe at {run.summary.properties[name]!.best_layer}</b>,
+          ...steps.map((step) => (
+            <Cell key={name + step} tile={maps ? probeTile(maps, folder, name, run.summary.properties[name]!.best_layer, step - 1) : null} colours={coloursOf(name)} label={`${name} read by the probe at step ${step}, score ${fixed(prompt.scores[name]?.probe?.[step - 1])}`} />
+          )),
+        ])}
+      </div>
+      <figcaption>“{prompt.text.slice(0, 160)}”: of the pictures drawn, the one in the middle by score. <a href={`#/explorer?prompt=${prompt.index}`}>Explore it</a></figcaption>
+    </figure>
+  );
+}
+
+function Cell({ tile, colours, label }: { tile: Tile | null; colours: "none" | "mask" | "turbo" | "viridis"; label: string }) {
+  return tile ? <TileView tile={tile} colours={colours} label={label} /> : <div class="tile" />;
+}

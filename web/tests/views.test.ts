@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+
+import { ticksOf } from "../src/charts";
+import type { Frames, Maps } from "../src/data";
+import { titleOf } from "../src/edits";
+import { probeTile } from "../src/explorer";
+import { matching } from "../src/thumbs";
+import { coloursOf, numbersOf } from "../src/tiles";
+import { stepsShown } from "../src/unfolding";
+
+test("a filter finds every word in any order and case", () => {
+  const prompts = [{ text: "A red cone on grass" }, { text: "a blue cone" }, { text: "<img onerror> 🎈 שלום" }];
+  expect(matching(prompts, "CONE  red")).toEqual([prompts[0]]);
+  expect(matching(prompts, "onerror שלום")).toEqual([prompts[2]]);
+  expect(matching(prompts, " ")).toEqual(prompts);
+  expect(matching(prompts, "(")).toEqual([]);
+});
+
+test("a layer's tile lies below those of the layers before it", () => {
+  const maps = { grids: [["a", 32, 32], ["b", 16, 16]], maps: { depth: { probe: "depth-probe.webp" } } } as unknown as Maps;
+  expect(probeTile(maps, "at/", "depth", "b", 2)).toEqual({ sheet: "at/depth-probe.webp", left: 32, top: 32, width: 16, height: 16 });
+  expect(() => probeTile(maps, "at/", "depth", "c", 0)).toThrow("No maps of layer c.");
+});
+
+test("colour maps are those of the paper", () => {
+  expect(["saliency", "depth", "shading", "own"].map(coloursOf)).toEqual(["mask", "turbo", "viridis", "viridis"]);
+  expect(numbersOf("#0a10ff")).toEqual([10, 16, 255]);
+  expect(numbersOf("rgb(1, 2, 3)")).toEqual([1, 2, 3]);
+});
+
+test("ticks have room, and begin and end where steps do", () => {
+  expect(ticksOf(15, 860)).toHaveLength(15);
+  const few = ticksOf(50, 360);
+  expect([few[0], few.at(-1)]).toEqual([1, 50]);
+  expect((few.length - 1) * 20).toBeLessThan(360);
+  expect(ticksOf(1, 360)).toEqual([1]);
+});
+
+test("an edit's title says what was moved, along what, and when", () => {
+  const edit = { target: "move 0.2,0", prompts: "prompt 3", control: "random", first_step: 0, last_step: 7, layers: "up.*" } as Frames;
+  expect(titleOf(edit)).toBe("move 0.2,0, prompt 3 — control: as far, in a random direction, steps 1–8, up.*");
+});
+
+test("steps shown begin with the first ones and end with the last, whatever the run", () => {
+  expect(stepsShown(15)).toEqual([1, 2, 3, 5, 9, 15]);
+  expect(stepsShown(3)).toEqual([1, 2, 3]);
+  expect(stepsShown(1)).toEqual([1]);
+  for (let steps = 7; steps < 200; steps++) {
+    const shown = stepsShown(steps);
+    expect([shown[0], shown.at(-1), shown.length]).toEqual([1, steps, 6]);
+  }
+});
