@@ -32,6 +32,7 @@ ORDER = [
     "baselines",
     "scoring",
     "targets",
+    "aims",
     "edits",
     "trials",
     "picks",

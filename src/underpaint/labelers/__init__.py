@@ -94,12 +94,13 @@ def labelers_for(model: Model, chosen: Mapping[str, str] | None = None) -> tuple
     return (*ours, replace(rest, reads=left))
 
 
-def namer_for(model: Model, words: Sequence[Sequence[str]]) -> Namer:
+def namer_for(model: Model, words: Sequence[Sequence[str]], *, part: int = 0) -> Namer:
     """Load the class network that a trained folder brings along, else the embedded one.
 
     Args:
         model: Whose pictures to name.
-        words: What the network was trained to tell apart, part by part; the first are the classes.
+        words: What the network was trained to tell apart, part by part.
+        part: Whose words are the classes.
 
     Raises:
         LabelError: if its weights are not there.
@@ -115,4 +116,4 @@ def namer_for(model: Model, words: Sequence[Sequence[str]]) -> Namer:
     reader = WordReader(tuple(len(part) for part in words))
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     reader = reader.eval().to(model.device)
-    return Namer("tiny", tuple(words[0]), "MIT", lambda images: reader(images)[0])
+    return Namer("tiny", tuple(words[part]), "MIT", lambda images: reader(images)[part])
