@@ -16,7 +16,7 @@ from .editing import CONTROLS, Setup, check_run, edit_all
 from .errors import EditError, PromptError, RunError
 from .labelers import Namer, labelers_for, namer_for
 from .layers import find_layers, select_layers
-from .models import Model, load
+from .models import Model, load_as
 from .moments import merge
 from .prompts import Prompt
 from .strips import draw_strip
@@ -93,7 +93,7 @@ def edit(
     kept = _read_kept(run)
     _warn(strength)
 
-    model = load(settings["model"], device=device, dtype=dtype)
+    model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
     target, aims = _aims(move, scale, mask, depth, light, count=count, size=model.resolution)
     known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
