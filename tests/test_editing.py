@@ -13,13 +13,14 @@ from PIL import Image
 
 import worlds
 from underpaint import cli_edit, runs
+from underpaint.aims import aim_at
 from underpaint.cli import Commands
-from underpaint.editing import Setup, check_run, edit_all
+from underpaint.editing import Setup, _kept, check_run, edit_all
 from underpaint.errors import EditError, RunError
-from underpaint.labelers import Labeler
+from underpaint.labelers import Labeler, Namer
 from underpaint.layers import find_layers
 from underpaint.prompts import Prompt, split_prompts
-from underpaint.properties import SALIENCY
+from underpaint.properties import DEPTH, SALIENCY, SHADING
 from underpaint.study import Study, carry_out
 from underpaint.targets import move_mask, random_move
 from underpaint.trials import Trial, edit_scores, summarise_edits
@@ -34,10 +35,12 @@ def brightest(images):
     for each, at in zip(mask, place.tolist(), strict=True):
         row, col = divmod(at, grey.shape[-1])
         each[0, row : row + 4, col : col + 4] = 1
-    return {"saliency": mask}
+    return {"saliency": mask, "depth": images[:, :1], "shading": images[:, 1:2]}
 
 
-LOOK = Labeler("brightest", ("saliency",), "MIT", brightest)
+LOOK = Labeler("brightest", ("saliency", "depth", "shading"), "MIT", brightest)
+NAMER = Namer("mean", ("thing", "other"), "MIT", lambda x: x.mean(dim=(2, 3))[:, :2])
+MOVE = aim_at(random_move)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,9 @@ def finished(tmp_path_factory, model):
     }
     run = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
     carry_out(
-        Study(model, (LOOK,), (SALIENCY,), layers, split, STEPS, 3.0, 8), run, lambda *_: None
+        Study(model, (LOOK,), (SALIENCY, DEPTH, SHADING), layers, split, STEPS, 3.0, 8),
+        run,
+        lambda *_: None,
     )
     return run
 
@@ -79,7 +84,7 @@ def trial(control="none", strength=1.0):
     return Trial("random moves", "test", control, strength, 0, STEPS - 1, "up.*")
 
 
-def edited(setup, aims=(random_move,), **changes):
+def edited(setup, aims=(MOVE,), **changes):
     prompts = [Prompt(f"thing {i}", i, i) for i in range(6)]
     return edit_all(setup, trial(**changes), prompts, list(aims), lambda *_: None)
 
@@ -121,10 +126,55 @@ def test_an_edit_of_no_strength_changes_no_picture(setup):
     assert entry["gain"]["mean"] == 0
 
 
+def test_the_object_is_kept_where_it_is_still_named_as_the_prompt_does(setup):
+    prompts = [Prompt("a thing", 0), Prompt("another", 1), Prompt("a thing", 2)]
+    pictures = {"thing": torch.tensor([0.9, 0.1, 0.0]), "other": torch.tensor([0.1, 0.9, 0.0])}
+
+    def shown(*names):
+        return torch.stack([pictures[each] for each in names])[:, :, None, None].expand(
+            -1, -1, 4, 4
+        )
+
+    before, after = shown("thing", "thing", "other"), shown("other", "thing", "thing")
+    assert _kept(NAMER, prompts, before, before).nan_to_num(-1).tolist() == [1, -1, -1]
+    assert _kept(NAMER, prompts, before, after).nan_to_num(-1).tolist() == [0, -1, -1]
+
+
+def test_another_picture_s_target_is_the_control_scored_by_the_own(setup):
+    rows, _ = edited(setup)
+    others, _ = edited(setup, control="other")
+    assert rows["dice_unedited"].equals(others["dice_unedited"])
+    assert not rows["background_psnr"].equals(others["background_psnr"])
+    alone = Setup(**{**vars(setup), "batch": 1})
+    with pytest.raises(EditError, match="needs another picture"):
+        edited(alone, control="other")
+
+
+def test_the_late_control_edits_as_many_of_the_last_steps(setup):
+    early = Trial("random moves", "test", "late", 1.0, 0, 0, "up.*")
+    last = Trial("random moves", "test", "none", 1.0, STEPS - 1, STEPS - 1, "up.*")
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(3)]
+    late, same = (edit_all(setup, t, prompts, [MOVE], lambda *_: None)[1] for t in (early, last))
+    assert torch.equal(late[0].after, same[0].after)
+    assert not torch.equal(late[0].after, late[0].before)
+
+
+def test_depth_and_shading_are_scored_where_they_are_targets(setup):
+    rows, shown = edited(setup, aims=[aim_at(random_move, depth=random_move, light="left")])
+    for name in ("depth", "shading"):
+        assert rows[[f"{name}_spearman", f"{name}_unedited", f"{name}_rmse"]].notna().all(None)
+    assert rows["dice_target"].notna().all()
+    only, _ = edited(setup, aims=[aim_at(light="right")])
+    assert only["shading_spearman"].notna().all()
+    assert only[["dice_target", "depth_spearman"]].isna().all(None)
+    assert np.isfinite(only["background_psnr"]).all()
+    assert shown[0].target.amax() == 1
+
+
 def test_every_trial_meets_the_same_targets_whatever_the_batch(setup):
-    tables = [edited(setup, aims=[random_move] * 2, control=c)[0] for c in ("none", "random")]
+    tables = [edited(setup, aims=[MOVE] * 2, control=c)[0] for c in ("none", "random")]
     small = Setup(**{**vars(setup), "batch": 5})
-    tables.append(edited(small, aims=[random_move] * 2)[0])
+    tables.append(edited(small, aims=[MOVE] * 2)[0])
     tables = [table.sort_values(["image", "aim"], ignore_index=True) for table in tables]
     assert len(tables[0]) == 12
     assert tables[0]["dice_unedited"].equals(tables[1]["dice_unedited"])
@@ -136,10 +186,10 @@ def test_every_trial_meets_the_same_targets_whatever_the_batch(setup):
 
 
 def test_a_picture_that_cannot_be_edited_is_counted_with_its_reason(setup):
-    def only_some(old, random):
+    def only_some(there, random):
         if random.random() < 0.5:
             raise EditError("No room.")
-        return random_move(old, random)
+        return MOVE(there, random)
 
     rows, _ = edited(setup, aims=[only_some])
     out = rows["left_out"] == "No room."
@@ -154,7 +204,7 @@ def test_a_picture_that_cannot_be_edited_is_counted_with_its_reason(setup):
 def test_if_nothing_can_be_edited_the_first_reason_is_given(setup):
     far = 20.0
     with pytest.raises(EditError, match=r"No picture could be edited\. A move by 20,0 pixels"):
-        edited(setup, aims=[lambda old, _: move_mask(old, far, 0.0)])
+        edited(setup, aims=[aim_at(lambda old, _: move_mask(old, far, 0.0))])
 
 
 def test_the_summary_compares_with_the_random_control_image_by_image(setup):
@@ -193,6 +243,7 @@ def command(run, monkeypatch):
     """Call `underpaint edit` on that run, with the random model in place of one from disk."""
     monkeypatch.setattr(cli_edit, "load", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_edit, "labelers_for", lambda *_: (LOOK,))
+    monkeypatch.setattr(cli_edit, "namers_for", lambda *_: {"object": NAMER})
     group = Commands("main", commands={"edit": cli_edit.edit})
 
     def call(*arguments):
@@ -249,6 +300,29 @@ def test_the_command_paints_a_drawn_mask(command, run, tmp_path):
     assert set(rows["last_step"]) == {1}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        (["--move", "random", "--depth", "translate"], "random moves, depth translated"),
+        (["--depth", "translate"], "depth translated at random"),
+        (["--light", "left"], "light left"),
+        (["--depth", "near.png", "--light", "right"], "depth near.png, light right"),
+        (["--scale", "0.5", "--light", "right"], "scale 0.5, light right"),
+    ],
+)
+def test_targets_can_be_combined(command, run, tmp_path, monkeypatch, arguments, target):
+    monkeypatch.chdir(tmp_path)
+    ramp = np.tile(np.arange(16, dtype=np.uint8) * 16, (16, 1))
+    Image.fromarray(ramp).save("near.png")
+    result = command("--count", 1, *arguments)
+    assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["target"]) == {target}
+    done = rows[rows["left_out"] == ""]
+    for word, column in (("depth", "depth_spearman"), ("light", "shading_spearman")):
+        assert done[column].notna().all() == (word in target)
+
+
 def test_a_strength_beyond_what_was_measured_is_warned_of(command):
     result = command("--strength", 50, "--count", 1)
     assert result.exit_code == 0, result.output
@@ -259,7 +333,9 @@ def test_a_strength_beyond_what_was_measured_is_warned_of(command):
     ("arguments", "words"),
     [
         (["--move", "1"], "--move '1' is not DX,DY"),
-        (["--move", "1,2", "--mask", "x.png"], "Give one of them"),
+        (["--move", "1,2", "--mask", "x.png"], "Give no --move and --scale beside it"),
+        (["--scale", "1.1", "--depth", "translate"], "--depth translate goes as far as --move"),
+        (["--depth", "none.png"], "Cannot read the map none.png"),
         (["--scale", "-1"], "A mask cannot be scaled by -1"),
         (["--mask", "none.png"], "Cannot read the mask none.png"),
         (["--move", "16,0"], "No picture could be edited. A move by 16,0 pixels"),

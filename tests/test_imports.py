@@ -35,6 +35,7 @@ ORDER = [
     "baselines",
     "scoring",
     "targets",
+    "aims",
     "edits",
     "trials",
     "picks",

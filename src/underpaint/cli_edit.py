@@ -3,22 +3,25 @@
 import re
 from functools import partial, reduce
 from pathlib import Path
+from typing import cast
 
 import click
 import pandas as pd
+from torch import Tensor
 
 from . import runs
+from .aims import Aim, Place, Side, aim_at
 from .bars import progress_bar
-from .editing import CONTROLS, Aim, Setup, check_run, edit_all, edit_frames
+from .editing import CONTROLS, Setup, check_run, edit_all, edit_frames
 from .errors import EditError, PromptError, RunError
 from .frames import strengths_of, write_frames
-from .labelers import labelers_for
+from .labelers import Namer, labelers_for, namer_for
 from .layers import find_layers, select_layers
-from .models import load_as
+from .models import Model, load_as
 from .moments import merge
 from .prompts import Prompt
 from .strips import draw_strip
-from .targets import move_mask, random_move, read_mask, scale_mask
+from .targets import move_mask, random_move, read_map, read_mask, scale_mask
 from .trials import MEASURES, Trial, edit_columns, summarise_edits
 
 TRIED_STRENGTHS = (0.0, 6.0)
@@ -27,9 +30,17 @@ TRIED_STRENGTHS = (0.0, 6.0)
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--move", metavar="DX,DY", help="Right and down: fractions below 1, else pixels.")
+@click.option(
+    "--move", metavar="DX,DY|random", help="Right and down: fractions below 1, else pixels."
+)
 @click.option("--scale", type=float, help="About the object's own centre, as in 1.5.")
 @click.option("--mask", type=click.Path(path_type=Path), help="PNG: the object white on black.")
+@click.option(
+    "--depth", metavar="PNG|translate", help="The nearer the brighter; or its own, moved."
+)
+@click.option(
+    "--light", type=click.Choice(["left", "right"]), help="Side to light the object from."
+)
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
 @click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
 @click.option("--strength", default=3.0, show_default=True, help="1 makes the reading the target.")
@@ -58,6 +69,8 @@ def edit(
     move: str | None,
     scale: float | None,
     mask: Path | None,
+    depth: str | None,
+    light: str | None,
     index: int | None,
     count: int,
     strength: float,
@@ -71,10 +84,12 @@ def edit(
     device: str,
     dtype: str,
 ) -> None:
-    """Move, scale or paint the object in pictures of the run OUT, and score the edit.
+    """Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.
 
-    Keeps a row for each picture in edits.parquet, a before/after strip in figures/, and means with
-    intervals over prompts in summary.json. The same edit again takes the place of the last.
+    What is aimed at may be combined, a drawn mask with neither move nor scale. Without any of it,
+    objects are moved at random. Keeps a row for each picture in edits.parquet, a before/after strip
+    in figures/, and means with intervals over prompts in summary.json. The same edit again takes
+    the place of the last.
     """
     run = runs.find_run(out)
     settings = runs.read_json(run.settings)
@@ -89,7 +104,7 @@ def edit(
 
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
-    target, aims = _aims(move, scale, mask, count=count, size=model.resolution)
+    target, aims = _aims(move, scale, mask, depth, light, count=count, size=model.resolution)
     known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
     sums, _ = runs.read_moments(run, model.device)
     setup = Setup(
@@ -101,6 +116,7 @@ def edit(
         steps=settings["steps"],
         guidance=settings["guidance"],
         batch=batch,
+        namers=namers_for(model),
     )
     whose = "test" if index is None else f"prompt {index}"
     trial = Trial(target, whose, control, strength, first, last, glob, unconditional, seed)
@@ -144,30 +160,73 @@ def _prompts(run: runs.Run, index: int | None) -> tuple[Prompt, ...]:
     return found
 
 
+def namers_for(model: Model) -> dict[str, Namer]:
+    """Load who says whether an object and its colour are still those of the prompt."""
+    from .scenes.words import COLOURS, FLOORS, LIGHTS, OBJECTS
+
+    words = (OBJECTS, tuple(COLOURS), FLOORS, tuple(LIGHTS))
+    return {
+        what: namer_for(model, words, part=part) for part, what in enumerate(("object", "colour"))
+    }
+
+
 def _aims(
     move: str | None,
     scale: float | None,
     mask: Path | None,
+    depth: str | None,
+    light: str | None,
     *,
     count: int,
     size: tuple[int, int],
 ) -> tuple[str, list[Aim]]:
-    """Say what to aim at, in words and as what makes a target of the mask that is there."""
-    if sum(each is not None for each in (move, scale, mask)) > 1:
-        raise EditError("--move, --scale and --mask each say what to aim at. Give one of them.")
+    """Say what to aim at, in words and as what makes targets of the labels that are there."""
+    if mask is not None and not (move is None and scale is None):
+        raise EditError("--mask says where the object is. Give no --move and --scale beside it.")
+    is_free = (move, scale, mask, light) == (None,) * 4 and depth in (None, "translate")
+    shift = random_move if is_free else _move(move)
+    places: dict[str, Place] = {}
+    if scale is not None:
+        places[f"scale {scale:g}"] = lambda old, _random: scale_mask(old, scale)
+    if shift is not None and (move is not None or depth is None):
+        places["random moves" if shift is random_move else f"move {move}"] = shift
     if mask is not None:
         drawn = read_mask(mask, size)
-        return f"mask {mask.name}", [lambda _old, _random: drawn]
-    if scale is not None:
-        return f"scale {scale:g}", [lambda old, _random: scale_mask(old, scale)]
-    if move is None:
-        return "random moves", [random_move] * count
+        places[f"mask {mask.name}"] = lambda _old, _random: drawn
+    words = list(places)
+    wanted: Tensor | Place | None = None
+    if depth == "translate":
+        if shift is None:
+            raise EditError("--depth translate goes as far as --move. Give one, or nothing else.")
+        wanted = shift
+        words.append("depth translated" if places else "depth translated at random")
+    elif depth is not None:
+        wanted = read_map(Path(depth), size)
+        words.append(f"depth {Path(depth).name}")
+    if light is not None:
+        words.append(f"light {light}")
+    place = _one_after_another(list(places.values()))
+    aim = aim_at(place, depth=wanted, light=cast(Side | None, light))
+    return ", ".join(words), [aim] * (count if shift is random_move else 1)
+
+
+def _move(text: str | None) -> Place | None:
+    if text is None:
+        return None
+    if text == "random":
+        return random_move
     try:
-        dx, dy = (float(part) for part in move.split(","))
+        dx, dy = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise EditError(f"--move {move!r} is not DX,DY. Write it like 0.2,0 or -24,8.") from error
+        raise EditError(f"--move {text!r} is not DX,DY. Write it like 0.2,0 or -24,8.") from error
     moved = partial(move_mask, dx=dx, dy=dy)
-    return f"move {dx:g},{dy:g}", [lambda old, _random: moved(old)]
+    return lambda old, _random: moved(old)
+
+
+def _one_after_another(places: list[Place]) -> Place | None:
+    if not places:
+        return None
+    return lambda old, random: reduce(lambda mask, place: place(mask, random), places, old)
 
 
 def _warn(strength: float) -> None:

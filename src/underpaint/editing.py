@@ -1,36 +1,36 @@
 """Editing many pictures and measuring what came of it: one row a picture.
 
-A picture is generated as it is and labelled; its mask gives the target; the same prompt and seed
-are then generated with the edit. What is asked is where the labeler sees the object now, and
-whether the rest of the picture stayed.
+A picture is generated as it is and labelled; its labels give the targets; the same prompt and seed
+are then generated with the edit. What is asked is what the labelers see now, whether the object is
+still what the prompt says, and whether the rest of the picture stayed.
 """
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
+from . import labelers
+from .aims import Aim
 from .capture import Tap
 from .edits import Edit, adam_taps, random_directions, reading_directions, taps
 from .errors import EditError, RunError
-from .labelers import Labeler, label
+from .labelers import Labeler, Namer, label
 from .layers import Layer
 from .models import Model
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt, plain
-from .properties import SALIENCY
+from .properties import DEPTH, PROPERTIES, SALIENCY, SHADING, normalise
+from .recognition import class_of
 from .traces import trace
-from .trials import MEASURES, Trial, edit_scores
-
-Aim = Callable[[Tensor, np.random.Generator], Tensor]
-"""Makes a target mask `1 height width` of the mask that is there, or raises EditError."""
+from .trials import MEASURES, Trial, edit_scores, map_scores
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, images done, and images in all."""
@@ -38,7 +38,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What edits are made with: a model, and what a run found out about it."""
+    """What edits are made with: a model, and what a run found out about it.
+
+    `namers` say what a picture shows, by what is named: "object" and "colour".
+    """
 
     model: Model
     labelers: tuple[Labeler, ...]
@@ -48,6 +51,7 @@ class Setup:
     steps: int
     guidance: float
     batch: int
+    namers: Mapping[str, Namer] = field(default_factory=dict[str, Namer])
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +116,7 @@ def edit_all(
         begun = time.perf_counter()
         before = trace(setup.model, part, steps=setup.steps, guidance=setup.guidance).images
         seconds = (time.perf_counter() - begun) / len(part)
-        old = _masks(setup, before)
+        old = _labels(setup, before)
         for number, aim in enumerate(aims):
             table, found = _edit_batch(setup, trial, part, before, old, aim, number)
             rows.append(table.assign(seconds_unedited=seconds, **asdict(trial)))
@@ -130,12 +134,12 @@ def _edit_batch(
     trial: Trial,
     prompts: Sequence[Prompt],
     before: Float[Tensor, "image 3 height width"],
-    old: Bool[Tensor, "image 1 height width"],
+    old: Mapping[str, Tensor],
     aim: Aim,
     number: int,
 ) -> tuple[pd.DataFrame, list[Shown]]:
     """Edit those pictures of a batch that the aim is possible for, and say why not the others."""
-    targets: dict[int, Tensor] = {}
+    found: dict[int, dict[str, Tensor]] = {}
     table = pd.DataFrame(
         {
             "image": [prompt.index or 0 for prompt in prompts],
@@ -148,30 +152,73 @@ def _edit_batch(
     for place, prompt in enumerate(prompts):
         random = np.random.default_rng((trial.seed, prompt.seed, number))
         try:
-            targets[place] = aim(old[place].float(), random)
+            found[place] = aim({each: maps[place] for each, maps in old.items()}, random)
         except EditError as error:
             table.loc[place, "left_out"] = str(error)
-    if not targets:
+    if not found:
         return table, []
-    kept = list(targets)
-    target = torch.stack([each.to(old.device) for each in targets.values()])
+    kept = list(found)
+    own = [prompts[place] for place in kept]
+    there = {name: maps[kept] for name, maps in old.items()}
+    targets = {
+        name: torch.stack([each[name].to(before.device) for each in found.values()])
+        for name in found[kept[0]]
+    }
     begun = time.perf_counter()
     after = trace(
         setup.model,
-        [prompts[place] for place in kept],
+        own,
         steps=setup.steps,
         guidance=setup.guidance,
-        edits=_taps_of(setup, trial, target, seed=trial.seed + number),
+        edits=_taps_of(setup, trial, there, targets, seed=trial.seed + number),
     ).images
     table.loc[kept, "seconds"] = (time.perf_counter() - begun) / len(kept)
-    now = _masks(setup, after)
-    scores = edit_scores(before[kept], after, old=old[kept], now=now, target=target)
+    now = _labels(setup, after)
+    scores = _scores(setup, own, before[kept], after, there=there, now=now, targets=targets)
     for name, values in scores.items():
         table.loc[kept, name] = values.cpu().numpy()
+    shown = _as_picture(next(iter(targets.values())))
     return table, [
-        Shown(prompts[place], before[place], target[at, 0], after[at], now[at, 0].float())
+        Shown(prompts[place], before[place], shown[at], after[at], now[SALIENCY.name][at, 0])
         for at, place in enumerate(kept)
     ]
+
+
+def _scores(
+    setup: Setup,
+    prompts: Sequence[Prompt],
+    before: Float[Tensor, "image 3 height width"],
+    after: Float[Tensor, "image 3 height width"],
+    *,
+    there: Mapping[str, Tensor],
+    now: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+) -> dict[str, Float64[Tensor, "image"]]:
+    old, new = (labels[SALIENCY.name] > 0.5 for labels in (there, now))
+    scores = edit_scores(before, after, old=old, now=new, target=targets.get(SALIENCY.name))
+    for each in (DEPTH.name, SHADING.name):
+        if each in targets:
+            scores |= map_scores(each, before=there[each], after=now[each], target=targets[each])
+    for what, namer in setup.namers.items():
+        scores[f"{what}_kept"] = _kept(namer, prompts, before, after)
+    return scores
+
+
+def _kept(
+    namer: Namer,
+    prompts: Sequence[Prompt],
+    before: Float[Tensor, "image 3 height width"],
+    after: Float[Tensor, "image 3 height width"],
+) -> Float64[Tensor, "image"]:
+    """Say whether the edited picture is still named as its prompt is.
+
+    NaN where the prompt names no one class, or the unedited picture was not named so either: an
+    edit cannot lose what was not there.
+    """
+    classes = [class_of(namer, prompt.text) for prompt in prompts]
+    asked = torch.tensor([-1 if each is None else each for each in classes]).to(before.device)
+    was, still = (labelers.name(namer, images).argmax(dim=1) == asked for images in (before, after))
+    return torch.where(was, still.double(), math.nan)
 
 
 def _closed(setup: Setup, edit: Edit) -> dict[Layer, Tap]:
@@ -187,21 +234,59 @@ CONTROLS: dict[str, Callable[[Setup, Edit, int], dict[Layer, Tap]]] = {
         setup, replace(edit, direction=random_directions(torch.Generator().manual_seed(seed)))
     ),
     "adam": lambda setup, edit, _seed: adam_taps(edit, setup.probes, layers=setup.layers),
+    "other": lambda setup, edit, _seed: _closed(setup, _of_another(edit)),
+    "late": lambda setup, edit, _seed: _closed(setup, _late(setup, edit)),
 }
 """Ways to make an edit's taps: the edit itself, along the probe's weight, along a random direction
-as far as the edit itself goes, and the literature's recipe."""
+as far as the edit itself goes, the literature's recipe, the edit of another picture, and the edit
+in as many of the last steps."""
 
 
-def _taps_of(setup: Setup, trial: Trial, target: Tensor, *, seed: int) -> dict[Layer, Tap]:
+def _taps_of(
+    setup: Setup,
+    trial: Trial,
+    there: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    *,
+    seed: int,
+) -> dict[Layer, Tap]:
     schedule = dict.fromkeys(range(trial.first_step, trial.last_step + 1), trial.strength)
-    edit = Edit({SALIENCY.name: target}, schedule, unconditional=trial.unconditional)
+    edit = Edit(targets, schedule, unconditional=trial.unconditional)
     return CONTROLS[trial.control](setup, edit, seed)
 
 
-def _masks(
+def _of_another(edit: Edit) -> Edit:
+    """Give each picture the edit of the one after it in the batch."""
+    if len(next(iter(edit.targets.values()))) < 2:
+        raise EditError("The control needs another picture in the batch. Edit two or more at once.")
+    where = None if edit.where is None else edit.where.roll(1, 0)
+    return replace(edit, targets={n: t.roll(1, 0) for n, t in edit.targets.items()}, where=where)
+
+
+def _late(setup: Setup, edit: Edit) -> Edit:
+    """Move the schedule to the last steps."""
+    shift = setup.steps - 1 - max(edit.schedule)
+    return replace(edit, schedule={step + shift: s for step, s in edit.schedule.items()})
+
+
+def _labels(
     setup: Setup, images: Float[Tensor, "image 3 height width"]
-) -> Bool[Tensor, "image 1 height width"]:
-    return label(setup.labelers, [SALIENCY], images)[SALIENCY.name] > 0.5
+) -> dict[str, Float[Tensor, "image _target height width"]]:
+    """Label all that an edit can aim at and the labelers read: masks as 0 or 1, maps normalised."""
+    known = {name for each in setup.labelers for name in each.reads}
+    asked = [each for each in (SALIENCY, DEPTH, SHADING) if each.name in known]
+    return {
+        name: normalise(PROPERTIES[name], (maps > 0.5).float() if name == SALIENCY.name else maps)
+        for name, maps in label(setup.labelers, asked, images).items()
+    }
+
+
+def _as_picture(
+    maps: Float[Tensor, "image 1 height width"],
+) -> Float[Tensor, "image height width"]:
+    """Bring each map to 0..1."""
+    low, high = maps.amin(dim=(1, 2, 3), keepdim=True), maps.amax(dim=(1, 2, 3), keepdim=True)
+    return ((maps - low) / (high - low).clamp(min=1e-6))[:, 0]
 
 
 def edit_frames(
@@ -217,7 +302,7 @@ def edit_frames(
         prompt, and the pictures of those that could be edited, the same at every strength.
     """
     before = trace(setup.model, prompts, steps=setup.steps, guidance=setup.guidance).images
-    old = _masks(setup, before)
+    old = _labels(setup, before)
     return {
         strength: _edit_batch(
             setup, replace(trial, strength=strength), prompts, before, old, aim, 0

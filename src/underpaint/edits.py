@@ -50,6 +50,7 @@ class Edit:
         targets: By property, full-size maps in the units of its probes' labels: shares of
             foreground in 0..1 for a mask, `properties.normalise`d values for a relative property.
         schedule: Strength by step, from 0. Steps that are missing, or at 0, are left alone.
+        held: Further properties, whose probes' readings the move shall leave as they are.
         direction: Along what to move; `acting_directions` is the least change in the data's own
             covariance.
         where: Share of the move to make at each place, full size. Everywhere if not given.
@@ -60,6 +61,7 @@ class Edit:
     # Leading underscores: sizes that are checked here, with words of our own.
     targets: Mapping[str, Float[Tensor, "_image _target _height _width"]]
     schedule: Mapping[int, float]
+    held: tuple[str, ...] = ()
     direction: Direction = acting_directions
     where: Float[Tensor, "_image 1 _height _width"] | None = None
     unconditional: float = 0.0
@@ -67,6 +69,8 @@ class Edit:
     def __post_init__(self) -> None:
         if not self.targets:
             raise EditError("An edit has no target. Give it one for at least one property.")
+        if both := sorted({*self.held} & {*self.targets}):
+            raise EditError(f"An edit cannot both move and hold {both[0]}. Choose one.")
         first = next(iter(self.targets.values()))
         maps = {f"target of {name}": each for name, each in self.targets.items()}
         if self.where is not None:
@@ -103,8 +107,9 @@ def taps(
 ) -> dict[Layer, Tap]:
     """Make the taps that carry out an edit at these layers, in closed form.
 
-    Several properties are moved jointly: each meets its target without disturbing the others. An
-    edit whose strengths are all 0 has no taps, so its pictures are those of no edit, bit for bit.
+    Several properties are moved jointly: each meets its target without disturbing the others, nor
+    those that are held. An edit whose strengths are all 0 has no taps, so its pictures are those of
+    no edit, bit for bit.
 
     Raises:
         EditError: if a layer and step has no probe or no moments, or a target has another number
@@ -114,6 +119,7 @@ def taps(
 
     def closed_form(layer: Layer, step: int) -> Move:
         own = _probes_at(edit, probes, layer, step)
+        held = [_probe_at(name, probes, layer, step) for name in edit.held]
         if (layer.name, step) not in moments:
             raise EditError(
                 f"No moments of layer {layer.name} at step {step + 1}. Gather that layer too, or "
@@ -121,7 +127,9 @@ def taps(
             )
         weight = torch.cat([probe.weight for probe in own], dim=1)
         bias = torch.cat([probe.bias for probe in own])
-        acting = edit.direction(weight, covariance(moments[layer.name, step], len(weight)))
+        every = torch.cat([weight, *(probe.weight for probe in held)], dim=1)
+        acting = edit.direction(every, covariance(moments[layer.name, step], len(weight)))
+        acting = acting[:, : weight.shape[1]]  # what is held is to change by nothing
 
         def move(tokens: Tensor, target: Tensor) -> Tensor:
             w, b, a = (each.to(tokens.device) for each in (weight, bias, acting))
@@ -263,12 +271,7 @@ def _probes_at(
     """Find the probe of each edited property, in the order of its targets."""
     own = []
     for name, maps in edit.targets.items():
-        probe = probes.get((name, layer.name, step))
-        if probe is None:
-            raise EditError(
-                f"No probe reads {name} from layer {layer.name} at step {step + 1}. Edit layers, "
-                "steps and properties that probes were fitted for."
-            )
+        probe = _probe_at(name, probes, layer, step)
         if probe.weight.shape != (layer.channels, maps.shape[1]):
             raise EditError(
                 f"The probe of {name} at {layer.name} reads {probe.weight.shape[1]} maps from "
@@ -277,3 +280,13 @@ def _probes_at(
             )
         own.append(probe)
     return own
+
+
+def _probe_at(name: str, probes: Mapping[ProbeKey, Probe], layer: Layer, step: int) -> Probe:
+    probe = probes.get((name, layer.name, step))
+    if probe is None:
+        raise EditError(
+            f"No probe reads {name} from layer {layer.name} at step {step + 1}. Edit layers, "
+            "steps and properties that probes were fitted for."
+        )
+    return probe

@@ -106,6 +106,18 @@ def random_move(
     )
 
 
+def shift_between(
+    before: Float[Tensor, "*axes height width"], after: Float[Tensor, "*axes height width"]
+) -> tuple[int, int]:
+    """Say by how many pixels a mask was moved right and down: its box's first column and row.
+
+    Raises:
+        EditError: if a mask is empty.
+    """
+    (top, _, left, _), (top_after, _, left_after, _) = _box(before), _box(after)
+    return left_after - left, top_after - top
+
+
 def read_mask(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height width"]:
     """Read a drawn mask: pixels brighter than mid-grey are foreground.
 

@@ -7,15 +7,32 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from .intervals import interval
-from .metrics import dice, prepare
+from .metrics import dice, prepare, rmse, spearman
 
-MEASURES = ("dice_target", "dice_old", "dice_unedited", "background_psnr")
+MEASURES = (
+    "dice_target",
+    "dice_old",
+    "dice_unedited",
+    "background_psnr",
+    "depth_spearman",
+    "depth_unedited",
+    "depth_rmse",
+    "shading_spearman",
+    "shading_unedited",
+    "shading_rmse",
+    "object_kept",
+    "colour_kept",
+)
 """Dice of the edited picture's mask to the target and to its old self, Dice of the unedited
-picture's mask to the target, and PSNR in dB outside both masks."""
+picture's mask to the target, and PSNR in dB outside both masks; of depth and shading, where they
+are targets, rank correlation of the edited picture's and of the unedited picture's with the
+target, and the edited one's error in deviations of the picture; and whether the class network
+still says of the object and its colour what the prompt says."""
 
 
 @dataclass(frozen=True)
@@ -50,31 +67,50 @@ def edit_scores(
     *,
     old: Bool[Tensor, "image 1 height width"],
     now: Bool[Tensor, "image 1 height width"],
-    target: Float[Tensor, "image 1 height width"],
+    target: Float[Tensor, "image 1 height width"] | None,
 ) -> dict[str, Float64[Tensor, "image"]]:
-    """Score edited pictures by `MEASURES`.
+    """Score what became of masks and of what is around them, by the first of `MEASURES`.
 
     Background is what neither the old mask nor the target holds. Its PSNR is `-10 log10` of the
     mean squared difference to the unedited picture: infinite if nothing changed there, NaN if there
-    is no background. Two empty masks have no Dice: NaN.
+    is no background. Two empty masks have no Dice: NaN; nor is there one to a target if there is
+    none.
 
     Args:
         before: Unedited pictures, in 0..1.
         after: Edited ones.
         old: The labeler's masks of the unedited pictures.
         now: Those of the edited ones.
-        target: Where the object should be.
+        target: Where the object should be, if that was asked.
     """
-    truth = prepare(target)
-    background = ~(old | (target > 0.5))
+    wanted = torch.zeros_like(old) if target is None else target > 0.5
+    background = ~(old | wanted)
     squared = (after.double() - before.double()).square().mean(dim=1, keepdim=True)
     pixels = background.sum(dim=(1, 2, 3))
     error = (squared * background).sum(dim=(1, 2, 3)) / pixels  # 0 / 0 is NaN
+    truth = prepare(wanted.float())
+    nothing = torch.full_like(error, math.nan)
     return {
-        "dice_target": dice(now, truth),
+        "dice_target": nothing if target is None else dice(now, truth),
         "dice_old": dice(now, prepare(old.float())),
-        "dice_unedited": dice(old, truth),
+        "dice_unedited": nothing if target is None else dice(old, truth),
         "background_psnr": -10 * error.log10(),
+    }
+
+
+def map_scores(
+    name: str,
+    *,
+    before: Float[Tensor, "image target height width"],
+    after: Float[Tensor, "image target height width"],
+    target: Float[Tensor, "image target height width"],
+) -> dict[str, Float64[Tensor, "image"]]:
+    """Score what became of one property's maps, normalised, by those of `MEASURES` it names."""
+    truth = prepare(target)
+    return {
+        f"{name}_spearman": spearman(after, truth),
+        f"{name}_unedited": spearman(before, truth),
+        f"{name}_rmse": rmse(after, truth),
     }
 
 

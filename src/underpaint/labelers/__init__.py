@@ -99,13 +99,16 @@ def labelers_for(model: Model, chosen: Mapping[str, str] | None = None) -> tuple
     return (*ours, replace(rest, reads=left))
 
 
-def namer_for(model: Model, words: Sequence[Sequence[str]], chosen: str | None = None) -> Namer:
+def namer_for(
+    model: Model, words: Sequence[Sequence[str]], chosen: str | None = None, *, part: int = 0
+) -> Namer:
     """Load the chosen class network, or the one that a trained folder brings along, or `tiny`'s.
 
     Args:
         model: Whose pictures to name.
-        words: What the network was trained to tell apart, part by part; the first are the classes.
+        words: What the network was trained to tell apart, part by part.
         chosen: "vgg16", "vgg16:FOLDER", or the folder or hub id of a classifier of transformers.
+        part: Whose words are the classes, unless one is chosen.
 
     Raises:
         LabelError: if its weights are not there.
@@ -125,4 +128,4 @@ def namer_for(model: Model, words: Sequence[Sequence[str]], chosen: str | None =
     reader = WordReader(tuple(len(part) for part in words))
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     reader = reader.eval().to(model.device)
-    return Namer("tiny", tuple(words[0]), "MIT", lambda images: reader(images)[0])
+    return Namer("tiny", tuple(words[part]), "MIT", lambda images: reader(images)[part])

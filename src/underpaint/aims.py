@@ -1,0 +1,100 @@
+"""What an edit aims at, as a function of what a picture shows: maps by property.
+
+An aim is made once from what was asked and called for each picture, since a move, a scale or a
+light is relative to the object that is there.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .errors import EditError
+from .properties import DEPTH, SALIENCY, SHADING, Property, normalise
+from .targets import shift_between, translate_map
+
+Labels = Mapping[str, Float[Tensor, "_target height width"]]
+"""Maps of one picture by property, as probes are fitted on them; a mask holds 0 and 1."""
+
+Aim = Callable[[Labels, np.random.Generator], dict[str, Tensor]]
+"""Makes the targets of one picture from its labels, or raises EditError."""
+
+Place = Callable[[Tensor, np.random.Generator], Tensor]
+"""Makes a target mask `1 height width` of the mask that is there, or raises EditError."""
+
+Side = Literal["left", "right"]
+
+LIGHT_SLOPE = 1.5
+"""How much a relit object's shading falls from its lit edge to the other, in deviations of the
+picture's shading."""
+
+
+def aim_at(
+    place: Place | None = None,
+    *,
+    depth: Float[Tensor, "1 height width"] | Place | None = None,
+    light: Side | None = None,
+) -> Aim:
+    """Make an aim of any of a mask, a depth map and a side of the light.
+
+    Args:
+        place: Where the object shall be. None leaves its mask to itself.
+        depth: A wanted map, the nearer the greater, on any scale. Or a move of masks: the picture's
+            own depth is translated as far as `place` moves the mask, or else as this would.
+        light: The side that the object shall be lit from, there where it shall be.
+
+    Raises:
+        EditError: if nothing is aimed at.
+    """
+    if place is None and depth is None and light is None:
+        raise EditError("An edit has no target. Give it a mask, a depth map or a light.")
+
+    def aim(there: Labels, random: np.random.Generator) -> dict[str, Tensor]:
+        targets: dict[str, Tensor] = {}
+        now = _own(there, SALIENCY)
+        then = now if place is None else place(now, random)
+        if place is not None:
+            targets[SALIENCY.name] = then
+        if isinstance(depth, Tensor):
+            targets[DEPTH.name] = normalise(DEPTH, depth[None])[0]
+        elif depth is not None:
+            moved = depth(now, random) if place is None else then
+            targets[DEPTH.name] = translate_map(_own(there, DEPTH), *shift_between(now, moved))
+        if light is not None:
+            targets[SHADING.name] = relit(_own(there, SHADING), then, light)
+        return targets
+
+    return aim
+
+
+def relit(
+    shading: Float[Tensor, "1 height width"], mask: Float[Tensor, "1 height width"], side: Side
+) -> Float[Tensor, "1 height width"]:
+    """Say what an object's shading would be with the light from one side: brighter there.
+
+    Inside the mask its own horizontal slope is replaced by one that falls by `LIGHT_SLOPE` away
+    from the light; its mean, and what is around it, stay. The result is normalised as shading is.
+
+    Raises:
+        EditError: if the mask is empty or a single column wide, so that it has no sides.
+    """
+    inside = mask[0] > 0
+    cols = torch.nonzero(inside)[:, 1].double()
+    if len(cols) == 0 or cols.min() == cols.max():
+        raise EditError("There is no object with two sides to light. Use another prompt.")
+    across = torch.arange(mask.shape[-1], dtype=torch.float64, device=mask.device)
+    across = (across - cols.mean().to(mask.device)).expand(mask.shape[-2:])
+    values, x = shading[0].double()[inside], across[inside]
+    slope = (x * (values - values.mean())).sum() / x.square().sum()
+    wanted = LIGHT_SLOPE / float(cols.max() - cols.min()) * (-1 if side == "left" else 1)
+    changed = shading.double() + inside * across * (wanted - slope)
+    return normalise(SHADING, changed.to(shading.dtype)[None])[0]
+
+
+def _own(there: Labels, property: Property) -> Float[Tensor, "_target height width"]:
+    if property.name not in there:
+        raise EditError(f"No labeler reads the picture's own {property.name}. Give it one.")
+    return there[property.name]
