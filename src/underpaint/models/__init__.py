@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..schedules import swap
-from .model import Model, as_model, decode, encode, packed, permuted, unpacked
+from .model import Model, as_model, decode, encode, exact_size, packed, permuted, unpacked
 from .weights import (
     check_weights,
     find_folder,
@@ -28,6 +28,7 @@ __all__ = [
     "as_model",
     "decode",
     "encode",
+    "exact_size",
     "find_device",
     "load",
     "load_as",
