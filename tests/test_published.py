@@ -100,7 +100,10 @@ needs_carvekit = pytest.mark.skipif(
 
 @pytest.mark.parametrize(
     ("make", "file"),
-    [(u2net, "u2net.onnx"), pytest.param(tracer, "tracer", marks=needs_carvekit)],
+    [
+        (u2net, "u2net.onnx"),
+        pytest.param(tracer, "tracer", marks=[needs_carvekit, pytest.mark.slow]),
+    ],
     ids=["u2net", "tracer"],
 )
 def test_the_paper_s_study_finishes_every_stage(published, tmp_path, monkeypatch, make, file):
