@@ -244,7 +244,8 @@ def _tap(
             kept[layer][step] = rearrange(
                 conditional, "image (row col) channel -> image channel row col", row=rows, col=cols
             )
-        is_joint = edited is not None and text.shape[1] > 0
-        return torch.cat([text, edited], dim=1) if is_joint else edited
+        if edited is None or text.shape[1] == 0:
+            return edited
+        return torch.cat([text, edited], dim=1)
 
     return tap
