@@ -29,7 +29,7 @@ def test_what_does_not_fit_is_refused_with_the_arithmetic():
 
 def test_activations_sums_and_weights_are_counted_exactly(model):
     layers = find_layers(model)
-    found = need(model, layers, [SALIENCY, DEPTH], steps=5, has_control=False)
+    found = need(model, layers, [SALIENCY, DEPTH], steps=5, controls=0)
     from underpaint.traces import trace
 
     traced = trace(model, worlds.PROMPTS[:1], steps=5, layers=layers)
@@ -38,7 +38,7 @@ def test_activations_sums_and_weights_are_counted_exactly(model):
     own = (model.denoiser, model.pipeline.vae, model.pipeline.text_encoder)
     weights = sum(p.numel() * p.element_size() for part in own for p in part.parameters())
     assert found.fixed["weights"] == weights
-    both = need(model, layers, [SALIENCY, DEPTH], steps=5, has_control=True)
+    both = need(model, layers, [SALIENCY, DEPTH], steps=5, controls=1)
     denoiser = sum(p.numel() * p.element_size() for p in model.denoiser.parameters())
     assert both.each["activations"] == 2 * live
     assert both.fixed["weights"] == weights + denoiser

@@ -20,7 +20,7 @@ from .errors import RunError
 from .layers import Layer
 from .models import Model
 from .properties import Property
-from .scoring import LATENTS, SHUFFLES
+from .scoring import LATENTS, target_count
 
 LARGEST_BATCH = 32
 """What `auto` takes where memory sets no limit: more is no faster."""
@@ -59,7 +59,7 @@ def need(
     properties: Sequence[Property],
     *,
     steps: int,
-    has_control: bool,
+    controls: int,
 ) -> Need:
     """Count what a study of these layers, steps and properties takes.
 
@@ -68,23 +68,23 @@ def need(
         layers: Whose activations are kept.
         properties: What is read.
         steps: Of a generation.
-        has_control: Whether a permuted copy of the denoiser runs beside it.
+        controls: How many copies of the denoiser run beside it.
     """
-    twice = 2 if has_control else 1
+    networks = 1 + controls
     wide = [layer.channels * layer.grid[0] * layer.grid[1] for layer in layers]
-    targets = sum(each.targets for each in properties) * (1 + SHUFFLES)
+    targets = target_count(properties)
     latents = model.pipeline.vae.config.latent_channels
-    cells = twice * sum((layer.channels + targets) ** 2 for layer in layers)
+    cells = networks * sum((layer.channels + targets) ** 2 for layer in layers)
     cells += len(LATENTS) * (latents + targets) ** 2
     pixels = model.resolution[0] * model.resolution[1]
     width = torch.finfo(model.dtype).bits // 8
-    control = _bytes_of(model.denoiser) if has_control else 0
+    copies = controls * _bytes_of(model.denoiser)
     fixed = {
-        "weights": sum(map(_bytes_of, _modules(model.pipeline))) + control,
+        "weights": sum(map(_bytes_of, _modules(model.pipeline))) + copies,
         "sums": _SETS_OF_SUMS * 8 * steps * cells,
     }
     each = {
-        "activations": twice * steps * sum(wide) * width,
+        "activations": networks * steps * sum(wide) * width,
         "denoiser": 2 * _LIVE_IN_DENOISER * max(wide, default=0) * width,
         "VAE": _LIVE_IN_VAE * 4 * pixels * _second_width(model.pipeline.vae),
         "scoring": _LIVE_IN_SCORING * 8 * steps * pixels * max(x.targets for x in properties),

@@ -21,6 +21,7 @@ from .budget import Need, check_budget, fit_batch, free_bytes, need
 from .cli_classify import classify, print_classes
 from .cli_convert import convert
 from .cli_edit import edit
+from .cli_images import pictures_for
 from .cli_pick import pick
 from .cli_presets import presets
 from .cli_share import share
@@ -30,10 +31,19 @@ from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
 from .labelers import Labeler, label, labelers_for
 from .layers import find_layers, select_layers
-from .models import Model, find_device, load, load_as, permuted
+from .models import (
+    Model,
+    find_device,
+    has_decoder_attention,
+    load,
+    load_as,
+    permuted,
+    untrained,
+)
 from .presets import Preset, read_preset
 from .prompts import Prompt, Split, cut_prompts, read_prompts, split_prompts
 from .properties import PROPERTIES, Property, normalise
+from .recipes import RECIPES, suits
 from .study import Study, carry_out
 from .tables import block_rows
 from .traces import trace
@@ -95,7 +105,9 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
             "dtype": settings["dtype"].removeprefix("torch."),
             **{name: settings[name] for name in ("count", "steps", "guidance", "batch", "seed")},
             "quick": settings["quick"],
-            "labeled_by": ",".join(f"{k}={v}" for k, v in settings.get("labeled_by", {}).items()),
+            "images": settings.get("pictures"),
+            "recipe": settings.get("recipe", "ridge"),
+            "labeled_by": ",".join(map("=".join, settings.get("labeled_by", {}).items())) or None,
             "scheduler": settings.get("swapped_scheduler"),
             **{name: settings.get(name) for name in ("resolution", "cut", "classifier")},
         }
@@ -145,9 +157,11 @@ def _take_preset(ctx: click.Context, _option: click.Parameter, name: str | None)
     "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
 )
 @click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
+@click.option("--images", help="Probe these, not generated ones: rendered, or a FOLDER.")
+@click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
 @click.option("--classifier", help="What `classify` asks: vgg16, vgg16:FOLDER, id or folder.")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
-@click.option("--quick", is_flag=True, help="Leave out the control that runs a second network.")
+@click.option("--quick", is_flag=True, help="Leave out the controls that run other networks.")
 @click.option("--resume", is_flag=True, help="Only go on with a run that is there.")
 @click.option(
     "--like",
@@ -174,6 +188,8 @@ def run(
     glob: str,
     properties: str,
     labeled_by: str | None,
+    images: str | None,
+    recipe: str,
     classifier: str | None,
     seed: int,
     quick: bool,
@@ -194,6 +210,7 @@ def run(
     if resume:
         runs.find_run(out)
     chosen = _properties(properties)
+    other = _recipe(recipe, chosen)
     named = _labelers(labeled_by, chosen, preset)
     if preset is not None and prompts is None:
         raise RunError(
@@ -202,7 +219,7 @@ def run(
     split = _split(prompts, count=count, seed=seed, cut=parts)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     layers = select_layers(find_layers(model), glob)
-    needed = need(model, layers, chosen, steps=steps, has_control=not quick)
+    needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2)
     at_once = _fitting(at_once, needed, model, budget)
     labelers = labelers_for(model, named)
     _say_who_labels(labelers, chosen)
@@ -213,6 +230,7 @@ def run(
             "scenes: on other pictures they mean little. Choose others with --labelers.",
             err=True,
         )
+    pictures = pictures_for(images, model, chosen)
     if Path(model_id).name == "tiny":
         _say_unknown(split)
     strength = model.guidance if guidance is None else guidance
@@ -232,21 +250,35 @@ def run(
         "seed": seed,
         "quick": quick,
     }
+    # Settings of runs that name none are those of runs from before they could.
     optional = {
-        "labeled_by": named or None,
+        "labeled_by": named,
+        "pictures": images,
+        "recipe": other,
         "swapped_scheduler": scheduler,
         "resolution": resolution,
         "cut": cut,
         "classifier": classifier,
     }
-    settings |= {name: value for name, value in optional.items() if value is not None}
+    settings |= {name: value for name, value in optional.items() if value}
     versions = {name: version(name) for name in ("underpaint", "torch", "diffusers")}
     folder = runs.open_run(out, settings, {**versions, "device": str(model.device)})
     if runs.is_done(folder):
         click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
         return
-    control = None if quick else permuted(model.denoiser, seed=seed)
-    study = Study(model, labelers, chosen, layers, split, steps, strength, at_once, control)
+    controls = (
+        {}
+        if quick
+        else {
+            "random": permuted(model.denoiser, seed=seed),
+            "untrained": untrained(model.denoiser, seed=seed),
+        }
+    )
+    study = Study(
+        model, labelers, chosen, layers, split, steps, strength, at_once, controls,
+        pictures=pictures, recipe=other,
+        sees_decoder=not quick and has_decoder_attention(model),
+    )  # fmt: skip
     with progress_bar() as bar:
         try:
             carry_out(study, folder, _reporter(bar), partial(click.echo, err=True))
@@ -408,6 +440,18 @@ def _properties(names: str) -> tuple[Property, ...]:
             f"Choose from {', '.join(PROPERTIES)}."
         )
     return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
+
+
+def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
+    """Check `--recipe`; ridge, which every run fits, is None."""
+    if name == "ridge":
+        return None
+    if name not in RECIPES:
+        raise RunError(f"--recipe says {name!r}. Choose from ridge, {', '.join(RECIPES)}.")
+    if not any(suits(name, each) for each in properties):
+        kind = "masks" if name == "logistic" else "maps"
+        raise RunError(f"--recipe {name} fits {kind}, and none is read. Add one, or choose paper.")
+    return name
 
 
 def _labelers(

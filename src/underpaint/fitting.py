@@ -65,7 +65,7 @@ def fit(
                 f"{len(held_out.mean)} in validation. Gather both with the same targets."
             )
         channels = len(moments.mean) - width
-        penalties = _penalties(moments, channels, relative_penalties)
+        penalties = penalties_for(moments, channels, relative_penalties)
         weights, biases = ridge_path(moments, channels, penalties)
         errors = squared_error(held_out, weights, biases)
         for name, part in columns.items():
@@ -88,38 +88,58 @@ def fit_scaled(
 ) -> dict[ProbeKey, Probe]:
     """Fit as `fit` does, with every channel in units of its own deviation over the training rows.
 
-    Transformers carry a few channels that are thousands of times larger than the rest. `fit`'s
-    penalties are shares of the mean variance, so those few would set a penalty that silences all
-    others. Scaling moments is scaling activations: the probes that come back read activations as
-    they are. Channels that never change keep their scale.
-
     Raises:
         MomentsError: as `fit`.
     """
-    width = max(part.stop for part in columns.values())
-    probes: dict[ProbeKey, Probe] = {}
-    if set(train) != set(validation):
-        return fit(train, validation, columns)  # refuses
+    targets = max(part.stop for part in columns.values())
+    ours, theirs, units = in_units(train, validation, targets=targets)
+    return from_units(fit(ours, theirs, columns), units)
+
+
+def in_units(
+    train: Mapping[Cell, Moments], validation: Mapping[Cell, Moments], *, targets: int
+) -> tuple[dict[Cell, Moments], dict[Cell, Moments], dict[Cell, Float64[Tensor, "_"]]]:
+    """Bring every channel to units of its own deviation over the training rows.
+
+    Transformers carry a few channels that are thousands of times larger than the rest. `fit`'s
+    penalties are shares of the mean variance, so those few would set a penalty that silences all
+    others. Scaling moments is scaling activations; channels that never change keep their scale.
+
+    Args:
+        train: Moments of the training split.
+        validation: Moments of the validation split.
+        targets: How many columns at the end are targets: they stay as they are.
+
+    Returns:
+        Both splits, and the units of each cell's channels; cells that one split lacks stay so.
+    """
+    units: dict[Cell, Tensor] = {}
     for cell, moments in train.items():
-        deviation = (moments.scatter.diagonal() / moments.count).sqrt()
-        deviation[-width:] = 1.0
-        deviation[deviation == 0] = 1.0
-        found = fit(
-            {cell: _scaled(moments, deviation)},
-            {cell: _scaled(validation[cell], deviation)},
-            columns,
-        )
-        channels = deviation[:-width, None]
-        probes |= {key: replace(x, weight=x.weight / channels) for key, x in found.items()}
-    return probes
-
-
-def _scaled(moments: Moments, deviation: Float64[Tensor, "joint"]) -> Moments:
-    return Moments(
-        moments.count,
-        moments.mean / deviation,
-        moments.scatter / torch.outer(deviation, deviation),
+        deviation = (moments.scatter.diagonal() / moments.count).sqrt()[:-targets]
+        units[cell] = torch.where(deviation == 0, 1.0, deviation)
+    return (
+        {cell: _scaled(each, units[cell]) for cell, each in train.items()},
+        {cell: _scaled(each, units[cell]) for cell, each in validation.items() if cell in units},
+        units,
     )
+
+
+def from_units(
+    probes: Mapping[ProbeKey, Probe], units: Mapping[Cell, Float64[Tensor, "_"]]
+) -> dict[ProbeKey, Probe]:
+    """Let probes that were fitted to scaled moments read activations as they are."""
+    return {
+        key: replace(probe, weight=probe.weight / units[key[1:]][:, None])
+        if key[1:] in units
+        else probe
+        for key, probe in probes.items()
+    }
+
+
+def _scaled(moments: Moments, units: Float64[Tensor, "channel"]) -> Moments:
+    rest = units.new_ones(len(moments.mean) - len(units))
+    scale = torch.cat([units, rest])
+    return Moments(moments.count, moments.mean / scale, moments.scatter / torch.outer(scale, scale))
 
 
 def squared_error(
@@ -141,9 +161,10 @@ def squared_error(
     return around_mean.clamp(min=0) / moments.count + offset**2
 
 
-def _penalties(
+def penalties_for(
     moments: Moments, channels: int, relative: tuple[float, ...]
 ) -> Float64[Tensor, "penalty"]:
+    """Scale relative penalties to the mean variance of the activations behind these moments."""
     mean_eigenvalue = moments.scatter.diagonal()[:channels].mean() / moments.count
     scale = torch.tensor(relative, dtype=torch.float64, device=moments.mean.device)
     # A layer that never varies has no scale: any positive penalty gives it zero weights.

@@ -346,6 +346,8 @@ def pack_probes(probes: Mapping[ProbeKey, Probe]) -> dict[str, Tensor]:
         key = f"{name}/{layer}/{step}"
         tensors[f"{key}/weight"] = each.weight.cpu().contiguous()
         tensors[f"{key}/bias"] = each.bias.cpu().contiguous()
+        if each.place is not None:
+            tensors[f"{key}/place"] = each.place.cpu().contiguous()
         for part in ("threshold", "penalty"):
             if (value := getattr(each, part)) is not None:
                 tensors[f"{key}/{part}"] = torch.tensor(value, dtype=torch.float64)
@@ -369,6 +371,7 @@ def unpack_probes(
             name,
             parts["weight"],
             parts["bias"],
+            place=parts.get("place"),
             **{part: float(parts[part]) for part in ("threshold", "penalty") if part in parts},
         )
         for (name, at, step), parts in found.items()

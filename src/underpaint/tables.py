@@ -30,6 +30,8 @@ Understanding the Internal Representation of Latent Diffusion Models" (UC San Di
 """
 
 UNKNOWN = "–"
+TRUTH_SOURCES = ("labeler", "probe", "taught", "judged")
+"""Sources of a run whose labels are exact."""
 
 
 def result_table(summary: Mapping[str, Any]) -> pd.DataFrame:
@@ -78,6 +80,29 @@ def result_page(summary: Mapping[str, Any], results: pd.DataFrame) -> str:
         'up.3.0, the last of 15 steps, as published in "From Pixels to Pictures: Understanding '
         'the Internal Representation of Latent Diffusion Models" (UC San Diego 2024), Table 2. '
         "It gives no intervals, and its text says 0.84 for depth's Pearson.\n"
+    )
+
+
+def truth_page(summary: Mapping[str, Any]) -> str | None:
+    """Write what a labeler's error is worth, as Markdown; None where no truth was known.
+
+    All at the last step and each source's best layer, in the property's headline metric.
+    """
+    rows = []
+    for name, found in summary["properties"].items():
+        sources = found["sources"]
+        if "labeler" in sources:
+            cells = [_with_interval(sources[each]["final"]) for each in TRUTH_SOURCES]
+            rows.append((name, metric_name(found["metric"]), *cells))
+    if not rows:
+        return None
+    heads = ("property", "metric", "labeler", "probe", "taught", "judged")
+    return (
+        "**Table 3.** What a labeler's error is worth, in pictures whose labels are exact. "
+        "`labeler`: its reading of the clean picture, held against the truth. `probe`: fitted to "
+        "the truth and held against it. `taught`: fitted to the labeler's labels and held against "
+        "the truth. `judged`: the same, held against the labeler's labels, which is all that "
+        "can be done with generated pictures.\n\n" + markdown(heads, rows, left=2)
     )
 
 
@@ -141,6 +166,11 @@ def fixed(value: float) -> str:
     """Write a number in two decimals, "–" if it is NaN."""
     # Adding zero turns a rounded -0.0 into 0.0.
     return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def _with_interval(found: Mapping[str, float | None]) -> str:
+    mean, low, high = (fixed(number(found[part])) for part in ("mean", "low", "high"))
+    return f"{mean} ({low} … {high})"
 
 
 def _block(stage: str) -> str:

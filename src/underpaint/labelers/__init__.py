@@ -18,7 +18,7 @@ from ..models import Model
 from ..models.readers import MAPS, MapReader, WordReader
 from ..models.weights import TINY
 from .checkscene import check_direction
-from .labeler import Labeler, Namer, Read, label, name
+from .labeler import Labeler, Namer, Read, check_maps, label, name
 from .namers import namer
 from .offtheshelf import DOORS
 from .sources import undisturbed
@@ -27,6 +27,7 @@ __all__ = [
     "Labeler",
     "Namer",
     "Read",
+    "check_maps",
     "label",
     "labeler",
     "labelers_for",

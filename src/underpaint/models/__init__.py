@@ -13,7 +13,19 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..schedules import swap
-from .model import Model, as_model, decode, encode, exact_size, packed, permuted, unpacked
+from .model import (
+    Model,
+    as_model,
+    decode,
+    decoder_attention,
+    encode,
+    exact_size,
+    has_decoder_attention,
+    packed,
+    permuted,
+    unpacked,
+    untrained,
+)
 from .weights import (
     check_weights,
     find_folder,
@@ -27,14 +39,17 @@ __all__ = [
     "Model",
     "as_model",
     "decode",
+    "decoder_attention",
     "encode",
     "exact_size",
     "find_device",
+    "has_decoder_attention",
     "load",
     "load_as",
     "packed",
     "permuted",
     "unpacked",
+    "untrained",
 ]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
