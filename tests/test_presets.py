@@ -109,6 +109,13 @@ def test_a_run_takes_a_preset_and_what_is_said_beside_it_counts_more(own, tmp_pa
     arguments = ["run", str(out), "--preset", str(own), "--quick", "--device", "cpu"]
     arguments += ["--guidance", "3", "--properties", "saliency,depth"]
     arguments += ["--labelers", "saliency=mine"]
+    without = CliRunner().invoke(cli.main, arguments)
+    assert "studies prompts of your own: give --prompts FILE.csv" in without.output
+    assert without.exit_code == 1
+    assert not out.exists()
+    rows = "".join(f"scene {n},{n},{n}\n" for n in range(40))
+    (tmp_path / "own.csv").write_text(f"prompts,seeds,prompt_inds\n{rows}")
+    arguments += ["--prompts", str(tmp_path / "own.csv")]
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == 0, result.output
     settings = runs.read_json(out / "run.json")

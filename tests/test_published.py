@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 import worlds
-from test_labelers import marigold, saved, vit
+from test_labelers import marigold, saved, u2net, vit
 from underpaint import cli, load, runs
 from underpaint.labelers import masks
 from underpaint.layers import find_layers
@@ -98,12 +98,19 @@ needs_carvekit = pytest.mark.skipif(
 )
 
 
-@needs_carvekit
-def test_the_paper_s_study_finishes_every_stage(published, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("make", "file"),
+    [
+        (u2net, "u2net.onnx"),
+        pytest.param(tracer, "tracer", marks=[needs_carvekit, pytest.mark.slow]),
+    ],
+    ids=["u2net", "tracer"],
+)
+def test_the_paper_s_study_finishes_every_stage(published, tmp_path, monkeypatch, make, file):
     monkeypatch.setattr(masks, "TRACER_SIDE_PX", 64)
     root, out = published, tmp_path / "out"
     labelers = {
-        "saliency": tracer(tmp_path / "tracer"),
+        "saliency": make(tmp_path / file),
         "depth": root / "dpt",
         "shading": root / "marigold",
     }

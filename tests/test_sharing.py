@@ -14,6 +14,8 @@ from underpaint.errors import ModelError, RunError
 from underpaint.sharing import load_probes, push_probes, share_run
 from underpaint.study import carry_out
 
+LAYERS = ["down.0.0", "down.1.0", "mid.0", "up.0.0", "up.0.1", "up.1.0", "up.1.1"]
+
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
@@ -23,6 +25,7 @@ def done(tmp_path_factory):
             "model": "owner/thing@c0ffee",
             "fingerprint": "sha256:abc",
             "scheduler": "DDIMScheduler",
+            "layers": LAYERS,
             "steps": 2,
             "guidance": 3.0,
             "properties": ["saliency", "depth"],
@@ -55,9 +58,7 @@ def test_probes_come_back_as_they_were_with_what_they_read(done, folder):
 def test_every_layer_can_be_shared(done, tmp_path):
     share_run(done, tmp_path / "all", every=True)
     layers = {layer for _, layer, _ in load_probes(str(tmp_path / "all")).probes}
-    assert layers == {"down.0.0", "down.1.0", "mid.0", "up.0.0", "up.0.1", "up.1.0", "up.1.1"} | {
-        "x_0", "x_t",
-    }  # fmt: skip
+    assert layers == set(LAYERS)  # and neither latents nor the permuted control
 
 
 def test_the_card_says_scores_licences_and_fingerprint_and_the_hub_can_read_it(done, folder):
@@ -74,13 +75,15 @@ def test_the_card_says_scores_licences_and_fingerprint_and_the_hub_can_read_it(d
 def test_a_local_path_is_not_published_in_the_card(done, tmp_path):
     path = tmp_path / "secret" / "mine"
     path.mkdir(parents=True)
-    settings = {**runs.read_json(done.settings), "model": str(path)}
+    own = {str(path): ["MIT", "sha256:def"]}
+    settings = {**runs.read_json(done.settings), "model": str(path), "labelers": own}
     copy = runs.Run(Path(shutil.copytree(done.folder, tmp_path / "copy")))
     runs.write_json(copy.settings, settings)
     share_run(copy, tmp_path / "shared")
-    card = (tmp_path / "shared" / "README.md").read_text()
-    assert "secret" not in card
-    assert "mine" in card
+    for name in ("README.md", "probes.json"):
+        text = (tmp_path / "shared" / name).read_text()
+        assert "secret" not in text
+        assert "mine" in text
 
 
 def test_probes_of_other_weights_are_refused(folder, model):

@@ -213,11 +213,11 @@ def run(
         runs.find_run(out)
     chosen = _properties(properties)
     other = _recipe(recipe, chosen)
-    given = {name: each.pinned for name, each in preset.labelers.items()} if preset else {}
-    said = _labelers(labeled_by, chosen)
-    named = {
-        each.name: {**given, **said}[each.name] for each in chosen if each.name in {**given, **said}
-    }
+    named = _labelers(labeled_by, chosen, preset)
+    if preset is not None and prompts is None:
+        raise RunError(
+            f"--preset {preset.name} studies prompts of your own: give --prompts FILE.csv."
+        )
     split = _split(prompts, count=count, seed=seed, cut=parts)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     layers = select_layers(find_layers(model), glob)
@@ -456,8 +456,10 @@ def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
     return name
 
 
-def _labelers(text: str | None, properties: tuple[Property, ...]) -> dict[str, str]:
-    """Read `property=ID_OR_FOLDER,…`."""
+def _labelers(
+    text: str | None, properties: tuple[Property, ...], preset: Preset | None
+) -> dict[str, str]:
+    """Read `property=ID_OR_FOLDER,…`; what it leaves out is the preset's."""
     parts = [part.partition("=") for part in (text or "").split(",") if part.strip()]
     chosen = {name.strip(): source.strip() for name, _, source in parts}
     names = [each.name for each in properties]
@@ -467,14 +469,16 @@ def _labelers(text: str | None, properties: tuple[Property, ...]) -> dict[str, s
                 f"--labelers says {text!r}: write property=ID_OR_FOLDER, with a property that is "
                 f"read here ({', '.join(names)})."
             )
-    return chosen
+    given = {name: each.pinned for name, each in preset.labelers.items()} if preset else {}
+    both = {**given, **chosen}
+    return {name: both[name] for name in names if name in both}
 
 
 def _at_once(text: str, out: Path) -> int | None:
     """Read --batch: a number, or None for auto; a run that is there keeps its own."""
     if text.strip() == "auto":
         here = runs.Run(out).settings
-        return runs.read_json(here)["batch"] if here.exists() else None
+        return runs.read_json(here).get("batch") if here.exists() else None
     try:
         return int(text)
     except ValueError as error:

@@ -88,51 +88,58 @@ def fit_scaled(
 ) -> dict[ProbeKey, Probe]:
     """Fit as `fit` does, with every channel in units of its own deviation over the training rows.
 
-    Transformers carry a few channels that are thousands of times larger than the rest. `fit`'s
-    penalties are shares of the mean variance, so those few would set a penalty that silences all
-    others. Scaling moments is scaling activations: the probes that come back read activations as
-    they are. Channels that never change keep their scale.
-
     Raises:
         MomentsError: as `fit`.
     """
-    deviations = channel_deviations(train, max(part.stop for part in columns.values()))
-    found = fit(scaled(train, deviations), scaled(validation, deviations), columns)
-    return unscaled(found, deviations)
+    targets = max(part.stop for part in columns.values())
+    ours, theirs, units = in_units(train, validation, targets=targets)
+    return from_units(fit(ours, theirs, columns), units)
 
 
-def channel_deviations(
-    moments: Mapping[Cell, Moments], targets: int
-) -> dict[Cell, Float64[Tensor, "channel"]]:
-    """Measure the deviation of every channel of every cell, 1 where it never changes."""
-    found = {}
-    for cell, each in moments.items():
-        deviation = (each.scatter.diagonal()[:-targets] / each.count).sqrt()
-        found[cell] = torch.where(deviation == 0, 1.0, deviation)
-    return found
+def in_units(
+    train: Mapping[Cell, Moments], validation: Mapping[Cell, Moments], *, targets: int
+) -> tuple[dict[Cell, Moments], dict[Cell, Moments], dict[Cell, Float64[Tensor, "_"]]]:
+    """Bring every channel to units of its own deviation over the training rows.
+
+    Transformers carry a few channels that are thousands of times larger than the rest. `fit`'s
+    penalties are shares of the mean variance, so those few would set a penalty that silences all
+    others. Scaling moments is scaling activations; channels that never change keep their scale.
+
+    Args:
+        train: Moments of the training split.
+        validation: Moments of the validation split.
+        targets: How many columns at the end are targets: they stay as they are.
+
+    Returns:
+        Both splits, and the units of each cell's channels; cells that one split lacks stay so.
+    """
+    units: dict[Cell, Tensor] = {}
+    for cell, moments in train.items():
+        deviation = (moments.scatter.diagonal() / moments.count).sqrt()[:-targets]
+        units[cell] = torch.where(deviation == 0, 1.0, deviation)
+    return (
+        {cell: _scaled(each, units[cell]) for cell, each in train.items()},
+        {cell: _scaled(each, units[cell]) for cell, each in validation.items() if cell in units},
+        units,
+    )
 
 
-def scaled(
-    moments: Mapping[Cell, Moments], deviations: Mapping[Cell, Float64[Tensor, "channel"]]
-) -> dict[Cell, Moments]:
-    """Write moments with their channels in units of some deviations; cells without any, as is."""
-    found = {}
-    for cell, each in moments.items():
-        unit = torch.ones_like(each.mean)
-        if cell in deviations:
-            unit[: len(deviations[cell])] = deviations[cell]
-        found[cell] = Moments(each.count, each.mean / unit, each.scatter / torch.outer(unit, unit))
-    return found
-
-
-def unscaled(
-    probes: Mapping[ProbeKey, Probe], deviations: Mapping[Cell, Float64[Tensor, "channel"]]
+def from_units(
+    probes: Mapping[ProbeKey, Probe], units: Mapping[Cell, Float64[Tensor, "_"]]
 ) -> dict[ProbeKey, Probe]:
-    """Make probes of scaled activations read activations as they are."""
+    """Let probes that were fitted to scaled moments read activations as they are."""
     return {
-        (name, layer, step): replace(each, weight=each.weight / deviations[layer, step][:, None])
-        for (name, layer, step), each in probes.items()
+        key: replace(probe, weight=probe.weight / units[key[1:]][:, None])
+        if key[1:] in units
+        else probe
+        for key, probe in probes.items()
     }
+
+
+def _scaled(moments: Moments, units: Float64[Tensor, "channel"]) -> Moments:
+    rest = units.new_ones(len(moments.mean) - len(units))
+    scale = torch.cat([units, rest])
+    return Moments(moments.count, moments.mean / scale, moments.scatter / torch.outer(scale, scale))
 
 
 def squared_error(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .capture import Tap, tapped
 from .errors import LayerError
-from .models import Model, as_model, unpacked
+from .models import Model, as_model, exact_size, unpacked
 from .schedules import plan, substituted, swap
 
 _SITE = ".to_out.0"
@@ -151,8 +151,7 @@ def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[tuple[int, int], float
     ):
         latents = pipeline(
             prompt=[""],
-            height=model.resolution[0],
-            width=model.resolution[1],
+            **exact_size(model),
             num_inference_steps=1,
             guidance_scale=1.0,
             generator=[torch.Generator("cpu").manual_seed(0)],
@@ -160,7 +159,7 @@ def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[tuple[int, int], float
         ).images
     laid_out = unpacked(model, latents)
     grid = (laid_out.shape[-2], laid_out.shape[-1])
-    return grid, latents.shape[1] if latents.ndim == 3 else math.inf
+    return grid, float(latents.shape[1]) if latents.ndim == 3 else math.inf
 
 
 def _grid(tokens: int, latent_grid: tuple[int, int]) -> tuple[int, int]:

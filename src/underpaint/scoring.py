@@ -39,8 +39,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from .arrays import to_grid
-from .fitting import channel_deviations, fit, unscaled
-from .fitting import scaled as in_units
+from .fitting import fit
 from .labelers import Labeler, check_maps, label
 from .layers import Layer
 from .metrics import METRICS, Truth, best_threshold, dice, prepare
@@ -223,18 +222,9 @@ def fit_all(
     properties: Sequence[Property],
     *,
     layers: Sequence[Layer],
-    scaled: bool = False,
 ) -> dict[ProbeKey, Probe]:
-    """Fit every probe that is scored: of each cell its own, and of `layers` the controls too.
-
-    `scaled` measures every channel in its own deviation, as transformers need it
-    (`fitting.fit_scaled`).
-    """
+    """Fit every probe that is scored: of each cell its own, and of `layers` the controls too."""
     columns, targets = joint_columns(properties), target_count(properties)
-    if scaled:
-        units = channel_deviations(train, targets)
-        parts = (in_units(train, units), in_units(validation, units))
-        return unscaled(fit_all(*parts, properties, layers=layers), units)
     own = {each.name: columns[each.name] for each in properties}
     named = {layer.name: layer.grid for layer in layers}
     controls = {cell: each for cell, each in train.items() if cell[0] in named}

@@ -75,7 +75,7 @@ def share_run(run: Run, folder: Path, *, every: bool = False) -> None:
     probes = {
         key: probe
         for key, probe in read_probes(run, _CPU).items()
-        if key[0] in found and (every or key[1] == found[key[0]])
+        if key[0] in found and key[1] in (settings["layers"] if every else [found[key[0]]])
     }
     about = _about(settings, summary, found)
     write_file(folder / WEIGHTS, lambda part: save_file(pack_probes(probes), part))
@@ -174,12 +174,12 @@ def _find(folder_or_id: str) -> Path:
 def _about(
     settings: Mapping[str, Any], summary: Mapping[str, Any], best_layers: Mapping[str, str]
 ) -> dict[str, Any]:
-    copied = ("fingerprint", "scheduler", "steps", "guidance", "properties", "labelers", "dtype")
+    copied = ("fingerprint", "scheduler", "steps", "guidance", "properties", "dtype")
     return {
         "schema": 1,
-        "model": settings["model"],
+        "model": _shown(settings["model"]),
         **{name: settings[name] for name in copied},
-        "labeled_by": settings.get("labeled_by", {}),
+        "labelers": {_shown(name): each for name, each in settings["labelers"].items()},
         "resolution": settings.get("resolution"),
         "best_layers": dict(best_layers),
         "images": summary["images"],
@@ -189,7 +189,7 @@ def _about(
 
 def _card(about: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     model, revision = split_revision(about["model"])
-    is_public = is_hub_id(about["model"]) and not Path(about["model"]).expanduser().exists()
+    is_public = is_hub_id(about["model"])
     data = ModelCardData(
         library_name="underpaint",
         tags=["underpaint", "probing", "diffusion"],
@@ -204,14 +204,14 @@ def _card(about: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     heads = ("property", "best layer", "metric", "last step", "95% interval")
     labelers = [(name, licence, mark or "–") for name, (licence, mark) in about["labelers"].items()]
     text = f"""
-# Linear probes of {Path(model).name if not is_public else model}
+# Linear probes of {model}
 
 They read {", ".join(about["properties"])} from the self-attention outputs of the denoiser while it
 draws, at every one of its {about["steps"]} steps. One probe is one linear map.
 
 | read from | |
 | --- | --- |
-| model | {about["model"] if is_public else Path(model).name} |
+| model | {model} |
 | revision | {revision or "–"} |
 | fingerprint | {about["fingerprint"] or "–"} |
 | scheduler, steps, guidance | {about["scheduler"]}, {about["steps"]}, {about["guidance"]} |
@@ -232,11 +232,17 @@ The probes were fitted to what these said: their licences may bind what you do w
 ```python
 import underpaint
 
-model = underpaint.load({about["model"]!r})
+model = underpaint.load({about["model"]!r})  # by id, or the folder where you have it
 shared = underpaint.load_probes("THIS FOLDER OR ITS ID", model=model)
 ```
 """
     return f"---\n{data.to_yaml()}\n---\n{text}"
+
+
+def _shown(id_or_path: str) -> str:
+    """Name a source for others: a hub id as it is, of a path on this disk its last part alone."""
+    is_here = Path(id_or_path).expanduser().exists()
+    return id_or_path if is_hub_id(id_or_path) and not is_here else Path(id_or_path).name
 
 
 def _numbers(final: Mapping[str, Any]) -> tuple[str, str]:

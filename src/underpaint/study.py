@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .arrays import to_grid
 from .errors import PromptError, RunError
 from .files import held
+from .fitting import from_units, in_units
 from .given import Pictures, trace_given
 from .labelers import Labeler
 from .layers import Layer
@@ -54,6 +55,7 @@ from .scoring import (
     readings,
     score,
     strangers,
+    target_count,
 )
 from .shards import (
     ReadMaps,
@@ -259,15 +261,11 @@ def _score_all(
     ]
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
-    probes: dict[ProbeKey, AnyProbe] = {
-        **fit_all(
-            training,
-            sums["tuning"],
-            study.folded,
-            layers=study.layers,
-            scaled=study.model.is_transformer,
-        )
-    }
+    tuning, units = sums["tuning"], {}
+    if study.model.is_transformer:
+        training, tuning, units = in_units(training, tuning, targets=target_count(study.folded))
+    fitted = fit_all(training, tuning, study.folded, layers=study.layers)
+    probes: dict[ProbeKey, AnyProbe] = {**from_units(fitted, units)}
     probes |= _fit_by_recipe(study, probes, progress, spent)
 
     validation, test = study.split.validation, study.split.test

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .capture import Tap, shadowed, tapped, watched
 from .errors import EditError, ModelError, PromptError, SchedulerError
 from .layers import Layer
-from .models import Model, as_model, decode, packed, unpacked
+from .models import Model, as_model, decode, exact_size, packed, unpacked
 from .prompts import Prompt
 from .schedules import as_initial, as_seen, observe, plan, substituted
 
@@ -194,8 +194,7 @@ def _request(
     """Say to the pipeline, in its own words, what to generate."""
     return {
         "prompt": [prompt.text for prompt in prompts],
-        "height": model.resolution[0],
-        "width": model.resolution[1],
+        **exact_size(model),
         "num_inference_steps": steps,
         "guidance_scale": model.guidance if guidance is None else guidance,
         "generator": [torch.Generator("cpu").manual_seed(prompt.seed) for prompt in prompts],

@@ -44,9 +44,11 @@ def vgg_namer(id_or_path: str, device: torch.device) -> Namer:
 
     published = VGG16_Weights.IMAGENET1K_V1
     folder = Path(id_or_path.removeprefix(VGG16).removeprefix(":") or ".").expanduser()
-    network = vgg16(weights=None)
     try:
-        network.load_state_dict(_published(published) if id_or_path == VGG16 else _local(folder))
+        weights = _published(published) if id_or_path == VGG16 else _local(folder)
+        with torch.device("meta"):  # no first weights are drawn for 138 million parameters
+            network = vgg16(weights=None)
+        network.load_state_dict(weights, assign=True)
     except UNREADABLE as error:
         raise ModelError(
             f"Cannot read VGG-16 from {id_or_path} ({first_line(error)}). Give vgg16:FOLDER with "

@@ -67,7 +67,9 @@ class Model:
                 into tokens, or cannot draw that size.
         """
         kind = type(pipeline).__name__
-        denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+        denoiser = getattr(pipeline, "unet", None)
+        if denoiser is None:
+            denoiser = getattr(pipeline, "transformer", None)
         takes_prompt = "prompt" in inspect.signature(type(pipeline).__call__).parameters
         if denoiser is None or getattr(pipeline, "vae", None) is None or not takes_prompt:
             raise ModelError(
@@ -120,6 +122,14 @@ def as_model(model: Model | DiffusionPipeline) -> Model:
         ModelError: as `Model.of`.
     """
     return model if isinstance(model, Model) else Model.of(model, name=type(model).__name__)
+
+
+def exact_size(model: Model) -> dict[str, Any]:
+    """Say to a pipeline, in its own words, how large to draw: no size near to it."""
+    height, width = model.resolution
+    known = inspect.signature(type(model.pipeline).__call__).parameters
+    bins = {"use_resolution_binning": False} if "use_resolution_binning" in known else {}
+    return {"height": height, "width": width, **bins}
 
 
 def unpacked(
