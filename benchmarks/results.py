@@ -18,7 +18,7 @@ README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
 KINDS = ("curves", "layers")
 ABSENT = {
-    "vae": "the decoder of the model's VAE has no attention in its middle, or the run was `--quick`",
+    "vae": "the decoder of the VAE has no attention in its middle, or the run was `--quick`",
     "random": "the run was `--quick`",
     "untrained": "the run was `--quick`",
 }
