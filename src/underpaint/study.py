@@ -159,6 +159,7 @@ def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], 
             "seconds_generation": generation,
             "overhead": seconds / generation if generation else None,
             "peak_rss_mb": _peak_rss_mb(),
+            "peak_vram_mb": _peak_vram_mb(study.model.device),
         },
     }
     draw_all(entries, run.figures, layers=study.layers)
@@ -169,6 +170,11 @@ def _peak_rss_mb() -> float:
     """Give the most memory this process has held. Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _peak_vram_mb(device: torch.device) -> float | None:
+    """Give the most memory this process has held on a CUDA device; None on any other."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
 
 
 def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -> Iterator[Batch]:

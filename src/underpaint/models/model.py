@@ -62,8 +62,8 @@ class Model:
             resolution: Height and width in pixels; the model's own where not given.
 
         Raises:
-            ModelError: if the pipeline has no denoiser or VAE, takes no prompt, or packs latents
-                into tokens.
+            ModelError: if the pipeline has no denoiser or VAE, takes no prompt, packs latents
+                into tokens, or cannot draw that size.
         """
         kind = type(pipeline).__name__
         denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
@@ -78,13 +78,19 @@ class Model:
                 f"{kind} packs its latents into tokens, which cannot be read yet. Use a UNet, "
                 "PixArt or Stable Diffusion 3 pipeline."
             )
+        size = resolution or _own_resolution(pipeline, denoiser)
+        if any(side < 1 or side % pipeline.vae_scale_factor for side in size):
+            raise ModelError(
+                f"{name} cannot draw {size[0]}×{size[1]} pixels: its latents are "
+                f"{pipeline.vae_scale_factor} pixels wide. Choose a multiple of that."
+            )
         return cls(
             name=name,
             pipeline=pipeline,
             denoiser=denoiser,
             fingerprint=fingerprint,
             guidance=guidance,
-            resolution=resolution or _own_resolution(pipeline, denoiser),
+            resolution=size,
             device=torch.device(pipeline.device),
             dtype=next(denoiser.parameters()).dtype,
         )
