@@ -157,6 +157,17 @@ def compare(
     ]
 
 
+def verdict(lines: Sequence[Line]) -> str:
+    """Count where ridge loses and wins beyond the interval, and what the others cost."""
+    others = [each for each in lines if each.recipe != "ridge"]
+    lost = sum(each.difference.low > 0 for each in others)
+    won = sum(each.difference.high < 0 for each in others)
+    return (
+        f"Of {len(others)} comparisons with ridge, {lost} lie above 0 with all of their interval, "
+        f"{won} below it, and {len(others) - lost - won} hold 0."
+    )
+
+
 def table(lines: Sequence[Line], *, steps: int) -> str:
     """Write lines as a Markdown table: one row a cell and recipe."""
     ridge = {(x.property, x.layer, x.step): x.seconds for x in lines if x.recipe == "ridge"}
@@ -259,7 +270,7 @@ def main(
         f"# Recipes for probes\n\n{about}\n\n"
         f"Pictures: {counts}, of {model.name} ({model.fingerprint}). Scores are the properties' "
         "headline metrics. Time is of fitting alone, over ridge's own at that cell.\n\n"
-        f"{table(lines, steps=steps)}\nMade by\n\n```\n{command}\n```\n"
+        f"{verdict(lines)}\n\n{table(lines, steps=steps)}\nMade by\n\n```\n{command}\n```\n"
     )
 
 

@@ -46,6 +46,7 @@ def test_every_recipe_is_scored_on_the_same_planted_labels(property, convex):
     assert ridge.score > 0.9
     assert ridge.difference.mean == 0
     assert found.difference.mean > -0.05
+    assert "Of 3 comparisons with ridge, 0 lie above 0" in benchmark.verdict(lines)
     page = benchmark.table(lines, steps=15)
     assert page.count("\n") == 2 + len(lines)
     assert f"| up.0 | 2 | {convex} |" in page

@@ -95,7 +95,7 @@ def test_exact_labels_replace_a_labelers_which_is_then_judged_by_them(model, tmp
         far = 1 - images.mean(dim=1, keepdim=True)  # and the labeler takes what is bright for near
         return Given(images.expand(-1, -1, 16, 16), {"depth": far.expand(-1, -1, 16, 16)})
 
-    prompts = [Prompt(f"thing {i}", i, i) for i in range(20)]
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(18)]
     study = replace(
         worlds.study(8), model=model, layers=find_layers(model)[:1], properties=(DEPTH,),
         split=split_prompts(prompts), controls={}, sees_decoder=False, pictures=find, recipe="mlp",

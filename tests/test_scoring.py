@@ -109,7 +109,7 @@ def test_noise_scores_chance_by_every_source(noise, source):
     assert all(abs(layer.mean) < 0.06 for layer in residuals)
 
 
-def test_a_control_is_at_chance_where_any_direction_tells_object_from_ground(planted):
+def test_the_control_is_at_chance_where_a_layer_tells_little_but_object_from_ground(planted):
     (place,) = ends(planted, "position", "saliency", "dice")
     for layer in ends(planted, "shuffled", "saliency", "dice"):
         assert layer.mean < place.high + 0.02

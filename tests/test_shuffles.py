@@ -1,4 +1,4 @@
-"""The benchmark of shuffled labels, on a layer where any direction tells object from ground."""
+"""The benchmark of shuffled labels, on a layer that tells object from ground and little else."""
 
 import numpy as np
 import torch
@@ -20,12 +20,11 @@ def pictures(images, seed):
     return Pictures(cell, {"saliency": mask}, tuple(f"{seed} {i}" for i in range(images)))
 
 
-def test_wrong_labels_are_at_chance_by_their_own_measure_and_a_lottery_by_the_right_ones():
+def test_wrong_labels_are_at_chance_judged_by_themselves_and_not_by_the_right_ones():
     parts = {"train": pictures(48, 1), "validation": pictures(16, 2), "test": pictures(24, 3)}
     found = hand_outs(SALIENCY, ("up.0", 0), parts, shuffles=12, seed=0)
     own, others = (np.array(found[judge]) for judge in ("own", "others'"))
     # A sixteenth of the picture is object: Dice of all of it is 0.12.
     assert others.max() < 0.3
-    assert own.max() > 0.6
-    assert own.std() > 3 * others.std()
+    assert np.median(own) > 0.6
     assert row(SALIENCY, ("up.0", 0), "own", found["own"]).startswith("| saliency | dice | up.0 |")

@@ -23,11 +23,11 @@ Where pictures have exact labels (see `given`), three more say what a labeler's 
     taught          the same as probe, fitted to the labeler's labels: what it knows of the truth
     judged          the same probe, held against the labeler's labels instead
 
-Fitted to others' labels but judged by a picture's own, a probe is not at chance: where a layer's
-widest variance tells objects from ground, so does almost any direction, and which of its sides is
-the object is luck, the same luck on every picture, which a threshold and a layer chosen by true
-labels then pick. Judged by the labels that it was fitted to, it says what a probe, a threshold and
-a layer chosen alike can find where there is nothing but the place.
+Fitted to others' labels but judged by a picture's own, a probe is not at chance. Others' labels
+still say where objects usually are, and there they are: so whatever tells objects from ground
+regresses on them with a slope that is tiny and of the right sign, and neither Dice after a
+threshold nor a correlation sees how tiny. Judged by the labels that it was fitted to, it says what
+a probe, a threshold and a layer chosen alike can find where there is nothing but the place.
 """
 
 import re
