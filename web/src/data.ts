@@ -24,6 +24,7 @@ export type Run = {
   };
   layers: Layer[];
   files: string[];
+  has_paint?: boolean;
 };
 export type Prompt = {
   index: number;
