@@ -80,7 +80,8 @@ def export(
         shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=ignored)
         if painter is not None:
             into = folder / "data" / "paint"
-            write_paint(run, into, painter, layers=layers, prompts=test_prompts, grammar=grammar)
+            best_first = [test_prompts[at] for at in reversed(spread_over(rows, len(rows)))]
+            write_paint(run, into, painter, layers=layers, prompts=best_first, grammar=grammar)
         for prompt in test_prompts:
             _copy_picture(run, folder, prompt)
         files = _copy_downloads(run, folder, score_table(test_prompts, summary, test))

@@ -75,7 +75,7 @@ def write_paint(
         into: A folder, made here.
         model: The run's; one without `reason_against`.
         layers: Those that the run knows.
-        prompts: To offer.
+        prompts: To offer; the first is what a visitor meets.
         grammar: Words to choose from, as `scenes.words.grammar` lays them out, or None.
     """
     settings, summary = read_json(run.settings), read_json(run.summary)
@@ -136,7 +136,7 @@ def plan_steps(scheduler: Any, steps: int) -> list[dict[str, Any]]:
     """
     planned = plan(scheduler, steps=steps)
     planned.set_timesteps(steps)
-    zero, one = torch.zeros(1), torch.ones(1)
+    zero, one = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
     found = []
     for step, timestep in enumerate(planned.timesteps):
         pairs: dict[str, list[float]] = {"next": [], "clean": []}

@@ -82,7 +82,6 @@ export function Board(props: {
     event.preventDefault();
   };
   return (
-    <>
       <div class={`board ${tool}`} role="application" aria-label="Picture and mask" aria-describedby="board-keys" tabIndex={0}
         style={{ aspectRatio: `${cols} / ${rows}` }} onKeyDown={press}>
         <Picture rows={rows} cols={cols} picture={props.picture} label={props.picture ? "The picture so far" : "No picture yet"} kind="picture" />
@@ -90,7 +89,5 @@ export function Board(props: {
           onPointerDown={begin} onPointerMove={draw} onPointerUp={end} onPointerCancel={end} />
         {props.children}
       </div>
-      <p class="note" id="board-keys">Draw with a pointer; or add an oval, then arrow keys move it, + and − scale it, Ctrl-Z takes back.</p>
-    </>
   );
 }

@@ -28,7 +28,7 @@ export function View({ options }: { options: Record<string, string> }) {
 function Studio({ page, options }: { page: Page; options: Record<string, string> }) {
   const [rows, cols] = page.picture;
   const text = options.text || page.prompts[0]!.text;
-  const seed = options.seed || page.prompts[0]!.seed;
+  const seed = /^\d{1,19}$/.test(options.seed ?? "") ? options.seed! : page.prompts[0]!.seed;
   const [strength, setStrength] = useState(page.edit.strength);
   const [editSteps, setEditSteps] = useState(page.edit.steps);
   const [tool, setTool] = useState<Tool>("brush");
@@ -96,6 +96,10 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   const frame = current?.frames[Math.min(step, current.frames.length - 1)];
   const picture = current?.final && step === last ? current.final : frame?.picture;
   const object = page.reads.saliency;
+  const addOval = () => {
+    const centre = isEmpty(mask) ? { x: cols / 2, y: rows * 0.55 } : centreOf(mask);
+    put(oval(mask, centre, cols / 6, rows / 6));
+  };
   const takeObject = () => {
     const from = isOf(own) ? own! : current;
     const values = from?.frames.at(-1)?.reads.saliency;
@@ -128,9 +132,9 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
             {!runtime && !failed && <Loading {...progress} />}
           </Board>
           <Tools tool={tool} setTool={setTool} size={size} setSize={setSize} />
-          <div class="buttons">
-            <button onClick={() => put(oval(mask, isEmpty(mask) ? { x: cols / 2, y: rows * 0.55 } : centreOf(mask), cols / 6, rows / 6))}>Add oval</button>
-            <button onClick={takeObject} disabled={!object || !(isOf(own) || current?.frames.length)}>Take the object's mask</button>
+          <div class="buttons" role="group" aria-label="Whole masks">
+            <button onClick={addOval}>Add oval</button>
+            <button onClick={takeObject} disabled={!object || !(isOf(own) || current?.frames.length)} title="What the probe reads as the object">Object's mask</button>
             <button onClick={undo} disabled={masks.length < 2}>Undo</button>
             <button onClick={() => put(empty(rows, cols))} disabled={isEmpty(mask)}>Clear</button>
           </div>
@@ -141,6 +145,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
             <button onClick={save} disabled={!picture}>Save PNG</button>
           </div>
           <p class="status" role="status">{status}</p>
+          <p class="note" id="board-keys">Draw with a pointer; or add an oval and, on the picture, move it with arrow keys and scale it with + and −. Ctrl-Z takes back.</p>
         </div>
         <div>
           <label class="scrub">
