@@ -28,14 +28,14 @@ from underpaint.traces import trace
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
-STEPS, GUIDANCE = 3, 3.0
+STEPS, GUIDANCE = 8, 3.0
 EDITED = ("up.0.0", "up.0.1", "up.1.0", "up.1.1")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, model):
     """Carry out a small study of two properties once."""
-    layers, prompts = find_layers(model), [Prompt(f"thing {i}", i, i) for i in range(24)]
+    layers, prompts = find_layers(model), [Prompt(f"thing {i}", i, i) for i in range(18)]
     settings = {
         "model": "world",
         "fingerprint": model.fingerprint,
@@ -48,7 +48,11 @@ def run(tmp_path_factory, model):
     made = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
     split, properties = split_prompts(prompts), (SALIENCY, DEPTH)
     study = Study(model, (worlds.LOOK,), properties, layers, split, STEPS, GUIDANCE, 12)
-    carry_out(study, made, lambda *_: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "underpaint.study.draw_all", lambda *_, **__: None
+        )  # figures are not asked for
+        carry_out(study, made, lambda *_: None)
     return made
 
 
@@ -101,7 +105,11 @@ def test_graphs_step_and_read_as_the_edited_model_does(run, site, model):
     x = wanted.latents[0].numpy()
     probes = runs.read_probes(run, torch.device("cpu"))
     for step, plan in enumerate(page["steps"]):
-        scalars = {"timestep": plan["timestep"], "strength": 3.0 * (step < 2), "push": 0.5}
+        scalars = {
+            "timestep": plan["timestep"],
+            "strength": 3.0 * (step < (STEPS + 1) // 2),
+            "push": 0.5,
+        }
         out, *reads = opened["step"].run(
             None,
             {
@@ -158,7 +166,7 @@ def test_what_no_browser_can_run_is_said(model, monkeypatch):
     assert reason_against(model, settings, layers) == ""
     flow = worlds.flow_model()
     assert "not StableDiffusion3Pipeline" in reason_against(flow, settings, find_layers(flow))
-    clipped = worlds.model(scheduler=worlds.ddim(clip_sample=True))
+    clipped = worlds.model(scheduler=worlds.ddim(thresholding=True))
     assert "DDIM scheduler that clips nothing" in reason_against(clipped, settings, layers)
     assert "no probes of saliency" in reason_against(model, {"properties": ["depth"]}, layers)
     down = [layer for layer in layers if layer.name.startswith("down")]
@@ -210,8 +218,21 @@ def canvas(page, selector):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA"))
 
 
-def wait(page, words):
-    page.locator(".status", has_text=words).wait_for(timeout=60_000)
+PAINT = """() => new Promise((done) => {
+  const status = document.querySelector('.status');
+  let isBegun = false;
+  new MutationObserver((_, observer) => {
+    isBegun ||= status.textContent.startsWith('Painting');
+    if (!isBegun || status.textContent.startsWith('Painting')) return;
+    observer.disconnect();
+    done(status.textContent);
+  }).observe(status, { childList: true, subtree: true, characterData: true });
+  document.querySelector('.primary').click();
+})"""
+STOPPED = PAINT.replace(
+    "click();", "click(); setTimeout(() => document.querySelector('.primary').click(), 20);"
+)
+"""Click, and give what is said at the end: watched inside the page, for a small model is fast."""
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +246,7 @@ def page(browser, address):
     opened.wait_for_selector("h1")
     assert not [url for url in asked if "paint" in url or "wasm" in url], "Fetched too early."
     opened.goto(f"{address}#/paint?text=A+red++c%C3%B4ne+7&seed=7000000001")
-    wait(opened, "Painted in")
+    opened.locator(".status", has_text="Painted in").wait_for(timeout=60_000)
     yield opened
     assert errors == []
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
@@ -243,9 +264,7 @@ def test_a_browser_paints_what_python_paints(page, run, model):
         page.keyboard.press(key)
     mask = canvas(page, "canvas.mask")[..., 3] > 0
     assert 0.05 < mask.mean() < 0.5
-    page.get_by_role("button", name="Paint", exact=True).click()
-    wait(page, "Painting")
-    wait(page, "Painted in")
+    assert page.evaluate(PAINT).startswith("Painted in")
     target = torch.from_numpy(mask).float()[None, None]
     wanted = edited(run, model, prompt, target, strength=painting.STRENGTH)
     wanted = wanted.images[0].permute(1, 2, 0)
@@ -272,9 +291,8 @@ def test_undo_brings_masks_back(page):
 
 
 def test_a_picture_can_be_stopped_and_saved(page):
-    page.get_by_role("button", name="Paint", exact=True).click()
-    page.get_by_role("button", name="Stop").click()
-    wait(page, "Stopped after step")
+    said = (page.evaluate(STOPPED) for _ in range(5))  # a busy machine may be late with the click
+    assert any(each.startswith("Stopped after step") for each in said)
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save PNG").click()
     assert saved.value.suggested_filename == "a-red-cône-7-7000000001.png"

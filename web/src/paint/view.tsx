@@ -126,11 +126,13 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
       <Words page={page} text={text} seed={seed} />
       {failed && <p role="alert">The model cannot run here: {failed}</p>}
       <div class="studio">
-        <div>
+        <div class="stage">
           <Board rows={rows} cols={cols} picture={picture ?? null} mask={mask} outlined={busy || (current?.masked ?? false)}
             tool={tool} radius={size * cols / 2} put={put} undo={undo}>
             {!runtime && !failed && <Loading {...progress} />}
           </Board>
+        </div>
+        <div class="hands">
           <Tools tool={tool} setTool={setTool} size={size} setSize={setSize} />
           <div class="buttons" role="group" aria-label="Whole masks">
             <button onClick={addOval}>Add oval</button>
@@ -147,7 +149,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
           <p class="status" role="status">{status}</p>
           <p class="note" id="board-keys">Draw with a pointer; or add an oval and, on the picture, move it with arrow keys and scale it with + and −. Ctrl-Z takes back.</p>
         </div>
-        <div>
+        <div class="side">
           <label class="scrub">
             Step {current ? Math.min(step, current.frames.length - 1) + 1 : 0} of {page.steps.length}
             <input type="range" min="1" max={page.steps.length} value={step + 1} disabled={busy || !current}
@@ -165,6 +167,8 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
               <figcaption>without your mask<span>same words, same seed</span></figcaption>
             </figure>
           </div>
+        </div>
+        <div class="more">
           <details>
             <summary>How hard, how long</summary>
             <label class="scrub">Strength {strength.toFixed(1)} <input type="range" min="0" max="6" step="0.5" value={strength} onInput={(event) => setStrength(Number(event.currentTarget.value))} /></label>

@@ -29,8 +29,19 @@ onmessage = async ({ data }: MessageEvent<Ask>) => {
   }
 };
 
+/** Open the model on a GPU where there is one; on the processor where it does not run there. */
 async function load(page: Page, base: string): Promise<Loaded> {
   const onGpu = await hasGpu();
+  try {
+    return await open(page, base, onGpu);
+  } catch (error) {
+    if (!onGpu) throw error;
+    console.warn("WebGPU did not take the model; WebAssembly does.", error);
+    return open(page, base, false);
+  }
+}
+
+async function open(page: Page, base: string, onGpu: boolean): Promise<Loaded> {
   const total = Object.values(page.bytes).reduce((a, b) => a + b, 0);
   const files = (["words", "step", "picture"] as const).map((name) => `${base}${name}.onnx`);
   const [runtime, ...graphs] = await downloaded([onGpu ? gpuBinary : binary, ...files], total);
