@@ -53,7 +53,7 @@ async function open(page: Page, base: string, onGpu: boolean): Promise<Loaded> {
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
   const options = { executionProviders: [onGpu ? "webgpu" : "wasm"] };
   const [words, step, picture] = [
-    await ort.InferenceSession.create(graphs[0]!, { executionProviders: ["wasm"] }),
+    await ort.InferenceSession.create(graphs[0]!, options),
     await ort.InferenceSession.create(graphs[1]!, options),
     await ort.InferenceSession.create(graphs[2]!, options),
   ];
