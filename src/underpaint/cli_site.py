@@ -1,5 +1,6 @@
 """`underpaint export` and `serve`: a run as a website."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import click
 from . import runs
 from .bars import progress_bar
 from .models import Model, load_as
+from .scenes.words import grammar
 from .site import export as export_site
 from .site import find_site, server_for
 
@@ -17,6 +19,12 @@ _PROMPTS = click.option(
     type=click.IntRange(min=0),
     help="How many test prompts get maps of every step and layer. 0 needs no model.",
 )
+_PAINT = click.option(
+    "--paint/--no-paint",
+    default=True,
+    show_default=True,
+    help="Add the model itself, to paint with in a browser; not with --prompts 0.",
+)
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
 _DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
 
@@ -25,14 +33,15 @@ _DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, 
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("site", type=click.Path(path_type=Path))
 @_PROMPTS
+@_PAINT
 @_DEVICE
 @_DTYPE
-def export(out: Path, site: Path, prompts: int, device: str, dtype: str) -> None:
+def export(out: Path, site: Path, prompts: int, paint: bool, device: str, dtype: str) -> None:
     """Write the run OUT as a website into the folder SITE, for any web host."""
     run = runs.find_run(out)
     settings = runs.read_json(run.settings)
     model = load_as(settings, device=device, dtype=dtype) if prompts else None
-    write_site(run, site, model=model, prompts=prompts)
+    write_site(run, site, model=model, prompts=prompts, paint=paint)
 
 
 @click.command()
@@ -45,16 +54,17 @@ def export(out: Path, site: Path, prompts: int, device: str, dtype: str) -> None
     help="0 takes any that is free.",
 )
 @_PROMPTS
+@_PAINT
 @_DEVICE
 @_DTYPE
-def serve(out: Path, port: int, prompts: int, device: str, dtype: str) -> None:
+def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: str) -> None:
     """Show the site of the run OUT on this machine, writing OUT/site first if it has none."""
     site = find_site(out)
     if site is None:
         run, site = runs.find_run(out), out / "site"
         settings = runs.read_json(run.settings)
         model = load_as(settings, device=device, dtype=dtype) if prompts else None
-        write_site(run, site, model=model, prompts=prompts)
+        write_site(run, site, model=model, prompts=prompts, paint=paint)
     with server_for(site, port=port) as server:
         click.echo(f"http://localhost:{server.server_port}/  (Ctrl-C stops)")
         try:
@@ -63,8 +73,11 @@ def serve(out: Path, port: int, prompts: int, device: str, dtype: str) -> None:
             click.echo("Stopped.", err=True)
 
 
-def write_site(run: runs.Run, site: Path, *, model: Model | None, prompts: int = 12) -> None:
+def write_site(
+    run: runs.Run, site: Path, *, model: Model | None, prompts: int = 12, paint: bool = True
+) -> None:
     """Export with a progress bar on stderr, and say what was written."""
+    texts = [each.text for part in ("train", "test") for each in runs.read_split(run, part)]
     with progress_bar() as bar:
         task = bar.add_task("prompts with maps", total=None)
         wrote = export_site(
@@ -73,6 +86,9 @@ def write_site(run: runs.Run, site: Path, *, model: Model | None, prompts: int =
             model=model,
             prompts=prompts,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            paint=paint,
+            grammar=grammar(texts),
+            say=partial(click.echo, err=True),
         )
     click.echo(
         f"Site: {site}  ({wrote['prompts']} test prompts, {wrote['maps']} with maps, "

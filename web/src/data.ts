@@ -26,7 +26,7 @@ export type Run = {
   };
   layers: Layer[];
   files: string[];
-  has?: { edits: boolean; recognition: boolean };
+  has?: { edits: boolean; recognition: boolean; paint?: boolean };
 };
 export type Classify = {
   namer: string;

@@ -11,7 +11,9 @@ import { Recognition } from "./recognition";
 import { Story } from "./story";
 import "./style.css";
 
-const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", recognition: "Recognition", edits: "Edits", examples: "Examples", data: "Data" };
+const OPENED = { paint: () => import("./paint/view") }; // fetched when they are opened, not before
+
+const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", recognition: "Recognition", edits: "Edits", paint: "Paint", examples: "Examples", data: "Data" };
 
 function App() {
   const [address, setAddress] = useState<Address>(parse(location.hash));
@@ -32,7 +34,7 @@ function App() {
       <header>
         <a class="name" href="#/">underpaint</a>
         <nav aria-label="Views">
-          {Object.entries(VIEWS).map(([key, title]) => (
+          {Object.entries(VIEWS).filter(([key]) => key !== "paint" || run?.has?.paint).map(([key, title]) => (
             <a key={key} href={key === "story" ? "#/" : `#/${key}`} aria-current={key === view ? "page" : undefined}>{title}</a>
           ))}
         </nav>
@@ -46,10 +48,18 @@ function App() {
         {run && prompts && view === "recognition" && <Recognition run={run} prompts={prompts} options={address.options} />}
         {run && prompts && view === "edits" && <Edits run={run} options={address.options} />}
         {run && prompts && view === "examples" && <Examples run={run} prompts={prompts} />}
+        {run && view === "paint" && (run.has?.paint ? <Opened view="paint" options={address.options} /> : <p>This site was exported without its model. `underpaint export OUT SITE` adds a small one.</p>)}
         {run && prompts && view === "data" && <Data run={run} />}
       </main>
     </>
   );
+}
+
+function Opened({ view, options }: { view: keyof typeof OPENED; options: Record<string, string> }) {
+  const [View, setView] = useState<{ View: (props: { options: Record<string, string> }) => preact.JSX.Element } | null>(null);
+  const [failed, setFailed] = useState("");
+  useEffect(() => void OPENED[view]().then(setView, (error: Error) => setFailed(error.message)), [view]);
+  return failed ? <p role="alert">{failed}</p> : View ? <View.View options={options} /> : <p>Opening…</p>;
 }
 
 render(<App />, document.getElementById("app")!);

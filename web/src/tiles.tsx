@@ -10,7 +10,8 @@ export const coloursOf = (property: string): Colours =>
 
 const tables = new Map<Colours, Uint8ClampedArray>();
 
-function tableOf(colours: Colours): Uint8ClampedArray {
+/** A colour map as 256 times red, green and blue. */
+export function tableOf(colours: Colours): Uint8ClampedArray {
   const known = tables.get(colours);
   if (known) return known;
   const table = new Uint8ClampedArray(256 * 3);

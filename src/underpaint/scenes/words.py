@@ -7,8 +7,10 @@ training, so that "held-out caption" means a combination that the model has to p
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from ..errors import PromptError
 
@@ -104,6 +106,29 @@ def parse(text: str) -> Caption:
     raise PromptError(
         f"{text[:80]!r} is not a caption of the rendered world. Write it like {str(CAPTIONS[0])!r}."
     )
+
+
+def grammar(prompts: Iterable[str]) -> dict[str, Any] | None:
+    """Lay out the words to choose from, for those who offer them; None if a prompt has others.
+
+    Returns:
+        "template" with a place for each part, and "parts": by name, what is written for each word.
+    """
+    try:
+        for prompt in prompts:
+            parse(prompt)
+    except PromptError:
+        return None
+    articles = {word: f"{'an' if word[0] in 'aeiou' else 'a'} {word}" for word in COLOURS}
+    return {
+        "template": "{colour} {object} on a {floor} floor, light from {light}",
+        "parts": {
+            "colour": articles,
+            "object": {word: word for word in OBJECTS},
+            "floor": {word: word for word in FLOORS},
+            "light": dict(LIGHTS),
+        },
+    }
 
 
 def unknown_words(text: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from ..runs import Run, read_json, read_moments, read_probes, read_split, read_t
 from ..scores import Curves, ScoreKey, Scores, curves
 from .maps import PICTURE_PX, Sheets, draw_sheets
 from .numbers import page_numbers, plain, prompt_rows, score_table, spread_over
+from .painting import reason_against, write_paint
 from .views import write_edits, write_recognition
 
 STATIC = Path(__file__).parent / "static"
@@ -35,7 +36,15 @@ Progress = Callable[[int, int], None]
 
 
 def export(
-    run: Run, site: Path, *, model: Model | None, prompts: int, progress: Progress
+    run: Run,
+    site: Path,
+    *,
+    model: Model | None,
+    prompts: int,
+    progress: Progress,
+    paint: bool = False,
+    grammar: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, int]:
     """Write the site of a finished run.
 
@@ -44,6 +53,10 @@ def export(
         site: A folder that is not there yet, or a site, which is replaced.
         model: The run's, to draw maps with; None leaves them out.
         prompts: Of how many test prompts to draw maps: from the worst read to the best.
+        progress: Told of maps drawn.
+        paint: Add the model itself, for visitors to paint with, if it is one for browsers.
+        grammar: Words that they may choose from; see `write_paint`.
+        say: Told why there is no paint view, where one was asked for.
 
     Returns:
         How many test prompts the site shows, of how many it has maps, and its size in bytes.
@@ -58,8 +71,18 @@ def export(
     test = curves(Scores(read_table(run.scores)), "test")
     rows = prompt_rows(test_prompts, summary, test)
     layers = _layers(model, settings)
+    painter = model if paint else None
+    if painter is not None and (against := reason_against(painter, settings, layers)):
+        say(f"No paint view: {against}")
+        painter = None
     with _replaced(site) as folder:
-        shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=_not_shown)
+        left_out = ("build.json",) if painter else ("build.json", "*.wasm")
+        ignored = shutil.ignore_patterns(*left_out)
+        shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=ignored)
+        if painter is not None:
+            into = folder / "data" / "paint"
+            best_first = [test_prompts[at] for at in reversed(spread_over(rows, len(rows)))]
+            write_paint(run, into, painter, layers=layers, prompts=best_first, grammar=grammar)
         for prompt in test_prompts:
             _copy_picture(run, folder, prompt)
         files = _copy_downloads(run, folder, score_table(test_prompts, summary, test))
@@ -72,6 +95,7 @@ def export(
         numbers["has"] = {
             "edits": write_edits(run, folder / "data" / "edits"),
             "recognition": write_recognition(run, folder / "data" / "recognition.json"),
+            "paint": painter is not None,
         }
         _write_json(folder / "data" / "run.json", numbers)
         _write_json(folder / "data" / "prompts.json", rows)
@@ -111,10 +135,6 @@ def _replaced(site: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _not_shown(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name == "build.json"]
 
 
 def _layers(model: Model | None, settings: Mapping[str, Any]) -> tuple[Layer, ...]:

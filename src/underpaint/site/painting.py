@@ -1,0 +1,224 @@
+"""The paint view: a small model as files that a browser generates and edits pictures with.
+
+A step of DDIM is linear in the latents and in what the denoiser says, whatever that predicts, so
+the page is given four numbers a step and knows nothing of schedules.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from transformers import CLIPTokenizer
+
+from ..layers import Layer
+from ..models import Model, load
+from ..moments import Cell, Moments, merge
+from ..probes import Probe, ProbeKey, acting_directions, covariance
+from ..prompts import Prompt
+from ..properties import PROPERTIES, SALIENCY
+from ..runs import Run, read_json, read_moments, read_probes
+from ..schedules import observe, plan
+from ..scoring import joint_columns
+from .graphs import Acting, Reading, picture_graph, step_graph, word_graph
+
+LARGEST_BYTES = 42_000_000
+"""Of weights, in half precision. The browser's runtime takes up to 17 MB beside them."""
+
+STRENGTH, PUSH = 3.0, 0.5
+"""As `underpaint edit` does unless told otherwise, over the first half of the steps."""
+
+_SPREAD = 2.5
+"""Deviations of a label to either side of its mean that the page's colours span."""
+
+
+def reason_against(model: Model, settings: Mapping[str, Any], layers: Sequence[Layer]) -> str:
+    """Say why a run's site has no paint view, in one line; "" if nothing is in the way."""
+    if find_spec("onnx") is None:
+        return "onnx is not installed. Add it with `pip install 'underpaint[paint]'`."
+    parts = [getattr(model.pipeline, name, None) for name in ("unet", "text_encoder", "vae")]
+    is_known = type(model.pipeline).__name__ == "StableDiffusionPipeline" and all(parts)
+    if not is_known or not isinstance(model.pipeline.tokenizer, CLIPTokenizer):
+        return f"browsers run Stable Diffusion pipelines, not {type(model.pipeline).__name__}."
+    config = model.pipeline.scheduler.config
+    is_linear = not (config.get("clip_sample") or config.get("thresholding"))
+    if not isinstance(model.pipeline.scheduler, DDIMScheduler) or not is_linear:
+        return "it takes a DDIM scheduler that clips nothing."
+    weigh = 2 * sum(each.numel() for part in parts for each in part.parameters())  # type: ignore
+    if weigh > LARGEST_BYTES:
+        return (
+            f"the weights are {weigh / 1e6:,.0f} MB to download, and {LARGEST_BYTES / 1e6:.0f} MB "
+            "is the most."
+        )
+    if SALIENCY.name not in settings["properties"] or not _edited(layers):
+        return "the run has no probes of saliency at the layers that edits act on."
+    return ""
+
+
+def write_paint(
+    run: Run,
+    into: Path,
+    model: Model,
+    *,
+    layers: Sequence[Layer],
+    prompts: Sequence[Prompt],
+    grammar: Mapping[str, Any] | None,
+) -> None:
+    """Write three graphs and `paint.json`, which says how to use them.
+
+    Args:
+        run: Finished, with its probes and moments.
+        into: A folder, made here.
+        model: The run's; one without `reason_against`.
+        layers: Those that the run knows.
+        prompts: To offer; the first is what a visitor meets.
+        grammar: Words to choose from, as `scenes.words.grammar` lays them out, or None.
+    """
+    settings, summary = read_json(run.settings), read_json(run.summary)
+    if model.dtype != torch.float32 or model.device.type != "cpu":
+        model = load(settings["model"], device="cpu", dtype="float32")
+    cpu = torch.device("cpu")
+    sums, _ = read_moments(run, cpu)
+    probes, moments = read_probes(run, cpu), reduce(merge, sums.values())
+    steps = settings["steps"]
+    by_name = {layer.name: layer for layer in layers}
+    shown = {
+        name: by_name[found["best_layer"]]
+        for name, found in summary["properties"].items()
+        if PROPERTIES[name].targets == 1
+    }
+    readings = {
+        name: _reading(probes, moments, name, layer, steps) for name, layer in shown.items()
+    }
+    actings = [_acting(probes, moments, layer, steps) for layer in _edited(layers)]
+    encoder = model.pipeline.text_encoder.config
+    graphs = {
+        "words": word_graph(model),
+        "step": step_graph(model, readings, actings, width=encoder.hidden_size),
+        "picture": picture_graph(model),
+    }
+    into.mkdir(parents=True)
+    for name, graph in graphs.items():
+        (into / f"{name}.onnx").write_bytes(graph)
+    columns = joint_columns([PROPERTIES[name] for name in settings["properties"]])
+    page = {
+        "model": model.name,
+        "guidance": max(1.0, settings["guidance"]),
+        "latent": [model.pipeline.vae.config.latent_channels, *_latent_grid(model)],
+        "picture": list(model.resolution),
+        "steps": plan_steps(model.pipeline.scheduler, steps),
+        "edit": {"steps": max(1, (steps + 1) // 2), "strength": STRENGTH, "push": PUSH},
+        "reads": {
+            name: {
+                "layer": layer.name,
+                "grid": list(layer.grid),
+                **_colours(name, probes, moments, layer, steps, columns[name]),
+            }
+            for name, layer in shown.items()
+        },
+        "tokens": tokens_of(model.pipeline.tokenizer),
+        "grammar": grammar,
+        "prompts": [{"text": each.text, "seed": str(each.seed)} for each in prompts],
+        "bytes": {name: len(graph) for name, graph in graphs.items()},
+    }
+    (into / "paint.json").write_text(json.dumps(page, separators=(",", ":")), encoding="utf-8")
+
+
+def plan_steps(scheduler: Any, steps: int) -> list[dict[str, Any]]:
+    """Give each step's timestep, and what takes x_t and the guided output to what comes of them.
+
+    `next` and `clean` are pairs (of x_t, of the output): the next latents and the estimate of the
+    clean ones are sums of the two, so weighted.
+    """
+    planned = plan(scheduler, steps=steps)
+    planned.set_timesteps(steps)
+    zero, one = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+    found = []
+    for step, timestep in enumerate(planned.timesteps):
+        pairs: dict[str, list[float]] = {"next": [], "clean": []}
+        for x, out in ((one, zero), (zero, one)):
+            pairs["next"].append(float(planned.step(out, timestep, x).prev_sample))
+            _, clean = observe(planned, out, timestep, x, step=step)
+            pairs["clean"].append(float(clean))
+        found.append({"timestep": float(timestep), **pairs})
+    return found
+
+
+def tokens_of(tokenizer: CLIPTokenizer) -> dict[str, Any]:
+    """Lay out what byte-pair encoding needs: pieces by number, and pairs in order of merging."""
+    merges = getattr(tokenizer, "bpe_ranks", None)
+    if merges is None:
+        merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    pairs = [pair.split(" ") if isinstance(pair, str) else list(pair) for pair in merges]
+    return {
+        "vocabulary": tokenizer.get_vocab(),
+        "merges": pairs,
+        "start": tokenizer.bos_token_id,
+        "end": tokenizer.eos_token_id,
+        "pad": tokenizer.pad_token_id,
+        "unknown": tokenizer.unk_token_id,
+        "length": tokenizer.model_max_length,
+    }
+
+
+def _edited(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Choose the layers of the two last blocks on the way up: where `underpaint edit` acts."""
+    blocks = sorted({name.split(".")[1] for name in (x.name for x in layers) if name[:3] == "up."})
+    last = {f"up.{block}" for block in blocks[-2:]}
+    return tuple(each for each in layers if each.name.rpartition(".")[0] in last)
+
+
+def _reading(
+    probes: Mapping[ProbeKey, Probe],
+    moments: Mapping[Cell, Moments],
+    name: str,
+    layer: Layer,
+    steps: int,
+) -> Reading:
+    own = [probes[name, layer.name, step] for step in range(steps)]
+    weight = torch.stack([probe.weight[:, 0] for probe in own])
+    mean = torch.stack([moments[layer.name, step].mean[: layer.channels] for step in range(steps)])
+    bias = torch.stack([probe.bias[0] for probe in own])
+    return Reading(layer, mean, weight, bias + (mean * weight).sum(dim=1))
+
+
+def _acting(
+    probes: Mapping[ProbeKey, Probe], moments: Mapping[Cell, Moments], layer: Layer, steps: int
+) -> Acting:
+    reading = _reading(probes, moments, SALIENCY.name, layer, steps)
+    directions = [
+        acting_directions(
+            probes[SALIENCY.name, layer.name, step].weight,
+            covariance(moments[layer.name, step], layer.channels),
+        )[:, 0]
+        for step in range(steps)
+    ]
+    return Acting(reading, torch.stack(directions))
+
+
+def _colours(
+    name: str,
+    probes: Mapping[ProbeKey, Probe],
+    moments: Mapping[Cell, Moments],
+    layer: Layer,
+    steps: int,
+    column: slice,
+) -> dict[str, Any]:
+    """Say which readings are the ends of a colour map, or where a mask begins at each step."""
+    if PROPERTIES[name].is_binary:
+        cuts = [probes[name, layer.name, step].threshold for step in range(steps)]
+        return {"thresholds": [0.5 if cut is None else cut for cut in cuts]}
+    last = moments[layer.name, steps - 1]
+    place = layer.channels + column.start
+    mean = float(last.mean[place])
+    spread = _SPREAD * float(last.scatter[place, place] / last.count) ** 0.5 or 1.0
+    return {"low": mean - spread, "high": mean + spread}
+
+
+def _latent_grid(model: Model) -> tuple[int, int]:
+    shrink = model.pipeline.vae_scale_factor
+    return model.resolution[0] // shrink, model.resolution[1] // shrink

@@ -1,0 +1,256 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { change } from "../address";
+import { readJson } from "../data";
+import { Board, type Tool } from "./board";
+import { Engine } from "./engine";
+import { centreOf, empty, fromReading, isEmpty, type Mask, oval } from "./mask";
+import { type Frame, type Page, parse, spell } from "./page";
+import { Picture, Reading } from "./pictures";
+import "./paint.css";
+
+const BASE = "data/paint/";
+const MOST_SEED = 2 ** 31;
+const KEPT = 100; // masks that Undo goes back over
+
+type Shown = { text: string; seed: string; frames: Frame[]; final: Frame["picture"] | null; masked: boolean };
+
+/** Open the view: read what the model is, then show it. */
+export function View({ options }: { options: Record<string, string> }) {
+  const [page, setPage] = useState<Page | null>(null);
+  const [failed, setFailed] = useState("");
+  useEffect(() => void readJson<Page>(`${BASE}paint.json`).then(setPage, (error: Error) => setFailed(error.message)), []);
+  if (failed) return <p role="alert">{failed}</p>;
+  return page ? <Studio page={page} options={options} /> : <p>Reading the model…</p>;
+}
+
+/** Say what and where, and watch the model paint it. */
+function Studio({ page, options }: { page: Page; options: Record<string, string> }) {
+  const [rows, cols] = page.picture;
+  const text = options.text || page.prompts[0]!.text;
+  const seed = /^\d{1,19}$/.test(options.seed ?? "") ? options.seed! : page.prompts[0]!.seed;
+  const [strength, setStrength] = useState(page.edit.strength);
+  const [editSteps, setEditSteps] = useState(page.edit.steps);
+  const [tool, setTool] = useState<Tool>("brush");
+  const [size, setSize] = useState(0.1);
+  const [masks, setMasks] = useState<Mask[]>([empty(rows, cols)]);
+  const [progress, setProgress] = useState({ done: 0, total: 1 });
+  const [runtime, setRuntime] = useState("");
+  const [failed, setFailed] = useState("");
+  const [status, setStatus] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [shown, setShown] = useState<Shown | null>(null);
+  const [own, setOwn] = useState<Shown | null>(null);
+  const [step, setStep] = useState(0);
+  const engine = useRef<Engine | null>(null);
+
+  const mask = masks.at(-1)!;
+  const put = (next: Mask) => setMasks((before) => [...before.slice(-KEPT), next]);
+  const undo = () => setMasks((before) => (before.length > 1 ? before.slice(0, -1) : before));
+  const isOf = (each: Shown | null) => each !== null && each.text === text && each.seed === seed;
+
+  const paint = (masked: Mask) => {
+    const job = { text, seed, strength, editSteps, mask: isEmpty(masked) ? null : masked.bytes };
+    let next: Shown = { text, seed, frames: [], final: null, masked: job.mask !== null };
+    setBusy(true);
+    setStatus(`Painting “${text}”.`);
+    engine.current?.paint(job, {
+      step: (at, frame) => {
+        next = { ...next, frames: [...next.frames, frame] };
+        setShown(next);
+        setStep(at);
+      },
+      done: (final, seconds) => {
+        next = { ...next, final };
+        setShown(next);
+        if (!next.masked) setOwn(next);
+        setBusy(false);
+        setStatus(`Painted in ${seconds.toFixed(1)} seconds.`);
+      },
+      stopped: () => {
+        setBusy(false);
+        setStatus(`Stopped after step ${next.frames.length} of ${page.steps.length}.`);
+      },
+    });
+  };
+
+  useEffect(() => {
+    const made = new Engine(page, BASE, {
+      progress: (done, total) => setProgress({ done, total }),
+      ready: (found) => {
+        setRuntime(found);
+        setStatus("The model is ready.");
+        paint(empty(rows, cols));
+      },
+      failed: (message) => {
+        setBusy(false);
+        setFailed(message);
+      },
+    });
+    engine.current = made;
+    return () => made.close();
+  }, []);
+
+  const current = isOf(shown) ? shown! : null;
+  const last = page.steps.length - 1;
+  const frame = current?.frames[Math.min(step, current.frames.length - 1)];
+  const picture = current?.final && step === last ? current.final : frame?.picture;
+  const object = page.reads.saliency;
+  const addOval = () => {
+    const centre = isEmpty(mask) ? { x: cols / 2, y: rows * 0.55 } : centreOf(mask);
+    put(oval(mask, centre, cols / 6, rows / 6));
+  };
+  const takeObject = () => {
+    const from = isOf(own) ? own! : current;
+    const values = from?.frames.at(-1)?.reads.saliency;
+    if (object && values) put(fromReading(rows, cols, object.grid, values, object.thresholds?.[from!.frames.length - 1] ?? 0.5));
+  };
+  const save = () => {
+    const canvas = document.querySelector<HTMLCanvasElement>(".board canvas.picture");
+    canvas?.toBlob((blob) => {
+      if (!blob) return;
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = `${text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${seed}.png`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href));
+    });
+  };
+
+  return (
+    <>
+      <h1>Paint</h1>
+      <p class="large">
+        Say what shall be there, draw where, and watch {page.model} paint it: in your browser, with no server behind it.
+      </p>
+      <Words page={page} text={text} seed={seed} />
+      {failed && <p role="alert">The model cannot run here: {failed}</p>}
+      <div class="studio">
+        <div class="stage">
+          <Board rows={rows} cols={cols} picture={picture ?? null} mask={mask} outlined={busy || (current?.masked ?? false)}
+            tool={tool} radius={size * cols / 2} put={put} undo={undo}>
+            {!runtime && !failed && <Loading {...progress} />}
+          </Board>
+        </div>
+        <div class="hands">
+          <Tools tool={tool} setTool={setTool} size={size} setSize={setSize} />
+          <div class="buttons" role="group" aria-label="Whole masks">
+            <button onClick={addOval}>Add oval</button>
+            <button onClick={takeObject} disabled={!object || !(isOf(own) || current?.frames.length)} title="What the probe reads as the object">Object's mask</button>
+            <button onClick={undo} disabled={masks.length < 2}>Undo</button>
+            <button onClick={() => put(empty(rows, cols))} disabled={isEmpty(mask)}>Clear</button>
+          </div>
+          <div class="buttons main-buttons">
+            {busy
+              ? <button class="primary" onClick={() => engine.current?.stop()}>Stop</button>
+              : <button class="primary" onClick={() => paint(mask)} disabled={!runtime}>Paint</button>}
+            <button onClick={save} disabled={!picture}>Save PNG</button>
+          </div>
+          <p class="status" role="status">{status}</p>
+          <p class="note" id="board-keys">Draw with a pointer; or add an oval and, on the picture, move it with arrow keys and scale it with + and −. Ctrl-Z takes back.</p>
+        </div>
+        <div class="side">
+          <label class="scrub">
+            Step {current ? Math.min(step, current.frames.length - 1) + 1 : 0} of {page.steps.length}
+            <input type="range" min="1" max={page.steps.length} value={step + 1} disabled={busy || !current}
+              onInput={(event) => setStep(Math.min(Number(event.currentTarget.value) - 1, (current?.frames.length ?? 1) - 1))} />
+          </label>
+          <div class="reads">
+            {Object.entries(page.reads).map(([name, read]) => (
+              <figure key={name}>
+                <Reading name={name} read={read} values={frame?.reads[name] ?? null} step={step} />
+                <figcaption>{name}<span>probe at {read.layer}</span></figcaption>
+              </figure>
+            ))}
+            <figure>
+              <Picture rows={rows} cols={cols} picture={isOf(own) ? own!.final : null} label="The picture without a mask" />
+              <figcaption>without your mask<span>same words, same seed</span></figcaption>
+            </figure>
+          </div>
+        </div>
+        <div class="more">
+          <details>
+            <summary>How hard, how long</summary>
+            <label class="scrub">Strength {strength.toFixed(1)} <input type="range" min="0" max="6" step="0.5" value={strength} onInput={(event) => setStrength(Number(event.currentTarget.value))} /></label>
+            <label class="scrub">Steps 1 to {editSteps} <input type="range" min="1" max={page.steps.length} value={editSteps} onInput={(event) => setEditSteps(Number(event.currentTarget.value))} /></label>
+            <p class="note">
+              At strength 1 the probes read your mask exactly. The change is the least in the activations' own covariance,
+              at the layers of the last two blocks; after those steps the model is left alone.
+            </p>
+          </details>
+          <p class="note">
+            The three maps are what linear probes read from the model's activations at this step; the picture is the
+            model's estimate of where it is heading.{runtime && ` Runs on ${runtime}.`}
+          </p>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Words({ page, text, seed }: { page: Page; text: string; seed: string }) {
+  const { grammar } = page;
+  const words = grammar && parse(grammar, text);
+  const say = (next: string) => change({ text: next, seed });
+  const pieces = grammar?.template.split(/(\{\w+\})/) ?? [];
+  return (
+    <form class="words" onSubmit={(event) => event.preventDefault()}>
+      {grammar && words && (
+        <p class="sentence">
+          {pieces.map((piece) => {
+            const part = /^\{(\w+)\}$/.exec(piece)?.[1];
+            if (!part) return piece;
+            return (
+              <select key={part} aria-label={part} value={words[part]} onChange={(event) => say(spell(grammar, { ...words, [part]: event.currentTarget.value }))}>
+                {Object.entries(grammar.parts[part]!).map(([word, spoken]) => <option key={word} value={word}>{spoken}</option>)}
+              </select>
+            );
+          })}
+        </p>
+      )}
+      <div class="buttons">
+        <label>Seed <input class="seed" inputMode="numeric" value={seed} maxLength={19}
+          onChange={(event) => change({ text, seed: event.currentTarget.value.replace(/\D/g, "") || "0" })} /></label>
+        <button type="button" onClick={() => change({ text, seed: String(Math.floor(Math.random() * MOST_SEED)) })}>New seed</button>
+        <label>From the run <select value={page.prompts.some((each) => each.text === text && each.seed === seed) ? `${seed} ${text}` : ""}
+          onChange={(event) => {
+            const found = page.prompts.find((each) => `${each.seed} ${each.text}` === event.currentTarget.value);
+            if (found) change({ text: found.text, seed: found.seed });
+          }}>
+          <option value="">a test prompt…</option>
+          {page.prompts.map((each) => <option key={`${each.seed} ${each.text}`} value={`${each.seed} ${each.text}`}>{each.text.slice(0, 100)}</option>)}
+        </select></label>
+      </div>
+      <details open={!words}>
+        <summary>Write your own words</summary>
+        <label>Prompt <input class="own" dir="auto" value={text} maxLength={500} onChange={(event) => say(event.currentTarget.value || text)} /></label>
+        {grammar && <p class="note">It has learnt the words of the sentence above, and no others.</p>}
+      </details>
+    </form>
+  );
+}
+
+function Tools(props: { tool: Tool; setTool: (tool: Tool) => void; size: number; setSize: (size: number) => void }) {
+  const tools: Record<Tool, string> = { brush: "Draw", eraser: "Erase", move: "Drag" };
+  return (
+    <div class="buttons" role="group" aria-label="Tools for the mask">
+      {Object.entries(tools).map(([key, title]) => (
+        <button key={key} aria-pressed={key === props.tool} onClick={() => props.setTool(key as Tool)}>{title}</button>
+      ))}
+      <label class="brush">Brush <input type="range" min="0.04" max="0.4" step="0.02" value={props.size} aria-valuetext={`${Math.round(props.size * 100)}% of the width`} onInput={(event) => props.setSize(Number(event.currentTarget.value))} /></label>
+    </div>
+  );
+}
+
+function Loading({ done, total }: { done: number; total: number }) {
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
+  const isHere = done === total;
+  return (
+    <div class="loading">
+      <label>{isHere ? "Starting the model…" : done ? `Fetching the model: ${megabytes(done)} of ${megabytes(total)} MB` : "Fetching the model…"}
+        <progress max="1" value={done / total} />
+      </label>
+    </div>
+  );
+}
+
