@@ -11,6 +11,7 @@ PACKAGE = Path(underpaint.__file__).parent
 
 ORDER = [
     "errors",
+    "files",
     "arrays",
     "prompts",
     "properties",
@@ -41,7 +42,7 @@ ORDER = [
     "plots",
     "recognition",
     "classplots",
-    "files",
+    "shapes",
     "runs",
     "shards",
     "study",

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -76,7 +77,7 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
     """Take another run's settings as defaults."""
     if other is None:
         return
-    settings = runs.read_json(runs.find_run(other).settings)
+    settings = runs.read_settings(runs.find_run(other))
     try:
         ctx.default_map = {
             "model_id": settings["model"],
@@ -201,20 +202,20 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def show(out: Path, as_json: bool) -> None:
     """Print how early, how well and where each property can be read."""
-    summary = runs.read_json(runs.find_run(out).summary)
+    summary = runs.read_summary(runs.find_run(out))
     if as_json:
         click.echo(json.dumps(summary))
         return
     console = Console()
     for name, found in summary["properties"].items():
-        title = f"{name}: {found['metric']} on test images, probe at {found['best_layer']}"
+        title = escape(f"{name}: {found['metric']} on test images, probe at {found['best_layer']}")
         table = Table(title=title, title_justify="left")
         for heading in ("source", "step 1", "step 3", "last step", "95% interval", "onset"):
             table.add_column(heading, justify="left" if heading == "source" else "right")
         for source, each in found["sources"].items():
             by_step, final, onset = each["by_step"], each["final"], each["onset"]
             table.add_row(
-                source,
+                escape(source),
                 *(_number(by_step[min(at, len(by_step) - 1)]["mean"]) for at in (0, 2)),
                 _number(final["mean"]),
                 f"{_number(final['low'])} … {_number(final['high'])}",
@@ -237,7 +238,7 @@ def show(out: Path, as_json: bool) -> None:
 def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
     """Draw the steps x rows picture for one prompt."""
     folder = runs.find_run(out)
-    settings = runs.read_json(folder.settings)
+    settings = runs.read_settings(folder)
     known = [p for part in ("test", "validation", "train") for p in runs.read_split(folder, part)]
     prompt = next((p for p in known if index is None or p.index == index), None)
     if prompt is None:
@@ -413,7 +414,7 @@ def _draw(
     steps: int,
     guidance: float,
 ) -> Path:
-    summary = runs.read_json(folder.summary)["properties"]
+    summary = runs.read_summary(folder)["properties"]
     best = {name: found["best_layer"] for name, found in summary.items()}
     found = tuple(each for each in find_layers(model) if each.name in best.values())
     traced = trace(model, [prompt], steps=steps, guidance=guidance, layers=found)
