@@ -39,6 +39,7 @@ from .files import (
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
+from .properties import PROPERTIES
 from .scoring import MeanMap
 from .shapes import PLAIN_NUMBER, TEXT, misfit
 
@@ -56,6 +57,8 @@ _SETTINGS = {
     "layers": [TEXT],
     "properties": [TEXT],
     "labeled_by?": {...: TEXT},
+    "resolution?": (range(1, 16_385), None),
+    "swapped_scheduler?": (TEXT, None),
 }
 _MEAN = {"mean": (PLAIN_NUMBER, None)}
 _INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
@@ -243,7 +246,12 @@ def read_settings(run: Run) -> dict[str, Any]:
     Raises:
         RunError: if it is not there, or is not what `underpaint run` writes.
     """
-    return _read_shaped(run.settings, _SETTINGS)
+    settings = _read_shaped(run.settings, _SETTINGS)
+    if unknown := [name for name in settings["properties"] if name not in PROPERTIES]:
+        raise RunError(
+            f"{run.settings} is damaged: {unknown[0]!r} is no property. Run `underpaint run` again."
+        )
+    return settings
 
 
 def read_summary(run: Run) -> dict[str, Any]:
@@ -437,14 +445,7 @@ def _refuse_unlike(name: str, values: Tensor, *, dimensions: int) -> None:
 
 def write_probes(run: Run, probes: Mapping[ProbeKey, Probe]) -> None:
     """Write weights and biases, named property/layer/step, thresholds beside them."""
-    tensors = {}
-    for (name, layer, step), each in probes.items():
-        key = f"{name}/{layer}/{step}"
-        tensors[f"{key}/weight"] = each.weight.cpu().contiguous()
-        tensors[f"{key}/bias"] = each.bias.cpu().contiguous()
-        for part in ("threshold", "penalty"):
-            if (value := getattr(each, part)) is not None:
-                tensors[f"{key}/{part}"] = torch.tensor(value, dtype=torch.float64)
+    tensors = pack_probes(probes)
     write_sealed(run.probes, lambda part: save_file(tensors, part))
 
 
@@ -456,19 +457,41 @@ def read_probes(
     Raises:
         RunError: if they are not there or not whole.
     """
-    found: dict[ProbeKey, dict[str, Tensor]] = {}
     try:
         refuse_damaged(run.probes)
-        with safe_open(run.probes, framework="pt", device=str(device)) as file:
-            for key in sorted(file.keys()):
-                name, at, step, part = key.split("/")
-                if layer is None or at == layer:
-                    found.setdefault((name, at, int(step)), {})[part] = file.get_tensor(key)
-        return {key: _probe_of(*key, parts) for key, parts in found.items()}
+        return unpack_probes(run.probes, device, layer=layer)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise RunError(
             f"Cannot read {run.probes} ({error}). Run `underpaint run` again."
         ) from error
+
+
+def pack_probes(probes: Mapping[ProbeKey, Probe]) -> dict[str, Tensor]:
+    """Name every tensor of some probes, for one safetensors file."""
+    tensors = {}
+    for (name, layer, step), each in probes.items():
+        key = f"{name}/{layer}/{step}"
+        tensors[f"{key}/weight"] = each.weight.cpu().contiguous()
+        tensors[f"{key}/bias"] = each.bias.cpu().contiguous()
+        if each.place is not None:
+            tensors[f"{key}/place"] = each.place.cpu().contiguous()
+        for part in ("threshold", "penalty"):
+            if (value := getattr(each, part)) is not None:
+                tensors[f"{key}/{part}"] = torch.tensor(value, dtype=torch.float64)
+    return tensors
+
+
+def unpack_probes(
+    path: Path, device: torch.device, *, layer: str | None = None
+) -> dict[ProbeKey, Probe]:
+    """Read back what `pack_probes` named. What is wrong with the file comes as its own error."""
+    found: dict[ProbeKey, dict[str, Tensor]] = {}
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        for key in sorted(file.keys()):
+            name, at, step, part = key.split("/")
+            if layer is None or at == layer:
+                found.setdefault((name, at, int(step)), {})[part] = file.get_tensor(key)
+    return {key: _probe_of(*key, parts) for key, parts in found.items()}
 
 
 def _probe_of(name: str, layer: str, step: int, parts: Mapping[str, Tensor]) -> Probe:
@@ -477,8 +500,10 @@ def _probe_of(name: str, layer: str, step: int, parts: Mapping[str, Tensor]) -> 
     _refuse_unlike(name, bias, dimensions=1)
     if weight.shape[1] != len(bias):
         raise ValueError(f"{name} has weights of {weight.shape[1]} targets and {len(bias)} biases")
+    if (place := parts.get("place")) is not None:
+        _refuse_unlike(name, place, dimensions=3)
     single = {part: float(parts[part]) for part in ("threshold", "penalty") if part in parts}
-    return Probe(layer, step, name, weight, bias, **single)
+    return Probe(layer, step, name, weight, bias, place=place, **single)
 
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:
