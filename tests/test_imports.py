@@ -49,6 +49,7 @@ ORDER = [
     "runs",
     "shards",
     "study",
+    "cluster",
     "bench",
     "editing",
     "strips",

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from . import runs
+from . import cluster, runs
 from .bars import progress_bar
 from .bench import compare
 from .budget import Need, check_budget, fit_batch, free_bytes, need
@@ -85,6 +85,7 @@ def _options(*options: Callable) -> Callable:
     return decorate
 
 
+_LIKE = "underpaint.like"
 _OUT = click.argument("out", type=click.Path(path_type=Path))
 _RUNNING = _options(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."),
@@ -97,6 +98,7 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
     if other is None:
         return
     settings = runs.read_settings(runs.find_run(other))
+    ctx.meta[_LIKE] = other, settings
     try:
         ctx.default_map = {
             "model_id": settings["model"],
@@ -117,6 +119,24 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
             f"{other} does not say all that it did: {error} is missing in its run.json. "
             "Give its options one by one."
         ) from error
+
+
+def _refuse_other_weights(settings: dict[str, Any]) -> None:
+    """Refuse to do a run again, by --like, with weights that are no longer those it had."""
+    other, theirs = click.get_current_context().meta.get(_LIKE, (None, None))
+    if theirs is None or theirs["model"] != settings["model"]:
+        return
+    pairs = [("model", theirs["fingerprint"], settings["fingerprint"])]
+    known = theirs.get("labelers")
+    if isinstance(known, dict) and theirs.get("labeled_by", {}) == settings.get("labeled_by", {}):
+        found = settings["labelers"]
+        pairs += [(f"labeler {name}", known[name], found[name]) for name in found if name in known]
+    for what, then, now in pairs:
+        if then != now:
+            raise RunError(
+                f"{other} was made with another {what}: its weights were {then} and are {now}, so "
+                "its numbers cannot be had again. Bring those weights back, or leave out --like."
+            )
 
 
 def _take_preset(ctx: click.Context, _option: click.Parameter, name: str | None) -> Preset | None:
@@ -162,6 +182,18 @@ def _take_preset(ctx: click.Context, _option: click.Parameter, name: str | None)
 @click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
 @click.option("--classifier", help="What `classify` asks: vgg16, vgg16:FOLDER, id or folder.")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray spreads the work over a cluster, or over this machine.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Of ray on this machine.  [default: as many as fit]",
+)
 @click.option("--quick", is_flag=True, help="Leave out the controls that run other networks.")
 @click.option("--resume", is_flag=True, help="Only go on with a run that is there.")
 @click.option(
@@ -193,6 +225,8 @@ def run(
     recipe: str,
     classifier: str | None,
     seed: int,
+    engine: str,
+    workers: int | None,
     quick: bool,
     resume: bool,
     device: str,
@@ -262,6 +296,7 @@ def run(
         "classifier": classifier,
     }
     settings |= {name: value for name, value in optional.items() if value}
+    _refuse_other_weights(settings)
     versions = {name: version(name) for name in ("underpaint", "torch", "diffusers")}
     folder = runs.open_run(out, settings, {**versions, "device": str(model.device)})
     if runs.is_done(folder):
@@ -282,7 +317,9 @@ def run(
     )  # fmt: skip
     with progress_bar() as bar:
         try:
-            carry_out(study, folder, _reporter(bar), partial(click.echo, err=True))
+            report, say = _reporter(bar), partial(click.echo, err=True)
+            away = partial(cluster.fill, study, folder, report, say, workers=workers)
+            carry_out(study, folder, report, say, before=away if engine == "ray" else lambda: None)
         except KeyboardInterrupt as error:
             raise RunError(f"Stopped. The same command goes on with {out} from here.") from error
     path = _draw(folder, model, labelers, chosen, split.test[0], steps, strength)

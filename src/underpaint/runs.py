@@ -331,9 +331,23 @@ def write_images(
     run: Run, images: Float[Tensor, "image 3 height width"], prompts: Sequence[Prompt]
 ) -> None:
     """Write pictures as images/NNNNN.png, numbered by prompt index."""
+    write_encoded(run, [encoded(image) for image in images], prompts)
+
+
+def write_encoded(run: Run, pictures: Sequence[bytes], prompts: Sequence[Prompt]) -> None:
+    """Write pictures that are PNG already."""
     folder = run.folder / "images"
-    for image, prompt in zip(images, prompts, strict=True):
-        write_picture(folder / f"{prompt.index or 0:05d}.png", image)
+    for content, prompt in zip(pictures, prompts, strict=True):
+        path = folder / f"{prompt.index or 0:05d}.png"
+        write_file(path, lambda part, content=content: part.write_bytes(content))
+
+
+def encoded(image: Float[Tensor, "3 height width"]) -> bytes:
+    """Give one picture, in 0..1, as the bytes of a PNG."""
+    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, format="PNG")
+        return file.getvalue()
 
 
 def write_picks(
@@ -352,9 +366,8 @@ def file_name(words: str) -> str:
 
 def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
     """Write one picture, in 0..1, as PNG."""
-    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
-    picture = Image.fromarray(pixels)
-    write_file(path, lambda part: picture.save(part, format="PNG"))
+    content = encoded(image)
+    write_file(path, lambda part: part.write_bytes(content))
 
 
 def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
