@@ -405,7 +405,7 @@ def read_moments(
         refuse_damaged(run.moments)
         with safe_open(run.moments, framework="pt", device=str(device)) as file:
             return unpack(file)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, OverflowError, SafetensorError) as error:
         raise RunError(
             f"Cannot read {run.moments} ({error}). Delete it, and run `underpaint run` again."
         ) from error
@@ -536,5 +536,6 @@ def read_table(path: Path) -> pd.DataFrame:
         if (values := facts.num_rows * facts.num_columns) > LARGEST_TABLE:
             raise ValueError(f"it has {values} values; {LARGEST_TABLE} are read at most")
         return pd.read_parquet(path, engine="pyarrow")
-    except (OSError, ValueError, ArrowException) as error:
+    # pandas believes what is written beside the columns, and stumbles over it in many ways.
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, ArrowException) as error:
         raise RunError(f"Cannot read {path} ({error}). Delete it to begin anew.") from error
