@@ -86,3 +86,18 @@ def test_rooms_stand_in_the_order_of_imports():
     rooms = [room for room in re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) if room in ORDER]
     assert len(rooms) >= 20
     assert rooms == sorted(rooms, key=ORDER.index)
+
+
+def test_every_test_that_a_page_names_is_there():
+    written = {
+        node.name
+        for path in (ROOT / "tests").glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+)`", page)
+    assert len(named) >= 30
+    assert [name for name in named if name not in written] == []
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "fault" not in line]
+    assert all("`test_" in row for row in rows)

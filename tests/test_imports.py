@@ -11,6 +11,7 @@ PACKAGE = Path(underpaint.__file__).parent
 
 ORDER = [
     "errors",
+    "files",
     "arrays",
     "prompts",
     "properties",
@@ -45,10 +46,11 @@ ORDER = [
     "plots",
     "recognition",
     "classplots",
-    "files",
+    "shapes",
     "runs",
     "shards",
     "study",
+    "cluster",
     "bench",
     "editing",
     "frames",

@@ -1,6 +1,7 @@
 """`underpaint run` on a folder that holds something already, and `--like` another."""
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -20,7 +21,7 @@ def stopped(monkeypatch):
     """Let `run` come as far as its first picture, and record the study it would do."""
     seen = []
 
-    def stop(study, *_):
+    def stop(study, *_, **__):
         seen.append(study)
         raise KeyboardInterrupt
 
@@ -85,6 +86,32 @@ def test_a_reader_beside_the_pipeline_changes_the_fingerprint(tmp_path):
     assert weights.fingerprint(tmp_path) != before
 
 
+def test_like_refuses_weights_that_are_no_longer_those(stopped, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    invoke("run", one, "--count", 30, "--quick", "--properties", "depth")
+    parts = {p: getattr(stopped[0].split, p) for p in ("train", "validation", "test")}
+    runs.write_prompts(runs.Run(one), parts)
+    settings = json.loads((one / "run.json").read_text())
+    for name, changed in (
+        ("model", {**settings, "fingerprint": "sha256:0"}),
+        ("labeler tiny", {**settings, "labelers": {"tiny": ["MIT", "sha256:0"]}}),
+    ):
+        (one / "run.json").write_text(json.dumps(changed))
+        result = invoke("run", other, "--like", one)
+        assert result.exit_code == 1
+        assert f"was made with another {name}: its weights were" in result.output
+        assert not other.exists()
+
+
+def test_no_secret_of_the_surroundings_is_written(stopped, tmp_path, monkeypatch):
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "s3cret")
+    invoke("run", tmp_path / "run", "--count", 30, "--quick")
+    assert (tmp_path / "run" / "run.json").exists()
+    for path in (tmp_path / "run").rglob("*"):
+        assert not path.is_file() or b"s3cret" not in path.read_bytes()
+
+
 def test_figure_refuses_another_model(tmp_path):
     run = runs.open_run(tmp_path / "run", {"model": "tiny", "fingerprint": "sha256:0"})
     split = plan(4).split
@@ -98,3 +125,11 @@ def test_a_device_that_is_not_here_is_one_line_in_train(tmp_path):
     result = invoke("train", tmp_path / "out", "--device", "nowhere")
     assert result.exit_code == 1
     assert "Cannot run on device" in result.output
+
+
+def test_without_ray_its_engine_is_refused_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = invoke("run", tmp_path / "run", "--engine", "ray", "--count", 30, "--quick")
+    assert result.exit_code == 1
+    assert "needs Ray, which is not here" in result.output
+    assert isinstance(result.exception, SystemExit)

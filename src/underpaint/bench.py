@@ -10,23 +10,30 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from .arrays import to_grid
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model
+from .moments import merge
 from .prompts import Prompt
 from .properties import Property
 from .recipes import fit_paper
-from .scoring import Batch, fit_all, fold, labelled, readings
-from .traces import trace
+from .scoring import fit_all, fold, labelled, readings
+from .study import GROUP
+from .traces import Trace, excerpt, trace
 
 ROUNDS = 3
+
+Clock = Callable[[], float]
+"""Tells seconds since it does not matter when."""
 
 
 def compare(
@@ -38,12 +45,17 @@ def compare(
     images: int,
     steps: int,
     progress: Callable[[str], None],
+    clock: Clock = time.perf_counter,
 ) -> dict[str, Any]:
     """Time bare generation, probing it, and one cell of the reference method.
 
     With g the seconds of a whole bare generation, L layers, S steps and P properties, the reference
     costs `L g (1 + … + S)/S` for generating to each step (shared by the properties, which its
     published code does not do), plus `L S` stores, plus `L S P` trainings.
+
+    Args:
+        clock: What seconds are. `time.process_time` counts a processor's own, which other work on
+            the machine disturbs less.
 
     Returns:
         `overhead`: probed over bare seconds, the median of paired rounds. `reference_ratio`: the
@@ -54,26 +66,27 @@ def compare(
     measured = []
     for number in range(ROUNDS):
         progress(f"round {number + 1} of {ROUNDS}")
-        measured.append(_round(model, labelers, properties, layers, prompts, steps))
+        measured.append(_round(model, labelers, properties, layers, prompts, steps, clock))
     rounds = [seconds for seconds, _ in measured]
-    batch = measured[-1][1]
+    traced, labels = measured[-1][1]
     median = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
     progress("one cell of the reference method")
     layer, middle = layers[-1], steps // 2
-    store_s, written = _store(batch.trace.activations[layer][middle])
+    store_s, written = _store(traced.activations[layer][middle], clock)
     train_s, _ = _timed(
         lambda: [
             fit_paper(
-                batch.trace.activations[layer][middle].float(),
-                to_grid(batch.labels[each.name], layer.grid).float(),
+                traced.activations[layer][middle].float(),
+                to_grid(labels[each.name], layer.grid).float(),
                 property=each,
                 layer=layer.name,
                 step=middle,
                 generator=torch.Generator().manual_seed(0),
             )
             for each in properties
-        ]
+        ],
+        clock,
     )
     cells = len(layers) * steps
     generated = len(layers) * median["bare"] * (steps + 1) / 2
@@ -99,14 +112,21 @@ def _round(
     layers: Sequence[Layer],
     prompts: Sequence[Prompt],
     steps: int,
-) -> tuple[dict[str, float], Batch]:
+    clock: Clock,
+) -> tuple[dict[str, float], tuple[Trace, dict[str, Tensor]]]:
     """Time each part once. `probed` is what a training and a held-out picture cost together."""
-    bare_s, _ = _timed(lambda: trace(model, prompts, steps=steps))
-    traced_s, traced = _timed(lambda: trace(model, prompts, steps=steps, layers=layers))
-    label_s, batch = _timed(lambda: labelled(traced, labelers, properties))
-    fold_s, (moments, _) = _timed(lambda: fold(batch))
-    fit_s, probes = _timed(lambda: fit_all(moments, moments, properties, layers=layers))
-    read_s, _ = _timed(lambda: readings(probes, batch))
+    groups = [(first, first + GROUP) for first in range(0, len(prompts), GROUP)]
+    bare_s, _ = _timed(lambda: trace(model, prompts, steps=steps), clock)
+    traced_s, traced = _timed(lambda: trace(model, prompts, steps=steps, layers=layers), clock)
+    label_s, batches = _timed(
+        lambda: [labelled(excerpt(traced, *at), labelers, properties) for at in groups], clock
+    )
+    fold_s, moments = _timed(lambda: reduce(merge, (fold(each)[0] for each in batches)), clock)
+    fit_s, probes = _timed(lambda: fit_all(moments, moments, properties, layers=layers), clock)
+    read_s, _ = _timed(lambda: [readings(probes, each) for each in batches], clock)
+    labels = {
+        each.name: torch.cat([batch.labels[each.name] for batch in batches]) for each in properties
+    }
     seconds = {
         "bare": bare_s,
         "traced": traced_s,
@@ -115,20 +135,20 @@ def _round(
         "read": read_s,
         "fit": fit_s,
     }
-    return {**seconds, "probed": traced_s + fold_s + read_s}, batch
+    return {**seconds, "probed": traced_s + fold_s + read_s}, (traced, labels)
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    begun = time.perf_counter()
+def _timed(work: Callable[[], Any], clock: Clock) -> tuple[float, Any]:
+    begun = clock()
     result = work()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - begun, result
+    return clock() - begun, result
 
 
-def _store(activation: torch.Tensor) -> tuple[float, int]:
+def _store(activation: Tensor, clock: Clock) -> tuple[float, int]:
     """Write one cell's activations to disk, as the reference does; give seconds and bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cell.safetensors"
-        seconds, _ = _timed(lambda: save_file({"cell": activation.contiguous()}, path))
+        seconds, _ = _timed(lambda: save_file({"cell": activation.contiguous()}, path), clock)
         return seconds, path.stat().st_size

@@ -11,10 +11,11 @@ from typing import Any
 import click
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from . import runs
+from . import cluster, runs
 from .bars import progress_bar
 from .bench import compare
 from .budget import Need, check_budget, fit_batch, free_bytes, need
@@ -86,6 +87,7 @@ def _options(*options: Callable) -> Callable:
     return decorate
 
 
+_LIKE = "underpaint.like"
 _OUT = click.argument("out", type=click.Path(path_type=Path))
 _RUNNING = _options(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."),
@@ -97,7 +99,8 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
     """Take another run's settings as defaults."""
     if other is None:
         return
-    settings = runs.read_json(runs.find_run(other).settings)
+    settings = runs.read_settings(runs.find_run(other))
+    ctx.meta[_LIKE] = other, settings
     try:
         ctx.default_map = {
             "model_id": settings["model"],
@@ -118,6 +121,24 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
             f"{other} does not say all that it did: {error} is missing in its run.json. "
             "Give its options one by one."
         ) from error
+
+
+def _refuse_other_weights(settings: dict[str, Any]) -> None:
+    """Refuse to do a run again, by --like, with weights that are no longer those it had."""
+    other, theirs = click.get_current_context().meta.get(_LIKE, (None, None))
+    if theirs is None or theirs["model"] != settings["model"]:
+        return
+    pairs = [("model", theirs["fingerprint"], settings["fingerprint"])]
+    known = theirs.get("labelers")
+    if isinstance(known, dict) and theirs.get("labeled_by", {}) == settings.get("labeled_by", {}):
+        found = settings["labelers"]
+        pairs += [(f"labeler {name}", known[name], found[name]) for name in found if name in known]
+    for what, then, now in pairs:
+        if then != now:
+            raise RunError(
+                f"{other} was made with another {what}: its weights were {then} and are {now}, so "
+                "its numbers cannot be had again. Bring those weights back, or leave out --like."
+            )
 
 
 def _take_preset(ctx: click.Context, _option: click.Parameter, name: str | None) -> Preset | None:
@@ -163,6 +184,18 @@ def _take_preset(ctx: click.Context, _option: click.Parameter, name: str | None)
 @click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
 @click.option("--classifier", help="What `classify` asks: vgg16, vgg16:FOLDER, id or folder.")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray spreads the work over a cluster, or over this machine.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Of ray on this machine.  [default: as many as fit]",
+)
 @click.option("--quick", is_flag=True, help="Leave out the controls that run other networks.")
 @click.option("--resume", is_flag=True, help="Only go on with a run that is there.")
 @click.option(
@@ -194,6 +227,8 @@ def run(
     recipe: str,
     classifier: str | None,
     seed: int,
+    engine: str,
+    workers: int | None,
     quick: bool,
     resume: bool,
     device: str,
@@ -263,6 +298,7 @@ def run(
         "classifier": classifier,
     }
     settings |= {name: value for name, value in optional.items() if value}
+    _refuse_other_weights(settings)
     versions = {name: version(name) for name in ("underpaint", "torch", "diffusers")}
     folder = runs.open_run(out, settings, {**versions, "device": str(model.device)})
     if runs.is_done(folder):
@@ -283,7 +319,9 @@ def run(
     )  # fmt: skip
     with progress_bar() as bar:
         try:
-            carry_out(study, folder, _reporter(bar), partial(click.echo, err=True))
+            report, say = _reporter(bar), partial(click.echo, err=True)
+            away = partial(cluster.fill, study, folder, report, say, workers=workers)
+            carry_out(study, folder, report, say, before=away if engine == "ray" else lambda: None)
         except KeyboardInterrupt as error:
             raise RunError(f"Stopped. The same command goes on with {out} from here.") from error
     path = _draw(folder, model, labelers, chosen, split.test[0], steps, strength)
@@ -296,20 +334,20 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def show(out: Path, as_json: bool) -> None:
     """Print how early, how well and where each property can be read."""
-    summary = runs.read_json(runs.find_run(out).summary)
+    summary = runs.read_summary(runs.find_run(out))
     if as_json:
         click.echo(json.dumps(summary))
         return
     console = Console()
     for name, found in summary["properties"].items():
-        title = f"{name}: {found['metric']} on test images, probe at {found['best_layer']}"
+        title = escape(f"{name}: {found['metric']} on test images, probe at {found['best_layer']}")
         table = Table(title=title, title_justify="left")
         for heading in ("source", "step 1", "step 3", "last step", "95% interval", "onset"):
             table.add_column(heading, justify="left" if heading == "source" else "right")
         for source, each in found["sources"].items():
             by_step, final, onset = each["by_step"], each["final"], each["onset"]
             table.add_row(
-                source,
+                escape(source),
                 *(_number(by_step[min(at, len(by_step) - 1)]["mean"]) for at in (0, 2)),
                 _number(final["mean"]),
                 f"{_number(final['low'])} … {_number(final['high'])}",
@@ -332,7 +370,7 @@ def show(out: Path, as_json: bool) -> None:
 def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
     """Draw the steps x rows picture for one prompt."""
     folder = runs.find_run(out)
-    settings = runs.read_json(folder.settings)
+    settings = runs.read_settings(folder)
     known = [p for part in ("test", "validation", "train") for p in runs.read_split(folder, part)]
     prompt = next((p for p in known if index is None or p.index == index), None)
     if prompt is None:
@@ -478,7 +516,9 @@ def _at_once(text: str, out: Path) -> int | None:
     """Read --batch: a number, or None for auto; a run that is there keeps its own."""
     if text.strip() == "auto":
         here = runs.Run(out).settings
-        return runs.read_json(here).get("batch") if here.exists() else None
+        found = runs.read_json(here) if here.exists() else {}
+        batch = found.get("batch") if isinstance(found, dict) else None
+        return batch if isinstance(batch, int) else None
     try:
         return int(text)
     except ValueError as error:
@@ -574,7 +614,7 @@ def _draw(
     steps: int,
     guidance: float,
 ) -> Path:
-    summary = runs.read_json(folder.summary)["properties"]
+    summary = runs.read_summary(folder)["properties"]
     best = {name: found["best_layer"] for name, found in summary.items()}
     found = tuple(each for each in find_layers(model) if each.name in best.values())
     traced = trace(model, [prompt], steps=steps, guidance=guidance, layers=found)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from . import runs
@@ -54,8 +55,8 @@ def classify(
     if batch < 1:
         raise RunError(f"--batch is {batch}. Give a whole number of at least 1.")
     run = runs.find_run(out)
-    settings = runs.read_json(run.settings)
-    runs.read_json(run.summary)  # complains where the run is not finished
+    settings = runs.read_settings(run)
+    runs.read_summary(run)  # complains where the run is not finished
     split = Split(*(runs.read_split(run, part) for part in ("train", "validation", "test")))
     prompt = _prompt(split, index)
     model = load_as(settings, device=device, dtype=dtype)
@@ -104,7 +105,9 @@ def classify(
 
 def print_classes(console: Console, found: Mapping[str, Any]) -> None:
     """Print the `classify` part of a summary as a table."""
-    title = f"class: top-1 of {len(found['classes'])} on test images, named by {found['namer']}"
+    title = (
+        f"class: top-1 of {len(found['classes'])} on test images, named by {escape(found['namer'])}"
+    )
     table = Table(title=title, title_justify="left")
     heads = ("source", "layer", "chance", "step 1", "step 3", "last step", "95% interval", "stays")
     for head in heads:
@@ -112,8 +115,8 @@ def print_classes(console: Console, found: Mapping[str, Any]) -> None:
     for source, each in found["sources"].items():
         by_step, final, stays = each["by_step"], each["final"], each["stays"]
         table.add_row(
-            source,
-            each["layer"] or "–",
+            escape(source),
+            escape(each["layer"] or "–"),
             fixed(number(each["chance"]["mean"])),
             *(fixed(number(by_step[min(at, len(by_step) - 1)]["mean"])) for at in (0, 2)),
             fixed(number(final["mean"])),

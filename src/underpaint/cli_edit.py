@@ -92,13 +92,13 @@ def edit(
     the place of the last.
     """
     run = runs.find_run(out)
-    settings = runs.read_json(run.settings)
+    settings = runs.read_settings(run)
     for name, value in (("count", count), ("batch", batch)):
         if value < 1:
             raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
     first, last = _span(span, settings["steps"])
     prompts = _prompts(run, index)
-    runs.read_json(run.summary)  # there has to be one, before any time is spent
+    runs.read_summary(run)  # there has to be one, before any time is spent
     kept = _read_kept(run)
     _warn(strength)
 
@@ -284,5 +284,4 @@ def _frames_name(trial: Trial) -> str:
 
 
 def _slug(trial: Trial) -> str:
-    words = f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g}"
-    return re.sub(r"[^\w.-]+", "-", words.removesuffix(".png")).strip("-")
+    return runs.file_name(f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g}")

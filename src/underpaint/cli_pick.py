@@ -1,6 +1,5 @@
 """`underpaint pick`: stop many seeds early, and finish those that read most like what is wanted."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -74,11 +73,11 @@ def pick(
     pictures in picks/, a contact sheet in figures/, and what was spent and won in summary.json.
     """
     run = runs.find_run(out)
-    settings = runs.read_json(run.settings)
+    settings = runs.read_settings(run)
     for name, value in (("candidates", candidates), ("batch", batch)):
         if value < 1:
             raise PickError(f"--{name} is {value}. Give a whole number of at least 1.")
-    found = runs.read_json(run.summary)["properties"]
+    found = runs.read_summary(run)["properties"]
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
     labelers = labelers_for(model, settings.get("labeled_by"))
@@ -162,7 +161,7 @@ def _pick_one(
     places = stopped.ranking if all_ else chosen
     finished = finish(search, stopped, places, report, watch=watch)
     best = Finished(tuple(chosen), finished.images[: search.keep], finished.scores[: search.keep])
-    name = _slug(f"{words} {text}")
+    name = runs.file_name(f"{words} {text}")
     path = run.figures / f"pick-{name}.png"
     draw_sheet(search.wishes, stopped, best, stop_at=search.stop_at, path=path)
     runs.write_picks(run, name, best.images, [prompts[place].seed for place in chosen])
@@ -243,8 +242,9 @@ def _scored(worths: list[Worth], prompts: list[str]) -> dict:
 def _keep(run: runs.Run, entry: dict) -> None:
     """Add an entry to "pick" in the summary, in place of that of the same search."""
     names = ("target", "prompts", "candidates", "keep", "stop_at", "seed")
-    kept = runs.read_json(run.summary).get("pick", [])
-    others = [each for each in kept if any(each[name] != entry[name] for name in names)]
+    kept = runs.read_summary(run).get("pick", [])
+    known = [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
+    others = [each for each in known if any(each.get(name) != entry[name] for name in names)]
     runs.update_summary(run, {"pick": [*others, entry]})
 
 
@@ -258,7 +258,3 @@ def _line(entry: dict) -> str:
         f"{said['estimate_rank_correlation']}); kept {said['kept']}, random {said['random']}, best "
         f"{said['best']}: {said['share']} of a full search's gain."
     )
-
-
-def _slug(words: str) -> str:
-    return re.sub(r"[^\w-]+", "-", words.replace(".png", "")).strip("-")[:80]

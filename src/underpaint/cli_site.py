@@ -39,7 +39,7 @@ _DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, 
 def export(out: Path, site: Path, prompts: int, paint: bool, device: str, dtype: str) -> None:
     """Write the run OUT as a website into the folder SITE, for any web host."""
     run = runs.find_run(out)
-    settings = runs.read_json(run.settings)
+    settings = runs.read_settings(run)
     model = load_as(settings, device=device, dtype=dtype) if prompts else None
     write_site(run, site, model=model, prompts=prompts, paint=paint)
 
@@ -62,7 +62,7 @@ def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: s
     site = find_site(out)
     if site is None:
         run, site = runs.find_run(out), out / "site"
-        settings = runs.read_json(run.settings)
+        settings = runs.read_settings(run)
         model = load_as(settings, device=device, dtype=dtype) if prompts else None
         write_site(run, site, model=model, prompts=prompts, paint=paint)
     with server_for(site, port=port) as server:

@@ -5,7 +5,11 @@ A message has three short parts: what is wrong, what was seen, what to do.
 
 
 class UnderpaintError(Exception):
-    """Something the caller can put right; the message says how."""
+    """Something the caller can put right; the message says how, in one line."""
+
+    def __init__(self, message: str) -> None:
+        # Other libraries' words, which some messages quote, may come in several lines.
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))
 
 
 class PromptError(UnderpaintError):

@@ -3,19 +3,33 @@
 A file is written beside its place and renamed into it, so a killed process leaves whole files or
 none. A sealed file also has its SHA-256 beside it, in the form that `sha256sum -c` reads: what was
 cut short by a power failure, or changed later, is told from what is whole and is made again.
+
+What is read is JSON, CSV, safetensors, Parquet and PNG alone, and how much there is of it is asked
+before any of it is held: `read_bytes`, `read_json_file` and `open_png` are the doors.
 """
 
 import hashlib
+import json
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
+from PIL import Image
 from safetensors import SafetensorError
 
 from .errors import RunError
 
 LOCK = ".lock"
+
+LARGEST_TEXT = 2**30
+"""Bytes of the largest CSV or JSON that is read: some ten million prompts."""
+
+LARGEST_PICTURE = 2**26
+"""Pixels of the largest picture that is read: 8192 × 8192."""
 
 
 @contextmanager
@@ -67,6 +81,69 @@ def is_whole(path: Path) -> bool:
         return _seal(path).read_bytes() == f"{_digest(path)}  {path.name}\n".encode()
     except OSError:
         return False
+
+
+def refuse_damaged(path: Path) -> None:
+    """Refuse a sealed file that is there and is not what was written.
+
+    Raises:
+        OSError: if it is so, for the caller to say what to do.
+    """
+    if path.exists() and not is_whole(path):
+        raise OSError("its checksum is missing or another's: it was cut short or changed")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file of text, if it is a file and no larger than any that we could use.
+
+    Raises:
+        OSError: if it cannot be read, is no file, or is too large.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("it is no file")
+    if (size := path.stat().st_size) > LARGEST_TEXT:
+        raise OSError(f"it has {size} bytes; {LARGEST_TEXT} are read at most")
+    return path.read_bytes()
+
+
+def read_json_file(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no JSON, or nested without end.
+    """
+    try:
+        return json.loads(read_bytes(path).decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+@contextmanager
+def open_png(path: Path) -> Iterator[Image.Image]:
+    """Open a PNG; its size is known, and checked, before any pixel is read.
+
+    Raises:
+        OSError: in place of all that a damaged picture can raise here or in the block.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("it is no file")
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            if (pixels := picture.width * picture.height) > LARGEST_PICTURE:
+                raise OSError(f"it has {pixels} pixels; {LARGEST_PICTURE} are read at most")
+            yield picture
+    except (
+        SyntaxError,
+        ValueError,
+        EOFError,
+        OverflowError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        raise OSError(f"it is no whole PNG: {error}") from error
 
 
 def remove_sealed(path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import PromptError
+from .files import read_bytes
 
 LARGEST_SEED = 2**63 - 1
 _ENCODINGS = ("utf-8-sig", "cp1252")
@@ -33,7 +34,9 @@ class Prompt:
         if not self.text.strip():
             raise PromptError("A prompt has no text. Give it some, or leave it out.")
         if not 0 <= self.seed <= LARGEST_SEED:
-            raise PromptError(f"Seed {self.seed} is out of range. Use 0 to 2**63 - 1.")
+            raise PromptError(f"Seed {self.seed:.6g} is out of range. Use 0 to 2**63 - 1.")
+        if self.index is not None and not 0 <= self.index <= LARGEST_SEED:
+            raise PromptError(f"Index {self.index:.6g} is out of range. Use 0 to 2**63 - 1.")
 
 
 @dataclass(frozen=True)
@@ -185,9 +188,10 @@ def _by_hash(texts: Iterable[str], seed: int) -> list[str]:
 
 def _read_text(path: Path) -> tuple[str, str]:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise PromptError(f"Cannot read {path} ({error.strerror}). Check the path.") from error
+        content = read_bytes(path)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise PromptError(f"Cannot read {path} ({said}). Check the path.") from error
     if not content.strip():
         raise PromptError(f"{path} is empty. It needs a header, prompts,seeds, and rows.")
     for encoding in _ENCODINGS:

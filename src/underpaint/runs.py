@@ -5,7 +5,9 @@ Parquet and PNG.
 """
 
 import csv
+import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +18,81 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from PIL import Image
+from pyarrow import ArrowException, parquet
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .errors import RunError
-from .files import LOCK, held, is_whole, write_file, write_sealed, writing
+from .errors import PromptError, RunError
+from .files import (
+    LOCK,
+    held,
+    is_whole,
+    open_png,
+    read_bytes,
+    read_json_file,
+    refuse_damaged,
+    write_file,
+    write_sealed,
+    writing,
+)
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
+from .properties import PROPERTIES
 from .scoring import MeanMap
+from .shapes import PLAIN_NUMBER, TEXT, misfit
 
 SCHEMA = 1
+
+LARGEST_TABLE = 2**31
+"""Values of the largest Parquet table that is read."""
+
+_SETTINGS = {
+    "model": TEXT,
+    "fingerprint": TEXT,
+    "scheduler": TEXT,
+    "steps": range(1, 10_001),
+    "guidance": PLAIN_NUMBER,
+    "layers": [TEXT],
+    "properties": [TEXT],
+    "labeled_by?": {...: TEXT},
+    "resolution?": (range(1, 16_385), None),
+    "swapped_scheduler?": (TEXT, None),
+}
+_MEAN = {"mean": (PLAIN_NUMBER, None)}
+_INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
+_ONSET = {"step": PLAIN_NUMBER, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
+_SUMMARY = {
+    "properties": {
+        ...: {
+            "metric": TEXT,
+            "best_layer": TEXT,
+            "sources": {
+                ...: {"by_step": [_MEAN], "final": _INTERVAL, "onset": (_ONSET, None)},
+            },
+        }
+    },
+    "cost": {
+        "seconds": PLAIN_NUMBER,
+        "seconds_generation": PLAIN_NUMBER,
+        "peak_rss_mb": PLAIN_NUMBER,
+    },
+    "classify?": {
+        "namer": TEXT,
+        "classes": [TEXT],
+        "left_out": PLAIN_NUMBER,
+        "sources": {
+            ...: {
+                "layer": (TEXT, None),
+                "chance": _MEAN,
+                "by_step": [_MEAN],
+                "final": _INTERVAL,
+                "stays": {"median": (PLAIN_NUMBER, None)},
+            }
+        },
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -103,8 +168,8 @@ def open_run(
         made_with: What is kept beside them but need not be the same, such as versions.
 
     Raises:
-        RunError: if the folder holds another run or something that is no run, its run.json cannot
-            be read, or another process is writing it.
+        RunError: if the folder holds another run or something that is no run, a link leads out of
+            it, its run.json cannot be read, or another process is writing it.
     """
     run = Run(folder)
     wanted = json.loads(json.dumps({"schema": SCHEMA, **settings}))
@@ -112,6 +177,7 @@ def open_run(
         raise RunError(f"{folder} is in use and holds no run. Choose another folder.")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    _refuse_links(folder)
     with held(folder):
         if run.settings.exists():
             _refuse_another(run, wanted)
@@ -128,7 +194,7 @@ def _is_ours(folder: Path) -> bool:
 
 def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
     try:
-        found = json.loads(run.settings.read_text(encoding="utf-8"))
+        found = read_json_file(run.settings)
         found = {name: value for name, value in found.items() if name != "made_with"}
     except (OSError, ValueError, AttributeError) as error:
         raise RunError(
@@ -146,7 +212,7 @@ def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
 def is_done(run: Run) -> bool:
     """Tell whether a run has come to its end, and its numbers are still what was written."""
     try:
-        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+        summary = read_json_file(run.summary)
     except (OSError, ValueError):
         return False
     has_all = isinstance(summary, dict) and {"properties", "cost"} <= set(summary)
@@ -164,7 +230,49 @@ def find_run(folder: Path) -> Run:
         raise RunError(
             f"{folder} holds no run: it has no run.json. Make one with `underpaint run`."
         )
+    _refuse_links(folder)
     return run
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a folder whose entries lead out of it: what we write would land elsewhere."""
+    home = folder.resolve()
+    for entry in sorted(folder.iterdir()):
+        if entry.is_symlink() and not entry.resolve().is_relative_to(home):
+            raise RunError(
+                f"{entry} is a link that leads out of the run, to {entry.resolve()}. Nothing is "
+                "read or written there: put the files themselves in its place."
+            )
+
+
+def read_settings(run: Run) -> dict[str, Any]:
+    """Read what a run was asked for, so far as other commands go by it.
+
+    Raises:
+        RunError: if it is not there, or is not what `underpaint run` writes.
+    """
+    settings = _read_shaped(run.settings, _SETTINGS)
+    if unknown := [name for name in settings["properties"] if name not in PROPERTIES]:
+        raise RunError(
+            f"{run.settings} is damaged: {unknown[0]!r} is no property. Run `underpaint run` again."
+        )
+    return settings
+
+
+def read_summary(run: Run) -> dict[str, Any]:
+    """Read what `underpaint show` prints.
+
+    Raises:
+        RunError: if it is not there, or is not what `underpaint run` writes.
+    """
+    return _read_shaped(run.summary, _SUMMARY)
+
+
+def _read_shaped(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
+    value = read_json(path)
+    if (wrong := misfit(value, shape)) is not None:
+        raise RunError(f"{path} is damaged: {wrong}. Run `underpaint run` again.")
+    return value
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -178,7 +286,7 @@ def update_summary(run: Run, entries: Mapping[str, Any]) -> dict[str, Any]:
     A summary that cannot be read is begun anew.
     """
     try:
-        found = json.loads(run.summary.read_text(encoding="utf-8"))
+        found = read_json_file(run.summary)
     except (OSError, ValueError):
         found = {}
     summary = {**(found if isinstance(found, dict) else {}), **entries}
@@ -193,7 +301,7 @@ def read_json(path: Path) -> Any:
         RunError: if it is not there or not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json_file(path)
     except (OSError, ValueError) as error:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
 
@@ -214,22 +322,37 @@ def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
 def read_split(run: Run, split: str) -> tuple[Prompt, ...]:
     """Read one split's prompts back, in order."""
     try:
-        with (run.folder / "prompts.csv").open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == split]
-    except (OSError, KeyError, csv.Error) as error:
+        text = read_bytes(run.folder / "prompts.csv").decode("utf-8")
+        return tuple(
+            Prompt(row["prompts"] or "", int(row["seeds"] or ""), int(row["prompt_inds"] or 0))
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+            if row["split"] == split
+        )
+    except (OSError, KeyError, ValueError, PromptError, csv.Error) as error:
         raise RunError(f"Cannot read prompts.csv of {run.folder} ({error}). Run again.") from error
-    return tuple(
-        Prompt(row["prompts"], int(row["seeds"]), int(row["prompt_inds"] or 0)) for row in rows
-    )
 
 
 def write_images(
     run: Run, images: Float[Tensor, "image 3 height width"], prompts: Sequence[Prompt]
 ) -> None:
     """Write pictures as images/NNNNN.png, numbered by prompt index."""
+    write_encoded(run, [encoded(image) for image in images], prompts)
+
+
+def write_encoded(run: Run, pictures: Sequence[bytes], prompts: Sequence[Prompt]) -> None:
+    """Write pictures that are PNG already."""
     folder = run.folder / "images"
-    for image, prompt in zip(images, prompts, strict=True):
-        write_picture(folder / f"{prompt.index or 0:05d}.png", image)
+    for content, prompt in zip(pictures, prompts, strict=True):
+        path = folder / f"{prompt.index or 0:05d}.png"
+        write_file(path, lambda part, content=content: part.write_bytes(content))
+
+
+def encoded(image: Float[Tensor, "3 height width"]) -> bytes:
+    """Give one picture, in 0..1, as the bytes of a PNG."""
+    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, format="PNG")
+        return file.getvalue()
 
 
 def write_picks(
@@ -240,11 +363,16 @@ def write_picks(
         write_picture(run.picks / name / f"{seed}.png", image)
 
 
+def file_name(words: str) -> str:
+    """Make a file's name of what was asked: letters, digits, dots and dashes, 120 bytes at most."""
+    kept = re.sub(r"[^\w.-]+", "-", words.removesuffix(".png"))
+    return kept.encode()[:120].decode(errors="ignore").strip(".-") or "unnamed"
+
+
 def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
     """Write one picture, in 0..1, as PNG."""
-    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
-    picture = Image.fromarray(pixels)
-    write_file(path, lambda part: picture.save(part, format="PNG"))
+    content = encoded(image)
+    write_file(path, lambda part: part.write_bytes(content))
 
 
 def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
@@ -255,7 +383,7 @@ def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
     """
     path = run.folder / "images" / f"{prompt.index or 0:05d}.png"
     try:
-        with Image.open(path) as picture:
+        with open_png(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))
     except OSError as error:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
@@ -279,9 +407,10 @@ def read_moments(
         RunError: if it is not there or not whole.
     """
     try:
+        refuse_damaged(run.moments)
         with safe_open(run.moments, framework="pt", device=str(device)) as file:
             return unpack(file)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, OverflowError, SafetensorError) as error:
         raise RunError(
             f"Cannot read {run.moments} ({error}). Delete it, and run `underpaint run` again."
         ) from error
@@ -313,13 +442,23 @@ def unpack(file: safe_open) -> tuple[dict[str, dict[Cell, Moments]], dict[str, M
             continue
         stem = key.removesuffix("/count")
         count, mean = int(file.get_tensor(key)), file.get_tensor(f"{stem}/mean")
-        part, *cell = stem.split("/")
+        part, name, *step = stem.split("/")
         if part == "position":
-            position[cell[0]] = MeanMap(count, mean)
+            _refuse_unlike(stem, mean, dimensions=3)
+            position[name] = MeanMap(count, mean)
         else:
-            moments = Moments(count, mean, file.get_tensor(f"{stem}/scatter"))
-            parts.setdefault(part, {})[cell[0], int(cell[1])] = moments
+            scatter = file.get_tensor(f"{stem}/scatter")
+            _refuse_unlike(stem, mean, dimensions=1)
+            _refuse_unlike(stem, scatter, dimensions=2)
+            if count < 1 or len(step) != 1 or scatter.shape != (len(mean), len(mean)):
+                raise ValueError(f"{stem} holds no moments")
+            parts.setdefault(part, {})[name, int(step[0])] = Moments(count, mean, scatter)
     return parts, position
+
+
+def _refuse_unlike(name: str, values: Tensor, *, dimensions: int) -> None:
+    if values.dtype != torch.float64 or values.ndim != dimensions:
+        raise ValueError(f"{name} is {values.dtype} of {tuple(values.shape)}")
 
 
 def write_probes(run: Run, probes: Mapping[ProbeKey, Probe]) -> None:
@@ -337,8 +476,9 @@ def read_probes(
         RunError: if they are not there or not whole.
     """
     try:
+        refuse_damaged(run.probes)
         return unpack_probes(run.probes, device, layer=layer)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise RunError(
             f"Cannot read {run.probes} ({error}). Run `underpaint run` again."
         ) from error
@@ -363,24 +503,25 @@ def unpack_probes(
     path: Path, device: torch.device, *, layer: str | None = None
 ) -> dict[ProbeKey, Probe]:
     """Read back what `pack_probes` named. What is wrong with the file comes as its own error."""
-    found: dict[tuple[str, str, str], dict[str, Tensor]] = {}
+    found: dict[ProbeKey, dict[str, Tensor]] = {}
     with safe_open(path, framework="pt", device=str(device)) as file:
         for key in sorted(file.keys()):
             name, at, step, part = key.split("/")
             if layer is None or at == layer:
-                found.setdefault((name, at, step), {})[part] = file.get_tensor(key)
-    return {
-        (name, at, int(step)): Probe(
-            at,
-            int(step),
-            name,
-            parts["weight"],
-            parts["bias"],
-            place=parts.get("place"),
-            **{part: float(parts[part]) for part in ("threshold", "penalty") if part in parts},
-        )
-        for (name, at, step), parts in found.items()
-    }
+                found.setdefault((name, at, int(step)), {})[part] = file.get_tensor(key)
+    return {key: _probe_of(*key, parts) for key, parts in found.items()}
+
+
+def _probe_of(name: str, layer: str, step: int, parts: Mapping[str, Tensor]) -> Probe:
+    weight, bias = parts["weight"], parts["bias"]
+    _refuse_unlike(name, weight, dimensions=2)
+    _refuse_unlike(name, bias, dimensions=1)
+    if weight.shape[1] != len(bias):
+        raise ValueError(f"{name} has weights of {weight.shape[1]} targets and {len(bias)} biases")
+    if (place := parts.get("place")) is not None:
+        _refuse_unlike(name, place, dimensions=3)
+    single = {part: float(parts[part]) for part in ("threshold", "penalty") if part in parts}
+    return Probe(layer, step, name, weight, bias, place=place, **single)
 
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:
@@ -395,6 +536,11 @@ def read_table(path: Path) -> pd.DataFrame:
         RunError: if it is not there or not whole.
     """
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        refuse_damaged(path)
+        facts = parquet.read_metadata(path)
+        if (values := facts.num_rows * facts.num_columns) > LARGEST_TABLE:
+            raise ValueError(f"it has {values} values; {LARGEST_TABLE} are read at most")
+        return pd.read_parquet(path, engine="pyarrow")
+    # pandas believes what is written beside the columns, and stumbles over it in many ways.
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, ArrowException) as error:
         raise RunError(f"Cannot read {path} ({error}). Delete it to begin anew.") from error

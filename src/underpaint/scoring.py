@@ -180,6 +180,19 @@ def extend(sums: Sums, batch: Batch) -> Sums:
     )
 
 
+def join(some: Sums, others: Sums) -> Sums:
+    """Add the sums of the pictures that follow, whose shuffles knew the labels before them."""
+    means = some.position
+    return Sums(
+        images=some.images + others.images,
+        moments=merge(some.moments, others.moments),
+        position={key: means[key] + each for key, each in others.position.items()}
+        if means
+        else others.position,
+        last=others.last,
+    )
+
+
 def joint_columns(properties: Sequence[Property]) -> dict[str, slice]:
     """Name the target columns of `fold`: each property, then each again for every shuffle."""
     shuffled = [

@@ -7,7 +7,6 @@
 The folder is a model repository as the hub knows it; `push_probes` puts it there.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,19 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from .errors import ModelError, RunError
-from .files import is_whole, write_file
+from .files import is_whole, read_json_file, write_file
 from .models import Model
 from .models.weights import first_line, is_hub_id, split_revision
 from .probes import Probe, ProbeKey
-from .runs import Run, pack_probes, read_json, read_probes, unpack_probes, write_json
+from .runs import (
+    Run,
+    pack_probes,
+    read_probes,
+    read_settings,
+    read_summary,
+    unpack_probes,
+    write_json,
+)
 from .tables import fixed, markdown, metric_name, number
 
 WEIGHTS, ABOUT, CARD = "probes.safetensors", "probes.json", "README.md"
@@ -66,7 +73,7 @@ def share_run(run: Run, folder: Path, *, every: bool = False) -> None:
     Raises:
         RunError: if the run is not finished, or the folder is in use.
     """
-    settings, summary = read_json(run.settings), read_json(run.summary)
+    settings, summary = read_settings(run), read_summary(run)
     found = {name: each["best_layer"] for name, each in summary["properties"].items()}
     if not is_whole(run.probes):
         raise RunError(f"{run.probes} is damaged. Run `underpaint run` again.")
@@ -125,7 +132,7 @@ def load_probes(
     """
     folder = _find(folder_or_id)
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json_file(folder / ABOUT)
         shared = Shared(
             probes=unpack_probes(folder / WEIGHTS, device),
             about=about,
@@ -134,7 +141,7 @@ def load_probes(
                 for name in ("model", "fingerprint", "steps", "guidance", "best_layers")
             },
         )
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise RunError(
             f"{folder_or_id} holds no whole shared probes ({first_line(error)}). Write them with "
             "`underpaint share OUT FOLDER`."

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
+from itertools import chain
 from operator import add
 from pathlib import Path
 
+import pandas as pd
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
@@ -71,13 +73,18 @@ from .shards import (
     write_sums,
 )
 from .summaries import summarise
-from .traces import trace
+from .traces import excerpt, trace
 
 TUNING_SHARE = 8
 """One in so many training images chooses penalties instead of fitting weights."""
 
 SUMS_EVERY = 64
 """About how many training pictures a killed run may have to draw again."""
+
+GROUP = 16
+"""Pictures that are labelled, folded and scored together, whatever the batch: what is summed in one
+order rounds in one way. Batches are whole groups. Below 16 rows, a processor's matrix products take
+other kernels, which round otherwise; from 16 on, a picture is the same to the last bit."""
 
 RECIPE_BYTES = 4 * 2**30
 """The most that activations kept for a recipe may take."""
@@ -115,7 +122,12 @@ class Study:
 
 
 def carry_out(
-    study: Study, run: Run, progress: Progress, say: Callable[[str], None] = lambda _line: None
+    study: Study,
+    run: Run,
+    progress: Progress,
+    say: Callable[[str], None] = lambda _line: None,
+    *,
+    before: Callable[[], None] = lambda: None,
 ) -> dict:
     """Do every stage and write what it finds; return the summary that `show --json` prints.
 
@@ -128,11 +140,14 @@ def carry_out(
         run: Where to.
         progress: Told how far each pass is.
         say: Told a line for each file that was damaged and is made again.
+        before: Called first, with the folder held. What it leaves on disk is not done again: this
+            is how `cluster` does the work elsewhere.
 
     Raises:
         RunError: if the folder cannot be written, or another process is writing it.
     """
     with held(run.folder):
+        before()
         return _carry_out(study, run, progress, say)
 
 
@@ -142,7 +157,7 @@ def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], 
     parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
     write_prompts(run, parts)
     if not checked(run.moments, say):
-        _fold_all(study, run, progress, spent, say)
+        fold_all(study, run, progress, spent, say)
     clear(run, "tuning", "training")
     if not (checked(run.scores, say) and checked(run.probes, say)):
         _score_all(study, run, progress, spent, say)
@@ -179,10 +194,12 @@ def _peak_vram_mb(device: torch.device) -> float | None:
     return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
 
 
-def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -> Iterator[Batch]:
-    for first in range(0, len(prompts), study.batch):
+def batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -> Iterator[Batch]:
+    """Generate batch by batch, and give what was seen group by group."""
+    for groups in batches_of(len(prompts), study.batch):
         begun = time.perf_counter()
-        part = prompts[first : first + study.batch]
+        first, last = groups[0][0], groups[-1][1]
+        part = prompts[first:last]
         how = {
             "steps": study.steps,
             "guidance": study.guidance,
@@ -199,10 +216,32 @@ def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -
         if study.sees_decoder:
             seen = [decoder_attention(study.model, each) for each in traced.latents]
             decoder = torch.stack(seen)
-        yield labelled(traced, study.labelers, study.properties, exact, decoder)
+        for start, stop in groups:
+            own = slice(start - first, stop - first)
+            yield labelled(
+                excerpt(traced, own.start, own.stop),
+                study.labelers,
+                study.properties,
+                None if exact is None else {name: maps[own] for name, maps in exact.items()},
+                None if decoder is None else decoder[:, own],
+            )
 
 
-def _fold_all(
+def batches_of(count: int, batch: int) -> list[list[tuple[int, int]]]:
+    """Cut so many pictures into batches, and each batch into groups, as first and last place.
+
+    A batch is whole groups, as many as it holds; what is left at the end, less than a group, is a
+    batch of its own. A batch smaller than a group is a group.
+    """
+    group = min(GROUP, batch)
+    groups = [(first, min(first + group, count)) for first in range(0, count, group)]
+    whole = count // group
+    at_once = batch // group
+    cut = [groups[first : min(first + at_once, whole)] for first in range(0, whole, at_once)]
+    return [*cut, *([groups[whole:]] if count % group else [])]
+
+
+def fold_all(
     study: Study,
     run: Run,
     progress: Progress,
@@ -210,25 +249,21 @@ def _fold_all(
     say: Callable[[str], None],
 ) -> None:
     """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
-    prompts = _apart(study.split.train)
-    cut = len(prompts) // TUNING_SHARE
-    if cut == 0:
-        raise PromptError(
-            f"{len(prompts)} training prompts are too few to fit probes and choose penalties. "
-            f"Use at least {TUNING_SHARE} (about {2 * TUNING_SHARE} prompts in all)."
-        )
-    every = max(1, SUMS_EVERY // study.batch) * study.batch
+    parts = training_parts(study)
+    total = sum(map(len, parts.values()))
+    at_once = batches_of(study.batch, study.batch)[0][-1][1]
+    every = max(1, SUMS_EVERY // at_once) * at_once
     summed: dict[str, Sums] = {}
     done = 0
-    for name, part in (("tuning", prompts[:cut]), ("training", prompts[cut:])):
+    for name, part in parts.items():
         sums = read_sums(run, name, study.model.device, say)
-        progress("training pictures", done + sums.images, len(prompts))
-        for batch in _batches(study, part[sums.images :], spent):
+        progress("training pictures", done + sums.images, total)
+        for batch in batches(study, part[sums.images :], spent):
             sums = extend(sums, batch)
             write_images(run, batch.trace.images, batch.trace.prompts)
             if sums.images % every == 0 or sums.images == len(part):
                 write_sums(run, name, sums)
-            progress("training pictures", done + sums.images, len(prompts))
+            progress("training pictures", done + sums.images, total)
         summed[name] = sums
         done += sums.images
     position = {
@@ -238,18 +273,26 @@ def _fold_all(
     write_moments(run, {name: each.moments for name, each in summed.items()}, position)
 
 
-def _score_all(
-    study: Study,
-    run: Run,
-    progress: Progress,
-    spent: dict[str, float],
-    say: Callable[[str], None],
-) -> None:
-    """Pass 2: thresholds from the validation pictures, then scores of both held-out splits.
+def training_parts(study: Study) -> dict[str, list[Prompt]]:
+    """Give the training prompts in the order of folding: those for penalties, and the others.
 
-    Validation pictures leave on disk what is read from them until thresholds are chosen; test
-    pictures are scored and forgotten batch by batch.
+    Raises:
+        PromptError: if there are too few.
     """
+    prompts = _apart(study.split.train)
+    cut = len(prompts) // TUNING_SHARE
+    if cut == 0:
+        raise PromptError(
+            f"{len(prompts)} training prompts are too few to fit probes and choose penalties. "
+            f"Use at least {TUNING_SHARE} (about {2 * TUNING_SHARE} prompts in all)."
+        )
+    return {"tuning": prompts[:cut], "training": prompts[cut:]}
+
+
+def fit_probes(
+    study: Study, run: Run, progress: Progress, spent: dict[str, float]
+) -> tuple[dict[ProbeKey, AnyProbe], dict[str, MeanMap]]:
+    """Fit every probe from the sums of a run; give them, and the mean label maps."""
     sums, position = read_moments(run, study.model.device)
     own = [layer.name for layer in study.layers]  # as they run, not by alphabet
     decoder = [DECODER] if study.sees_decoder else []
@@ -267,67 +310,61 @@ def _score_all(
     fitted = fit_all(training, tuning, study.folded, layers=study.layers)
     probes: dict[ProbeKey, AnyProbe] = {**from_units(fitted, units)}
     probes |= _fit_by_recipe(study, probes, progress, spent)
+    return probes, position
 
+
+def _score_all(
+    study: Study,
+    run: Run,
+    progress: Progress,
+    spent: dict[str, float],
+    say: Callable[[str], None],
+) -> None:
+    """Pass 2: thresholds from the validation pictures, then scores of both held-out splits.
+
+    Validation pictures leave on disk what is read from them until thresholds are chosen; test
+    pictures are scored and forgotten batch by batch.
+    """
+    probes, position = fit_probes(study, run, progress, spent)
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)
     seen = partial(progress, "held-out pictures")
-    places = range(0, len(validation), study.batch)
-    for first in places:
-        if not checked(held_path(run, first), say):
-            (batch,) = _batches(study, validation[first : first + study.batch], spent)
-            write_held(held_path(run, first), batch, readings(probes, batch))
-            write_images(run, batch.trace.images, batch.trace.prompts)
-        seen(min(first + study.batch, len(validation)), total)
-    paths = [held_path(run, first) for first in places]
-    device = study.model.device
-    parts = [read_held_labels(path, device) for path in paths]
-    labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    known = [plain(prompt.text) for prompt in validation]
+    for groups in batches_of(len(validation), study.batch):
+        paths = [held_path(run, start) for start, _ in groups]
+        if not all(checked(path, say) for path in paths):
+            some = validation[groups[0][0] : groups[-1][1]]
+            for path, batch in zip(paths, batches(study, some, spent), strict=True):
+                write_held(path, batch, readings(probes, batch))
+                write_images(run, batch.trace.images, batch.trace.prompts)
+        seen(groups[-1][1], total)
+    cuts = choose_cuts(study, run, position)
 
-    def wrong(texts: Sequence[str], first: int) -> Wrong:
-        chosen = strangers(texts, known, first=first).to(device)
-        return {name: maps[chosen] for name, maps in labels.items()}
-
-    thresholds = _thresholds(study, paths, labels, position, wrong(known, 0))
-
-    def scored(first: int, part: str, batch: Batch, read_maps: ReadMaps) -> None:
-        prompts = batch.trace.prompts
-        texts = [plain(prompt.text) for prompt in prompts]
-        blocks = score(
-            study.model,
-            study.labelers,
-            study.properties,
-            batch,
-            layers=study.layers,
-            read_maps=read_maps,
-            thresholds=thresholds,
-            position=position,
-            wrong=wrong(texts, first),
-            drawn=part == "test",
-        )
-        numbers = list(range(first, first + len(prompts)))
-        table = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts))
-        write_table(scores_path(run, first), table.rows)
-
-    tables = [scores_path(run, first) for first in places]
-    for first in places:
-        if not checked(scores_path(run, first), say):
-            some = validation[first : first + study.batch]
-            batch, maps = read_held(held_path(run, first), some, study.model.device)
-            scored(first, "validation", batch, maps)
-    for first in range(0, len(test), study.batch):
-        number = len(validation) + first
-        tables.append(scores_path(run, number))
+    tables = []
+    for start, stop in chain.from_iterable(batches_of(len(validation), study.batch)):
+        tables.append(scores_path(run, start))
         if not checked(tables[-1], say):
-            (batch,) = _batches(study, test[first : first + study.batch], spent)
-            scored(number, "test", batch, readings(probes, batch))
-            write_images(run, batch.trace.images, batch.trace.prompts)
-        seen(min(number + study.batch, total), total)
+            batch, maps = read_held(
+                held_path(run, start), validation[start:stop], study.model.device
+            )
+            write_table(tables[-1], score_group(study, cuts, start, "validation", batch, maps))
+    for groups in batches_of(len(test), study.batch):
+        numbers = [len(validation) + start for start, _ in groups]
+        paths = [scores_path(run, number) for number in numbers]
+        tables += paths
+        if not all(checked(path, say) for path in paths):
+            some = test[groups[0][0] : groups[-1][1]]
+            for path, number, batch in zip(
+                paths, numbers, batches(study, some, spent), strict=True
+            ):
+                maps = readings(probes, batch)
+                write_table(path, score_group(study, cuts, number, "test", batch, maps))
+                write_images(run, batch.trace.images, batch.trace.prompts)
+        seen(len(validation) + groups[-1][1], total)
 
     masks = {
         (name, layer, step): float(at)
-        for (name, layer), cuts in thresholds.items()
-        for step, at in enumerate(cuts)
+        for (name, layer), each in cuts.thresholds.items()
+        for step, at in enumerate(each)
     }
     cut = {
         key: replace(probe, threshold=masks.get(key))
@@ -337,6 +374,57 @@ def _score_all(
     write_probes(run, cut)
     # Read back, so that rows are the same whether they were scored now or before a cut.
     write_table(run.scores, reduce(add, (Scores(read_table(path)) for path in tables)).rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """What scoring takes from the validation pictures: thresholds, and labels to be wrong with."""
+
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]]
+    position: Mapping[str, MeanMap]
+    labels: Mapping[str, Tensor]
+    texts: tuple[str, ...]
+
+
+def choose_cuts(study: Study, run: Run, position: Mapping[str, MeanMap]) -> Cuts:
+    """Choose thresholds from all validation pictures, once every group of them is on disk."""
+    validation, device = study.split.validation, study.model.device
+    groups = chain.from_iterable(batches_of(len(validation), study.batch))
+    paths = [held_path(run, start) for start, _ in groups]
+    parts = [read_held_labels(path, device) for path in paths]
+    labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    texts = tuple(plain(prompt.text) for prompt in validation)
+    wrong = _wrong(labels, texts, texts, 0)
+    return Cuts(_thresholds(study, paths, labels, position, wrong), position, labels, texts)
+
+
+def _wrong(
+    labels: Mapping[str, Tensor], known: Sequence[str], texts: Sequence[str], first: int
+) -> Wrong:
+    chosen = strangers(texts, known, first=first)
+    return {name: maps[chosen.to(maps.device)] for name, maps in labels.items()}
+
+
+def score_group(
+    study: Study, cuts: Cuts, first: int, part: str, batch: Batch, read_maps: ReadMaps
+) -> pd.DataFrame:
+    """Score every source on one group of held-out pictures, `first` the number of its first."""
+    prompts = batch.trace.prompts
+    texts = [plain(prompt.text) for prompt in prompts]
+    blocks = score(
+        study.model,
+        study.labelers,
+        study.properties,
+        batch,
+        layers=study.layers,
+        read_maps=read_maps,
+        thresholds=cuts.thresholds,
+        position=cuts.position,
+        wrong=_wrong(cuts.labels, cuts.texts, texts, first),
+        drawn=part == "test",
+    )
+    numbers = list(range(first, first + len(prompts)))
+    return tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts)).rows
 
 
 def _thresholds(
@@ -375,15 +463,17 @@ def _fit_by_recipe(
             f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
             "Choose fewer --layers, such as those that ridge reads best."
         )
-    batches = _batches(replace(study, controls={}, sees_decoder=False), prompts, spent)
+    seen = batches(replace(study, controls={}, sees_decoder=False), prompts, spent)
     activations: dict[str, list[Tensor]] = {layer.name: [] for layer in study.layers}
     labels: dict[str, list[Tensor]] = {each.name: [] for each in study.properties}
-    for done, batch in enumerate(batches, 1):
+    done = 0
+    for batch in seen:
         for name, parts in activations.items():
             parts.append(batch.readable[name].float())
         for name, parts in labels.items():
             parts.append(batch.labels[name])
-        progress("recipe", min(done * study.batch, len(prompts)), len(prompts))
+        done += len(batch.trace.prompts)
+        progress("recipe", done, len(prompts))
     found: dict[ProbeKey, AnyProbe] = {}
     for layer in study.layers:
         x = torch.cat(activations.pop(layer.name), dim=1)

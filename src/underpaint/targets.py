@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from .errors import EditError
+from .files import open_png
 
 RANDOM_MOVE = (90 / 512, 120 / 512)
 """How far `random_move` goes along each axis: the literature's ±90 to 120 of 512 pixels."""
@@ -122,7 +122,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height widt
     """Read a drawn mask: pixels brighter than mid-grey are foreground.
 
     Args:
-        path: A PNG, or any picture that Pillow reads.
+        path: A PNG.
         size: Height and width that it has to have.
 
     Raises:
@@ -142,7 +142,7 @@ def read_map(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height width
     """Read a map, such as of depth, from a picture's grey: the brighter, the greater; 0..1.
 
     Args:
-        path: A PNG of 8 or 16 bits, or any picture that Pillow reads.
+        path: A PNG of 8 or 16 bits.
         size: Height and width that it has to have.
 
     Raises:
@@ -174,16 +174,16 @@ def shift_px(maps: Float[Tensor, "*axes height width"], dx: float, dy: float) ->
 
 def _read_grey(path: Path, size: tuple[int, int], *, what: str) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
+        with open_png(path) as picture:
+            if (picture.height, picture.width) != size:
+                raise EditError(
+                    f"The {what} {path} is {picture.width}×{picture.height} pixels; pictures are "
+                    f"{size[1]}×{size[0]}. Draw it at that size."
+                )
             has_16_bits = picture.mode.startswith("I;16")
             grey = np.asarray(picture if has_16_bits else picture.convert("L"))
-    except (OSError, UnidentifiedImageError) as error:
+    except OSError as error:
         raise EditError(f"Cannot read the {what} {path} ({error}). Save it as a PNG.") from error
-    if grey.shape != size:
-        raise EditError(
-            f"The {what} {path} is {grey.shape[1]}×{grey.shape[0]} pixels; pictures are "
-            f"{size[1]}×{size[0]}. Draw it at that size."
-        )
     return grey / 256 if has_16_bits else grey
 
 

@@ -7,7 +7,7 @@ activations, and the scheduler's step, for the latents x_t and the estimate of x
 import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -163,6 +163,25 @@ def trace(
         activations={layer: kept[layer] for layer in layers},
         first_step=first_step,
         shadows=shade,
+    )
+
+
+def excerpt(trace: Trace, first: int, last: int) -> Trace:
+    """Give some of a trace's images, from the first up to and without the last."""
+    some = slice(first, last)
+
+    def of(activations: Mapping[Layer, Tensor]) -> dict[Layer, Tensor]:
+        return {layer: each[:, some] for layer, each in activations.items()}
+
+    return replace(
+        trace,
+        prompts=trace.prompts[some],
+        images=trace.images[some],
+        latents=trace.latents[:, some],
+        estimates=trace.estimates[:, some],
+        final=trace.final[some],
+        activations=of(trace.activations),
+        shadows={name: of(each) for name, each in trace.shadows.items()},
     )
 
 

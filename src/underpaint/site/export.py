@@ -16,12 +16,21 @@ from PIL import Image
 
 from ..editing import check_run
 from ..errors import RunError
+from ..files import open_png
 from ..labelers import labelers_for
 from ..layers import Layer, find_layers
 from ..models import Model
 from ..prompts import Prompt
 from ..properties import PROPERTIES
-from ..runs import Run, read_json, read_moments, read_probes, read_split, read_table
+from ..runs import (
+    Run,
+    read_moments,
+    read_probes,
+    read_settings,
+    read_split,
+    read_summary,
+    read_table,
+)
 from ..scores import Curves, ScoreKey, Scores, curves
 from .maps import PICTURE_PX, Sheets, draw_sheets
 from .numbers import page_numbers, plain, prompt_rows, score_table, spread_over
@@ -64,7 +73,7 @@ def export(
     Raises:
         RunError: if the run is not finished or of another model, or the folder holds anything else.
     """
-    settings, summary = read_json(run.settings), read_json(run.summary)
+    settings, summary = read_settings(run), read_summary(run)
     if model is not None:
         check_run(settings, model)
     test_prompts = read_split(run, "test")
@@ -147,12 +156,13 @@ def _copy_picture(run: Run, folder: Path, prompt: Prompt) -> None:
     """Shrink a final picture to what a page shows."""
     name = f"{prompt.index or 0:05d}"
     path = run.folder / "images" / f"{name}.png"
-    if not path.is_file():
-        raise RunError(f"Cannot read {path} (it is missing). Run `underpaint run` again.")
-    with Image.open(path) as picture:
-        small = picture.convert("RGB")
-        small.thumbnail((PICTURE_PX * 2, PICTURE_PX * 2))
-        _save(small, folder / "data" / "images" / f"{name}.webp")
+    try:
+        with open_png(path) as picture:
+            small = picture.convert("RGB")
+    except OSError as error:
+        raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
+    small.thumbnail((PICTURE_PX * 2, PICTURE_PX * 2))
+    _save(small, folder / "data" / "images" / f"{name}.webp")
 
 
 def _copy_downloads(run: Run, folder: Path, table: Any) -> list[str]:
@@ -182,7 +192,7 @@ def _draw_maps(
     summary: Mapping[str, Any],
     progress: Progress,
 ) -> None:
-    settings = read_json(run.settings)
+    settings = read_settings(run)
     probes = read_probes(run, model.device)
     _, position = read_moments(run, torch.device("cpu"))
     chosen = [PROPERTIES[name] for name in settings["properties"]]

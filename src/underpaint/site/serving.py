@@ -38,7 +38,14 @@ class _Files(SimpleHTTPRequestHandler):
         if self.headers.get("Host", "").rsplit(":", 1)[0] not in HOSTS:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "Ask for localhost")
             return None
+        if not Path(self.translate_path(self.path)).resolve().is_relative_to(self._home):
+            self.send_error(HTTPStatus.NOT_FOUND)  # a link that leads out of the site
+            return None
         return super().send_head()
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.directory).resolve()
 
     def list_directory(self, path: Any) -> Any:
         self.send_error(HTTPStatus.NOT_FOUND)
