@@ -76,7 +76,7 @@ export function Lines(props: { lines: Line[]; steps: number; label: string; titl
       height,
       marginTop,
       marginBottom,
-      marginRight: Math.min(16 + 7.4 * longest, width / 3),
+      marginRight: Math.min(16 + 7.4 * longest, width * 0.45),
       style: { background: "transparent", fontSize: "13px" },
       x: { label: props.axis ?? `denoising step of ${steps}`, labelAnchor: "center", labelArrow: "none", labelOffset: 38, domain: first === last ? [first - 0.5, last + 0.5] : [first, last], ticks: props.at ?? ticksOf(steps, width), tickFormat: String },
       y: { label: props.title, labelArrow: "none", grid: true, domain, nice: !props.range },

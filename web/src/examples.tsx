@@ -21,7 +21,7 @@ export function Examples({ run, prompts }: { run: Run; prompts: Prompt[] }) {
       <ul class="cards">
         {sorted.map((each) => (
           <li key={each.index}>
-            <img src={pictureOf(each.index)} width="128" height="128" loading="lazy" alt="" />
+            <img src={pictureOf(each.index)} width="128" height="128" loading="lazy" decoding="async" alt="" />
             <b>{fixed(Number.isNaN(value(each)) ? null : value(each))}</b>
             <p dir="auto">{each.text.slice(0, 300)}{each.text.length > 300 ? "…" : ""}</p>
             {each.has_maps && <a href={`#/explorer?prompt=${each.index}`}>explore prompt {each.index}</a>}

@@ -110,7 +110,7 @@ function Strip({ maps, folder, source, steps, step }: { maps: Maps; folder: stri
   const side = maps.pictures.side;
   const tile = (at: number): Tile => ({ sheet: folder + maps.pictures.file, left: at * side, top: source === "image" ? 0 : side, width: side, height: side });
   return (
-    <ol class="strip" style={{ gridTemplateColumns: `repeat(${steps}, minmax(0, 1fr))` }}>
+    <ol class="strip" style={{ gridTemplateColumns: `repeat(${steps}, minmax(0, 112px))` }}>
       {Array.from({ length: steps }, (_, at) => (
         <li key={at} aria-current={at + 1 === step ? "step" : undefined} onClick={() => change({ step: String(at + 1) })}>
           <TileView tile={tile(at)} colours="none" label={`Step ${at + 1}`} />

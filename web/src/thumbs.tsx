@@ -18,7 +18,7 @@ export function Thumbs(props: { prompts: Prompt[]; chosen: number; onChoose: (in
         {found.map((each) => (
           <li key={each.index}>
             <button aria-pressed={each.index === props.chosen} onClick={() => props.onChoose(each.index)} title={each.text.slice(0, 200)}>
-              <img src={pictureOf(each.index)} width="64" height="64" loading="lazy" alt={each.text.slice(0, 120)} />
+              <img src={pictureOf(each.index)} width="64" height="64" loading="lazy" decoding="async" alt={each.text.slice(0, 120)} />
             </button>
           </li>
         ))}

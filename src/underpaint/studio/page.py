@@ -21,8 +21,9 @@ from .desk import Canvas, Desk, Glimpse, Stroke, glimpse, mask_of, paint
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 """As in figures and on the site."""
 
-SHOWN_PX = 256
 EDITOR_PX = 384
+BUTTONS: list[Any] = ["download", "fullscreen"]
+"""Of pictures. Gradio's own also offer to share them on another host."""
 
 # Fonts of the system: Gradio's own themes ask another host for theirs.
 THEME = Base(
@@ -69,14 +70,18 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
                     stop = gradio.Button("Stop")
             with gradio.Column():
                 picture = gradio.Image(
-                    label="Picture", format="png", height=EDITOR_PX, interactive=False
+                    label="Picture",
+                    format="png",
+                    height=EDITOR_PX,
+                    buttons=BUTTONS,
+                    interactive=False,
                 )
                 said = gradio.Markdown("")
             with gradio.Column():
                 maps = [
                     gradio.Image(
                         label=f"{name}: read at {desk.readers[name].name}", height=190,
-                        format="png", interactive=False,
+                        format="png", buttons=BUTTONS, interactive=False,
                     )
                     for name in names
                 ]  # fmt: skip
@@ -87,8 +92,8 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
             of = gradio.Radio(names, value=names[0], label="Show what is read of")
             look = gradio.Button("Look")
         seen = gradio.Gallery(
-            label="Nearest to the mask first; click to take a seed", columns=8, height="auto",
-            object_fit="contain", format="png", interactive=False,
+            label="Nearest to the mask first; click to take a seed", columns=6, height="auto",
+            object_fit="contain", format="png", buttons=BUTTONS, interactive=False,
         )  # fmt: skip
         seeds = gradio.State([])
 
@@ -144,7 +149,7 @@ def first_steps(
 
 
 def _caption(found: Glimpse) -> str:
-    return f"seed {found.seed}" + ("" if found.score is None else f" · Dice {found.score:.2f}")
+    return ("" if found.score is None else f"Dice {found.score:.2f} · ") + f"seed {found.seed}"
 
 
 def _words(desk: Desk, canvas: Canvas, stroke: Stroke | None) -> str:
@@ -176,5 +181,5 @@ def _coloured(name: str, found: Float[Tensor, "row col"]) -> np.ndarray:
 
 def _enlarged(pixels: np.ndarray) -> np.ndarray:
     """Repeat pixels: a browser would blur a small picture."""
-    factor = max(1, SHOWN_PX // pixels.shape[1])
+    factor = max(1, EDITOR_PX // pixels.shape[1])
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
