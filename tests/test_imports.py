@@ -38,6 +38,7 @@ ORDER = [
     "aims",
     "edits",
     "trials",
+    "doses",
     "picks",
     "previews",
     "tables",
