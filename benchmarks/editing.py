@@ -12,20 +12,25 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatch
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from underpaint import runs
 from underpaint.doses import draw_doses, series
+from underpaint.moments import merge
+from underpaint.probes import acting_directions, covariance
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "editing.md"
 PICTURES = ROOT / "docs" / "pictures"
 CONTROLS = ("none", "random", "weight", "other", "late", "adam")
-STRENGTHS = (0.5, 1, 2, 3, 4, 6, 8)
-SPANS = ("1-2", "1-4", "1-6", "5-12", "9-15")
+STRENGTHS = (1, 2, 3, 4, 5, 6, 8)
+SPANS = ("1-3", "1-5", "1-8", "1-12", "6-15", "11-15")
 TARGETS = (
     ("--scale", "0.7"),
     ("--depth", "translate"),
@@ -53,6 +58,7 @@ def main() -> None:
     entries = summary.get("edits", [])
     page = PAGE.read_text(encoding="utf-8")
     page = fill(page, "edits", edit_table(entries))
+    page = fill(page, "carried", carried_table(run, entries))
     page = fill(page, "doses", dose_table(entries))
     page = fill(page, "targets", target_table(entries))
     page = fill(page, "pick", pick_table(summary.get("pick", [])))
@@ -150,6 +156,31 @@ def edit_table(entries: list[dict]) -> list[str]:
         f"{like['held'].replace(',', ', ') or 'nothing'}.",
         "",
         *rows,
+    ]
+
+
+def carried_table(run: runs.Run, entries: list[dict]) -> list[str]:
+    """Say what else is read when the mask's reading moves by one, mean over layers and steps."""
+    if (like := like_default(entries)) is None:
+        return ["Not measured yet."]
+    cpu = torch.device("cpu")
+    probes = runs.read_probes(run, cpu)
+    moments = reduce(merge, runs.read_moments(run, cpu)[0].values())
+    first, last = like["steps"]
+    carried: dict[str, list[torch.Tensor]] = {}
+    for (layer, step), own in moments.items():
+        is_edited = any(fnmatch(layer, glob) for glob in like["layers"].split(","))
+        if is_edited and first - 1 <= step < last:
+            weight = probes["saliency", layer, step].weight
+            acting = acting_directions(weight, covariance(own, len(weight)))
+            for (name, at, when), probe in probes.items():
+                if (at, when) == (layer, step):
+                    carried.setdefault(name, []).append((probe.weight.mT @ acting)[:, 0])
+    means = {name: torch.stack(each).mean(dim=0).tolist() for name, each in carried.items()}
+    return [
+        "| property | read with one of mask |",
+        "|---|---|",
+        *(f"| {name} | {', '.join(map(number, each))} |" for name, each in means.items()),
     ]
 
 

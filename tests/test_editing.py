@@ -266,7 +266,7 @@ def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, r
     assert [entry["control"] for entry in summary["edits"]] == ["random", "random", "none"]
     assert "above_random" in summary["edits"][-1]
     assert "properties" in summary
-    assert (run.figures / "edit-random-moves-test-none-3.png").stat().st_size > 1000
+    assert (run.figures / "edit-random-moves-test-none-5.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("kept", [pd.DataFrame({"control": ["none"]}), None])
@@ -348,7 +348,7 @@ def test_what_the_run_reads_is_held_and_what_it_does_not_is_said(command, run):
 def test_a_strength_beyond_what_was_measured_is_warned_of(command):
     result = command("--strength", 50, "--count", 1)
     assert result.exit_code == 0, result.output
-    assert "beyond what was measured, 0 to 6" in result.output
+    assert "beyond what was measured, 0 to 8" in result.output
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from .strips import draw_strip
 from .targets import move_mask, random_move, read_map, read_mask, scale_mask
 from .trials import MEASURES, Trial, edit_columns, summarise_edits
 
-TRIED_STRENGTHS = (0.0, 6.0)
+TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
 
 HELD = "albedo,shading"
@@ -49,8 +49,8 @@ HELD = "albedo,shading"
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
 @click.option("--limit", type=int, help="Only so many of the test prompts.  [default: all]")
 @click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
-@click.option("--strength", default=3.0, show_default=True, help="1 makes the reading the target.")
-@click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first half]")
+@click.option("--strength", default=5.0, show_default=True, help="1 makes the reading the target.")
+@click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first two thirds]")
 @click.option(
     "--hold",
     default=HELD,
@@ -144,7 +144,7 @@ def edit(
 def _span(text: str | None, steps: int) -> tuple[int, int]:
     """Read "A-B" or "A", counted from 1, as first and last step from 0."""
     if text is None:
-        return 0, max(1, (steps + 1) // 2) - 1
+        return 0, max(1, round(2 * steps / 3)) - 1
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     first = int(found[1]) if found else 0
     last = int(found[2] or found[1]) if found else 0
