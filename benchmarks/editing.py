@@ -1,6 +1,6 @@
 """Measure edits and searches of a finished run, and write the numbers into docs/editing.md.
 
-    python benchmarks/editing.py OUT [--count 1] [--prompts 3] [--skip-measuring]
+    python benchmarks/editing.py OUT [--limit 40] [--prompts 3] [--only …] [--skip-measuring]
 
 Every number on the page is measured here, by the commands that the page names. Edits of each
 control meet the same random moves. Only the page's marked blocks are replaced.
@@ -11,44 +11,88 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from underpaint import runs
+from underpaint.doses import draw_doses, series
+from underpaint.moments import merge
+from underpaint.probes import acting_directions, covariance
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "editing.md"
 PICTURES = ROOT / "docs" / "pictures"
-CONTROLS = ("none", "random", "weight")
+CONTROLS = ("none", "random", "weight", "other", "late", "adam")
+STRENGTHS = (1, 2, 3, 4, 5, 6, 8)
+SPANS = ("1-3", "1-5", "1-8", "1-12", "6-15", "11-15")
+TARGETS = (
+    ("--scale", "0.7"),
+    ("--depth", "translate"),
+    ("--move", "random", "--depth", "translate"),
+    ("--light", "left"),
+    ("--light", "right"),
+    ("--move", "random", "--light", "left"),
+)
+PARTS = ("controls", "doses", "targets", "pick")
 
 
 def main() -> None:
     """Carry out the commands, then fill in the page."""
     parser = argparse.ArgumentParser(description="Measure edits and searches for docs/editing.md.")
     parser.add_argument("out", type=Path, help="A finished run.")
-    parser.add_argument("--count", type=int, default=1, help="Random moves of each test picture.")
+    parser.add_argument("--limit", type=int, default=40, help="Test prompts to edit.")
     parser.add_argument("--prompts", type=int, default=3, help="Prompts to search for.")
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="What to measure.")
     parser.add_argument("--skip-measuring", action="store_true", help="Use what OUT holds.")
     asked = parser.parse_args()
     run = runs.find_run(asked.out)
-    mask = asked.out / "left.png"
-    texts = list(dict.fromkeys(prompt.text for prompt in runs.read_split(run, "test")))
-    texts = texts[: asked.prompts]
     if not asked.skip_measuring:
-        draw_mask(mask, Image.open(next((asked.out / "images").glob("*.png"))).size)
-        for control in CONTROLS:
-            underpaint("edit", asked.out, "--count", asked.count, "--control", control)
-        prompts = [part for text in texts for part in ("--prompt", text)]
-        underpaint("pick", asked.out, "--mask", mask, "--score", *prompts)
+        measure(run, asked.only, limit=asked.limit, prompts=asked.prompts)
     summary = runs.read_json(run.summary)
+    entries = summary.get("edits", [])
     page = PAGE.read_text(encoding="utf-8")
-    page = fill(page, "edits", edit_table(summary.get("edits", [])))
+    page = fill(page, "edits", edit_table(entries))
+    page = fill(page, "carried", carried_table(run, entries))
+    page = fill(page, "doses", dose_table(entries))
+    page = fill(page, "targets", target_table(entries))
     page = fill(page, "pick", pick_table(summary.get("pick", [])))
     PAGE.write_text(page, encoding="utf-8")
-    shrink(next(run.figures.glob("edit-random-moves-test-none-*.png"), None), "edit.png")
+    if found := like_default(entries):
+        draw_doses(entries, like=found, path=run.figures / "edit-doses.png")
+        strip = f"edit-random-moves-*test-none-{found['strength']:g}.png"
+        shrink(next(run.figures.glob(strip), None), "edit.png")
+    shrink(run.figures / "edit-doses.png", "edit-doses.png")
+    shrink(next(run.figures.glob("edit-light-left-*.png"), None), "edit-light.png")
     shrink(next(iter(sorted(run.figures.glob("pick-mask-left-*.png"))), None), "pick.png")
+
+
+def measure(run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int) -> None:
+    """Carry out the commands of some parts of the page."""
+    edit = ("edit", run.folder, "--count", 1, "--limit", limit)
+    if "controls" in parts:
+        for control in CONTROLS:
+            underpaint(*edit, "--control", control)
+    if "doses" in parts:
+        for control in ("none", "random"):
+            for strength in STRENGTHS:
+                underpaint(*edit, "--control", control, "--strength", strength)
+            for span in SPANS:
+                underpaint(*edit, "--control", control, "--steps", span)
+    if "targets" in parts:
+        for words in TARGETS:
+            underpaint(*edit, *words)
+    if "pick" in parts:
+        mask = run.folder / "left.png"
+        draw_mask(mask, Image.open(next((run.folder / "images").glob("*.png"))).size)
+        texts = list(dict.fromkeys(prompt.text for prompt in runs.read_split(run, "test")))
+        asked = [part for text in texts[:prompts] for part in ("--prompt", text)]
+        underpaint("pick", run.folder, "--mask", mask, "--score", *asked)
 
 
 def underpaint(*arguments: object) -> None:
@@ -72,23 +116,123 @@ def fill(page: str, name: str, lines: list[str]) -> str:
     return re.sub(f"{begin}.*?{end}", lambda _: block, page, flags=re.DOTALL)
 
 
+def like_default(entries: list[dict]) -> dict | None:
+    """Find the settings of the command's defaults: the weight control is only measured there."""
+    found = [each for each in entries if is_move(each) and each["control"] == "weight"]
+    return found[-1] if found else None
+
+
+def is_move(entry: dict) -> bool:
+    """Say whether an entry is of test pictures' objects moved at random."""
+    return entry["target"] == "random moves" and entry["prompts"].endswith("test")
+
+
 def edit_table(entries: list[dict]) -> list[str]:
-    """Write a row for each trial of random moves of the test pictures."""
+    """Write a row for each control of the moves at random, all else as the command's defaults."""
+    if (like := like_default(entries)) is None:
+        return ["Not measured yet."]
     rows = [
-        "| control | strength | steps | pictures (left out) | median Dice to target | unedited "
-        "| to the old mask | mean gain (95%) | mean above random (95%) | background dB | time |",
+        "| control | pictures (left out) | median Dice to target | unedited | to the old mask "
+        "| mean gain (95%) | mean above random (95%) | background dB | object kept (95%) "
+        "| colour kept (95%) | time |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for each in entries:
-        if (each["target"], each["prompts"]) == ("random moves", "test"):
+    for control in CONTROLS:
+        for each in series(entries, like=like, over="strength", control=control):
+            if each["strength"] == like["strength"]:
+                rows.append(
+                    f"| {control} | {each['images']} ({each['left_out']}) | "
+                    f"{number(each['dice_target']['median'])} | "
+                    f"{number(each['dice_unedited']['median'])} | "
+                    f"{number(each['dice_old']['median'])} | {spread(each['gain'])} | "
+                    f"{spread(each.get('above_random'))} | "
+                    f"{number(each['background_psnr']['median'])} | "
+                    f"{spread(each['object_kept'])} | {spread(each['colour_kept'])} | "
+                    f"{each['time']:.2f}× |"
+                )
+    first, last = like["steps"]
+    return [
+        f"Strength {like['strength']:g}, steps {first}–{last}, layers `{like['layers']}`, held: "
+        f"{like['held'].replace(',', ', ') or 'nothing'}.",
+        "",
+        *rows,
+    ]
+
+
+def carried_table(run: runs.Run, entries: list[dict]) -> list[str]:
+    """Say what else is read when the mask's reading moves by one, mean over layers and steps."""
+    if (like := like_default(entries)) is None:
+        return ["Not measured yet."]
+    cpu = torch.device("cpu")
+    probes = runs.read_probes(run, cpu)
+    moments = reduce(merge, runs.read_moments(run, cpu)[0].values())
+    first, last = like["steps"]
+    carried: dict[str, list[torch.Tensor]] = {}
+    for (layer, step), own in moments.items():
+        is_edited = any(fnmatch(layer, glob) for glob in like["layers"].split(","))
+        if is_edited and first - 1 <= step < last:
+            weight = probes["saliency", layer, step].weight
+            acting = acting_directions(weight, covariance(own, len(weight)))
+            for (name, at, when), probe in probes.items():
+                if (at, when) == (layer, step):
+                    carried.setdefault(name, []).append((probe.weight.mT @ acting)[:, 0])
+    means = {name: torch.stack(each).mean(dim=0).tolist() for name, each in carried.items()}
+    return [
+        "| property | read with one of mask |",
+        "|---|---|",
+        *(f"| {name} | {', '.join(map(number, each))} |" for name, each in means.items()),
+    ]
+
+
+def dose_table(entries: list[dict]) -> list[str]:
+    """Write a row for each strength, then for each span of steps, all else as the defaults."""
+    if (like := like_default(entries)) is None:
+        return ["Not measured yet."]
+    rows = [
+        "| strength | steps | median Dice to target | random direction | to the old mask "
+        "| background dB | object kept | colour kept |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for over in ("strength", "steps"):
+        random = {
+            str(each[over]): each
+            for each in series(entries, like=like, over=over, control="random")
+        }
+        for each in series(entries, like=like, over=over):
+            beside = random.get(str(each[over]))
             rows.append(
-                f"| {each['control']} | {each['strength']:g} | {each['steps'][0]}–"
-                f"{each['steps'][1]} | {each['images']} ({each['left_out']}) | "
+                f"| {each['strength']:g} | {each['steps'][0]}–{each['steps'][1]} | "
                 f"{number(each['dice_target']['median'])} | "
-                f"{number(each['dice_unedited']['median'])} | "
-                f"{number(each['dice_old']['median'])} | {spread(each['gain'])} | "
-                f"{spread(each.get('above_random'))} | "
-                f"{number(each['background_psnr']['median'])} | {each['time']:.2f}× |"
+                f"{number(beside['dice_target']['median'] if beside else None)} | "
+                f"{number(each['dice_old']['median'])} | "
+                f"{number(each['background_psnr']['median'])} | "
+                f"{number(each['object_kept']['mean'])} | {number(each['colour_kept']['mean'])} |"
+            )
+    return rows
+
+
+def target_table(entries: list[dict]) -> list[str]:
+    """Write a row for each other target, of the test pictures."""
+    rows = [
+        "| target | pictures (left out) | Dice to target (unedited) "
+        "| depth: rank correlation (unedited), error | shading: the same | background dB "
+        "| object kept | colour kept |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for each in entries:
+        if each["prompts"].endswith("test") and each["control"] == "none" and not is_move(each):
+            maps = [
+                f"{number(each[f'{name}_spearman']['mean'])} "
+                f"({number(each[f'{name}_unedited']['mean'])}), "
+                f"{number(each[f'{name}_rmse']['mean'])}"
+                for name in ("depth", "shading")
+            ]
+            rows.append(
+                f"| {each['target']} | {each['images']} ({each['left_out']}) | "
+                f"{number(each['dice_target']['median'])} "
+                f"({number(each['dice_unedited']['median'])}) | {' | '.join(maps)} | "
+                f"{number(each['background_psnr']['median'])} | "
+                f"{number(each['object_kept']['mean'])} | {number(each['colour_kept']['mean'])} |"
             )
     return rows if len(rows) > 2 else ["Not measured yet."]
 
@@ -126,7 +270,7 @@ def spread(found: dict | None) -> str:
 
 def shrink(path: Path | None, name: str) -> None:
     """Put a picture beside the page, no wider than 700 pixels."""
-    if path is None:
+    if path is None or not path.exists():
         return
     PICTURES.mkdir(parents=True, exist_ok=True)
     with Image.open(path) as picture:

@@ -56,6 +56,7 @@ def finished(tmp_path_factory, model):
         "steps": STEPS,
         "guidance": 3.0,
         "layers": [layer.name for layer in layers],
+        "properties": ["saliency", "depth", "shading"],
     }
     run = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
     carry_out(
@@ -241,7 +242,7 @@ def run(finished, tmp_path):
 @pytest.fixture
 def command(run, monkeypatch):
     """Call `underpaint edit` on that run, with the random model in place of one from disk."""
-    monkeypatch.setattr(cli_edit, "load", lambda *_, **__: worlds.model())
+    monkeypatch.setattr(cli_edit, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_edit, "labelers_for", lambda *_: (LOOK,))
     monkeypatch.setattr(cli_edit, "namers_for", lambda *_: {"object": NAMER})
     group = Commands("main", commands={"edit": cli_edit.edit})
@@ -265,7 +266,7 @@ def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, r
     assert [entry["control"] for entry in summary["edits"]] == ["random", "random", "none"]
     assert "above_random" in summary["edits"][-1]
     assert "properties" in summary
-    assert (run.figures / "edit-random-moves-test-none-3.png").stat().st_size > 1000
+    assert (run.figures / "edit-random-moves-test-none-5.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("kept", [pd.DataFrame({"control": ["none"]}), None])
@@ -323,10 +324,31 @@ def test_targets_can_be_combined(command, run, tmp_path, monkeypatch, arguments,
         assert done[column].notna().all() == (word in target)
 
 
+def test_only_some_of_the_test_prompts_may_be_edited(command, run):
+    for strength in (1, 2):
+        result = command("--count", 1, "--limit", 2, "--strength", strength)
+        assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["prompts"]) == {"2 of test"}
+    assert rows["image"].nunique() == 2
+    assert (run.figures / "edit-doses.png").stat().st_size > 1000
+
+
+def test_what_the_run_reads_is_held_and_what_it_does_not_is_said(command, run):
+    for hold in ("albedo,depth", "none"):
+        result = command("--count", 1, "--hold", hold)
+        assert result.exit_code == 0, result.output
+        assert ("no probes of albedo" in result.output) == (hold != "none")
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    held, free = (own["background_psnr"].dropna() for _, own in rows.groupby("held", sort=False))
+    assert list(rows["held"].unique()) == ["depth", ""]
+    assert not np.allclose(held, free)
+
+
 def test_a_strength_beyond_what_was_measured_is_warned_of(command):
     result = command("--strength", 50, "--count", 1)
     assert result.exit_code == 0, result.output
-    assert "beyond what was measured, 0 to 6" in result.output
+    assert "beyond what was measured, 0 to 8" in result.output
 
 
 @pytest.mark.parametrize(
@@ -343,8 +365,10 @@ def test_a_strength_beyond_what_was_measured_is_warned_of(command):
         (["--steps", "2-3"], "is no span"),
         (["--steps", "2-1"], "is no span"),
         (["--count", "0"], "--count is 0"),
+        (["--limit", "0"], "--limit is 0"),
         (["--prompt", "99"], "No prompt has index 99"),
         (["--layers", "side.*"], "No layer matches 'side.*'"),
+        (["--hold", "size"], "--hold 'size' is none of saliency, depth"),
         (["--strength", "nan"], "give a finite strength"),
     ],
 )

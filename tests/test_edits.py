@@ -143,6 +143,21 @@ def test_the_edit_is_the_least_change_in_the_data_s_covariance(layers, probes, m
     np.testing.assert_allclose(found.x, ours, atol=1e-2 * np.abs(ours).max())
 
 
+@pytest.mark.parametrize("direction", [acting_directions, reading_directions])
+def test_what_is_held_is_read_as_before(layers, probes, moments, plain, direction):
+    only = {"saliency": target()}
+    made = taps(
+        edit(targets=only, held=("normals",), direction=direction), probes, moments, layers=layers
+    )
+    free = taps(edit(targets=only, direction=direction), probes, moments, layers=layers)
+    for layer in layers:
+        change, other = (change_of(each, plain, layer).double() for each in (made, free))
+        mask, normals = (probes[name, layer.name, 0].weight for name in ("saliency", "normals"))
+        torch.testing.assert_close(change @ mask, other @ mask, atol=1e-4, rtol=1e-4)
+        assert (change @ normals).abs().max() < 1e-3 * (change @ mask).abs().max()
+        assert (other @ normals).abs().max() > 1e-2 * (change @ mask).abs().max()
+
+
 def test_along_the_weight_the_change_has_the_least_norm(layers, probes, moments, plain):
     layer = layers[0]
     weight = torch.cat([probes[name, layer.name, 0].weight for name in ("saliency", "normals")], 1)
@@ -302,6 +317,11 @@ def test_hooks_are_gone_after_an_edit_that_does_not_fit(model, layers, probes, m
 def test_an_edit_that_makes_no_sense_is_refused(changes, words):
     with pytest.raises(EditError, match=words):
         edit(**changes)
+
+
+def test_a_property_is_not_both_moved_and_held():
+    with pytest.raises(EditError, match="both move and hold normals"):
+        edit(held=("normals",))
 
 
 def test_an_edit_that_no_probe_can_steer_is_refused(layers, probes, moments):

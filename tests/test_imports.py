@@ -39,6 +39,7 @@ ORDER = [
     "aims",
     "edits",
     "trials",
+    "doses",
     "picks",
     "previews",
     "tables",

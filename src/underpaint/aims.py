@@ -62,7 +62,8 @@ def aim_at(
             targets[DEPTH.name] = normalise(DEPTH, depth[None])[0]
         elif depth is not None:
             moved = depth(now, random) if place is None else then
-            targets[DEPTH.name] = translate_map(_own(there, DEPTH), *shift_between(now, moved))
+            right, down = (float(each) for each in shift_between(now, moved))
+            targets[DEPTH.name] = translate_map(_own(there, DEPTH), right, down)
         if light is not None:
             targets[SHADING.name] = relit(_own(there, SHADING), then, light)
         return targets

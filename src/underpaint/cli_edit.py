@@ -1,6 +1,7 @@
 """`underpaint edit`: move, scale or paint the object of a run's prompts, and score the edit."""
 
 import re
+from collections.abc import Sequence
 from functools import partial, reduce
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from torch import Tensor
 from . import runs
 from .aims import Aim, Place, Side, aim_at
 from .bars import progress_bar
+from .doses import draw_doses
 from .editing import CONTROLS, Setup, check_run, edit_all, edit_frames
 from .errors import EditError, PromptError, RunError
 from .frames import strengths_of, write_frames
@@ -20,12 +22,16 @@ from .layers import find_layers, select_layers
 from .models import Model, load_as
 from .moments import merge
 from .prompts import Prompt
+from .properties import PROPERTIES
 from .strips import draw_strip
 from .targets import move_mask, random_move, read_map, read_mask, scale_mask
 from .trials import MEASURES, Trial, edit_columns, summarise_edits
 
-TRIED_STRENGTHS = (0.0, 6.0)
+TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
+
+HELD = "albedo,shading"
+"""Readings that move along with the mask's unless they are held: objects then turn dark."""
 
 
 @click.command()
@@ -42,9 +48,16 @@ TRIED_STRENGTHS = (0.0, 6.0)
     "--light", type=click.Choice(["left", "right"]), help="Side to light the object from."
 )
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
+@click.option("--limit", type=int, help="Only so many of the test prompts.  [default: all]")
 @click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
-@click.option("--strength", default=3.0, show_default=True, help="1 makes the reading the target.")
-@click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first half]")
+@click.option("--strength", default=5.0, show_default=True, help="1 makes the reading the target.")
+@click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first two thirds]")
+@click.option(
+    "--hold",
+    default=HELD,
+    show_default=True,
+    help="Properties whose readings stay as they are, or none.",
+)
 @click.option("--layers", "glob", default="up.2.*,up.3.*", show_default=True, help="As a glob.")
 @click.option(
     "--unconditional",
@@ -72,9 +85,11 @@ def edit(
     depth: str | None,
     light: str | None,
     index: int | None,
+    limit: int | None,
     count: int,
     strength: float,
     span: str | None,
+    hold: str,
     glob: str,
     unconditional: float,
     control: str,
@@ -93,14 +108,15 @@ def edit(
     """
     run = runs.find_run(out)
     settings = runs.read_settings(run)
-    for name, value in (("count", count), ("batch", batch)):
-        if value < 1:
+    for name, value in (("count", count), ("batch", batch), ("limit", limit)):
+        if value is not None and value < 1:
             raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
     first, last = _span(span, settings["steps"])
-    prompts = _prompts(run, index)
+    prompts = _prompts(run, index)[:limit]
     runs.read_summary(run)  # there has to be one, before any time is spent
     kept = _read_kept(run)
     _warn(strength)
+    held = _held(hold, settings["properties"])
 
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
@@ -118,8 +134,8 @@ def edit(
         batch=batch,
         namers=namers_for(model),
     )
-    whose = "test" if index is None else f"prompt {index}"
-    trial = Trial(target, whose, control, strength, first, last, glob, unconditional, seed)
+    whose = f"prompt {index}" if index is not None else f"{limit} of test" if limit else "test"
+    trial = Trial(target, whose, control, strength, first, last, glob, unconditional, seed, held)
     with progress_bar() as bar:
         task = bar.add_task("edited pictures", total=len(prompts) * len(aims))
         rows, shown = edit_all(
@@ -130,6 +146,7 @@ def edit(
     runs.update_summary(run, {"edits": entries})
     path = run.figures / f"edit-{_slug(trial)}.png"
     draw_strip(shown, title=_title(trial), path=path)
+    draw_doses(entries, like=entries[-1], path=run.figures / "edit-doses.png")
     if frames:
         few = list({each.prompt.index: each.prompt for each in shown}.values())[:frames]
         found = edit_frames(setup, trial, few, aims[0], strengths_of(trial))
@@ -140,7 +157,7 @@ def edit(
 def _span(text: str | None, steps: int) -> tuple[int, int]:
     """Read "A-B" or "A", counted from 1, as first and last step from 0."""
     if text is None:
-        return 0, max(1, (steps + 1) // 2) - 1
+        return 0, max(1, round(2 * steps / 3)) - 1
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     first = int(found[1]) if found else 0
     last = int(found[2] or found[1]) if found else 0
@@ -237,6 +254,20 @@ def _warn(strength: float) -> None:
             "the picture to break.",
             err=True,
         )
+
+
+def _held(text: str, known: Sequence[str]) -> str:
+    """Read "a,b" or "none"; leave out, and say so, what the run has no probes of."""
+    asked = [] if text == "none" else [each.strip() for each in text.split(",")]
+    if wrong := [each for each in asked if each not in PROPERTIES]:
+        raise EditError(f"--hold {wrong[0]!r} is none of {', '.join(PROPERTIES)}. Or hold none.")
+    if missing := [each for each in asked if each not in known]:
+        click.echo(
+            f"The run has no probes of {', '.join(missing)}: an edit cannot hold that, and may "
+            "change it. Run it with more --properties to hold more.",
+            err=True,
+        )
+    return ",".join(each for each in asked if each in known)
 
 
 def _read_kept(run: runs.Run) -> pd.DataFrame | None:

@@ -251,7 +251,8 @@ def _taps_of(
     seed: int,
 ) -> dict[Layer, Tap]:
     schedule = dict.fromkeys(range(trial.first_step, trial.last_step + 1), trial.strength)
-    edit = Edit(targets, schedule, unconditional=trial.unconditional)
+    held = tuple(each for each in trial.held.split(",") if each and each not in targets)
+    edit = Edit(targets, schedule, held=held, unconditional=trial.unconditional)
     return CONTROLS[trial.control](setup, edit, seed)
 
 

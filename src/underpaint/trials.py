@@ -48,6 +48,8 @@ class Trial:
         layers: As the glob that chose them.
         unconditional: How far the unconditional half is pushed the other way.
         seed: Of random targets and directions. Trials that share it meet the same targets.
+        held: Properties whose readings are left as they are, by name with commas between; one that
+            is a target is moved all the same.
     """
 
     target: str
@@ -59,6 +61,7 @@ class Trial:
     layers: str
     unconditional: float = 0.0
     seed: int = 0
+    held: str = ""
 
 
 def edit_scores(
