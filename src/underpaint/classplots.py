@@ -58,9 +58,11 @@ def draw_classes(
         path: A .png, .pdf or .svg file.
     """
     steps = len(next(iter(strips.values())))
+    # A strip as high as its pictures are square; few steps have large pictures, up to a limit.
+    high = min(5.4 / steps, 0.8)
     figure, axes = plt.subplots(
-        2 * len(strips), 1, figsize=(7.0, 2.3 * len(strips) + 0.3),
-        gridspec_kw={"height_ratios": [0.45, 1.6] * len(strips)},
+        2 * len(strips), 1, figsize=(7.0, (1.9 + high) * len(strips) + 0.3),
+        gridspec_kw={"height_ratios": [high, 1.6] * len(strips), "hspace": 0.3},
     )  # fmt: skip
     for (what, strip), pictures, axis in zip(strips.items(), axes[::2], axes[1::2], strict=True):
         line = strip.permute(2, 0, 3, 1).flatten(1, 2).cpu().numpy()  # side by side
@@ -76,6 +78,7 @@ def draw_classes(
         axis.set_xlim(0.5, steps + 0.5)
         axis.set_ylim(-0.02, 1.02)
         axis.set_xticks(range(1, steps + 1))
+        axis.tick_params(labelbottom=axis is axes[-1])
         axis.set_ylabel("probability")
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes[-1].set_xlabel(f"step of {steps}")

@@ -256,6 +256,7 @@ def run(
     split = _split(prompts, count=count, seed=seed, cut=parts)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     layers = select_layers(find_layers(model), glob)
+    pictures = pictures_for(images, model, chosen)
     needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2)
     at_once = _fitting(at_once, needed, model, budget)
     labelers = labelers_for(model, named)
@@ -267,7 +268,6 @@ def run(
             "scenes: on other pictures they mean little. Choose others with --labelers.",
             err=True,
         )
-    pictures = pictures_for(images, model, chosen)
     if Path(model_id).name == "tiny":
         _say_unknown(split)
     strength = model.guidance if guidance is None else guidance
