@@ -53,12 +53,13 @@ def test_every_error_class_has_a_section():
 
 
 def raised() -> list[tuple[str, str]]:
-    """List every error in the source by class and message, `…` for what varies."""
+    """List every error that the source raises or returns by class and message, `…` for what varies."""
     found = []
     for path in Path(underpaint.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                name, message = ast.unparse(node.exc.func), node.exc.args
+            made = node.exc if isinstance(node, ast.Raise) else getattr(node, "value", None)
+            if isinstance(node, ast.Raise | ast.Return) and isinstance(made, ast.Call):
+                name, message = ast.unparse(made.func), made.args
                 if name in CLASSES:
                     found.append((name, _template(message[0])))
     return found

@@ -113,7 +113,9 @@ def test_no_secret_of_the_surroundings_is_written(stopped, tmp_path, monkeypatch
 
 
 def test_figure_refuses_another_model(tmp_path):
-    run = runs.open_run(tmp_path / "run", {"model": "tiny", "fingerprint": "sha256:0"})
+    asked = {"model": "tiny", "fingerprint": "sha256:0", "scheduler": "DDIMScheduler"}
+    asked |= {"steps": 2, "guidance": 3.0, "layers": ["up.0.0"], "properties": ["depth"]}
+    run = runs.open_run(tmp_path / "run", asked)
     split = plan(4).split
     runs.write_prompts(run, {"test": split.test})
     result = invoke("figure", run.folder)

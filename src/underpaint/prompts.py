@@ -34,9 +34,9 @@ class Prompt:
         if not self.text.strip():
             raise PromptError("A prompt has no text. Give it some, or leave it out.")
         if not 0 <= self.seed <= LARGEST_SEED:
-            raise PromptError(f"Seed {self.seed:.6g} is out of range. Use 0 to 2**63 - 1.")
+            raise PromptError(f"Seed {self.seed} is out of range. Use 0 to 2**63 - 1.")
         if self.index is not None and not 0 <= self.index <= LARGEST_SEED:
-            raise PromptError(f"Index {self.index:.6g} is out of range. Use 0 to 2**63 - 1.")
+            raise PromptError(f"Index {self.index} is out of range. Use 0 to 2**63 - 1.")
 
 
 @dataclass(frozen=True)
