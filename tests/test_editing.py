@@ -163,11 +163,11 @@ def test_the_late_control_edits_as_many_of_the_last_steps(setup):
 def test_depth_and_shading_are_scored_where_they_are_targets(setup):
     rows, shown = edited(setup, aims=[aim_at(random_move, depth=random_move, light="left")])
     for name in ("depth", "shading"):
-        assert rows[[f"{name}_spearman", f"{name}_unedited", f"{name}_rmse"]].notna().all(None)
+        assert rows[[f"{name}_spearman", f"{name}_unedited", f"{name}_rmse"]].notna().all(axis=None)
     assert rows["dice_target"].notna().all()
     only, _ = edited(setup, aims=[aim_at(light="right")])
     assert only["shading_spearman"].notna().all()
-    assert only[["dice_target", "depth_spearman"]].isna().all(None)
+    assert only[["dice_target", "depth_spearman"]].isna().all(axis=None)
     assert np.isfinite(only["background_psnr"]).all()
     assert shown[0].target.amax() == 1
 
