@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 
 import { pictureOf, type Prompt } from "./data";
 
-/** Pictures to choose from, with a filter by text. Only those in sight are laid out and fetched. */
+/** Pictures to choose from, with a filter by text. Only those near to sight are fetched, and none moves another. */
 export function Thumbs(props: { prompts: Prompt[]; chosen: number; onChoose: (index: number) => void }) {
   const [filter, setFilter] = useState("");
   const found = matching(props.prompts, filter);
