@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types wheel-check clean
 
 demo: .venv/ready
 	$(BIN)/underpaint run demo --quick
@@ -17,6 +17,10 @@ lint: .venv/ready
 
 types: .venv/ready
 	$(BIN)/pyright
+
+# Takes minutes: everything that the wheel needs is installed anew.
+wheel-check: .venv/ready
+	.ci/wheel
 
 .venv/ready: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -205,7 +205,8 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begun, result
 
 
-def _split(images: int, seed: int) -> Split:
+def split_captions(images: int, seed: int) -> Split:
+    """Choose captions and seeds, and split them as a run does."""
     random = np.random.default_rng(seed)
     chosen = random.permutation(len(CAPTIONS))[:images]
     seeds = random.integers(10**8, size=images)
@@ -233,7 +234,7 @@ def main(
     layers = [each for each in find_layers(model) if each.name in names.split(",")]
     chosen = [PROPERTIES[name] for name in properties.split(",")]
     places = [int(step) - 1 for step in at.split(",")]
-    split = _split(images, seed)
+    split = split_captions(images, seed)
     seen = {
         part: collect(
             model, labelers_for(model), chosen, getattr(split, part),

@@ -18,7 +18,10 @@ README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
 KINDS = ("curves", "layers")
 SHOWN_STEPS = (1, 3, 5, 10)
-SOURCES = ("probe", "image", "estimate", "position", "latent", "random", "shuffled", "ceiling")
+SOURCES = (
+    "probe", "image", "estimate", "position", "probe+position", "latent", "vae", "random",
+    "untrained", "shuffled", "ceiling",
+)  # fmt: skip
 
 
 def main(folder: Path) -> None:
@@ -84,9 +87,20 @@ def told(summary: Mapping[str, Any]) -> str:
             f"- **{name}**: the probe at {found['best_layer']} has its onset at step "
             f"{_onset(found, 'probe')}, {early}. In absolute {metric_name(found['metric'])}, the "
             f"labeler on x_t beats it {when['image']}, on the predicted clean latent x̂₀ "
-            f"{when['estimate']}."
+            f"{when['estimate']}.{_gain(found)}"
         )
     return "\n".join(sentences)
+
+
+def _gain(found: Mapping[str, Any]) -> str:
+    gain = found.get("gain")
+    if gain is None:
+        return ""
+    last = [fixed(number(gain["final"][part])) for part in ("mean", "low", "high")]
+    return (
+        f" Given the place too, a probe gains {last[0]} ({last[1]} to {last[2]}) over the place "
+        "alone at the last step."
+    )
 
 
 def table(summary: Mapping[str, Any], sources: tuple[str, ...]) -> str:

@@ -1,5 +1,6 @@
 """Published architectures built small with random weights, saved as published, loaded by path."""
 
+import importlib
 from pathlib import Path
 
 import diffusers
@@ -194,7 +195,7 @@ def test_tracer_says_what_to_install(tmp_path, monkeypatch):
     def missing(name: str):
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(offtheshelf.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(LabelError, match=r"TRACER needs carvekit.*pip install carvekit"):
         labeler("saliency", str(saved(tmp_path / "weights")), CPU)
 

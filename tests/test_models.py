@@ -9,7 +9,16 @@ import torch
 
 import worlds
 from underpaint.errors import ModelError, SchedulerError
-from underpaint.models import Model, decode, encode, load, weights
+from underpaint.models import (
+    Model,
+    decode,
+    decoder_attention,
+    encode,
+    has_decoder_attention,
+    load,
+    untrained,
+    weights,
+)
 
 
 @pytest.fixture
@@ -289,3 +298,38 @@ def test_a_vae_s_shift_and_deviation_are_undone_both_ways(config):
     torch.testing.assert_close(encode(model, images()), by_hand)
     drawn = (vae.decode(own).sample / 2 + 0.5).clamp(0, 1)
     torch.testing.assert_close(decode(model, encode(model, images())), drawn, atol=1e-4, rtol=0)
+
+
+def test_the_decoders_attention_is_what_decoding_passes_through():
+    model = worlds.model()
+    assert has_decoder_attention(model)
+    passed = []
+    site = model.pipeline.vae.decoder.mid_block.attentions[0].to_out[0]
+    with site.register_forward_hook(lambda _module, _inputs, out: passed.append(out)):
+        decode(model, latents())
+    found = decoder_attention(model, latents())
+    tokens = found.permute(0, 2, 3, 1).flatten(1, 2)
+    torch.testing.assert_close(tokens, torch.cat(passed))
+    assert found.shape[-2:] == (8, 8)
+    assert not site._forward_hooks
+
+
+def test_a_decoder_without_attention_is_refused_as_a_source():
+    tiny = load("tiny", device="cpu")
+    assert not has_decoder_attention(tiny)
+    with pytest.raises(ModelError, match="no self-attention in its decoder's middle"):
+        decoder_attention(tiny, torch.zeros(1, 4, 16, 16))
+
+
+def test_untrained_weights_are_new_everywhere_and_the_model_keeps_its_own():
+    denoiser = worlds.model().denoiser
+    before = {name: weight.clone() for name, weight in denoiser.named_parameters()}
+    for name, weight in untrained(denoiser, seed=0).named_parameters():
+        if weight.ndim < 2:
+            assert (weight == float(name.endswith("weight"))).all()
+            continue
+        bound = weight[0].numel() ** -0.5
+        assert weight.abs().max() <= bound
+        assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.3)
+        assert not torch.equal(weight, before[name])
+    assert all(torch.equal(each, before[name]) for name, each in denoiser.named_parameters())

@@ -1,11 +1,12 @@
 import itertools
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from underpaint.errors import PromptError
-from underpaint.prompts import Prompt, read_prompts, split_prompts
+from underpaint.prompts import Prompt, cut_prompts, read_prompts, split_prompts
 
 
 @pytest.fixture
@@ -139,3 +140,41 @@ def test_a_leak_planted_in_the_split_is_refused(part):
     leaked = Prompt(clean.train[0].text.upper() + " ", 99)  # another seed, case and spacing
     with pytest.raises(PromptError, match=f"is in train and in {part}"):
         replace(clean, **{part: (*getattr(clean, part), leaked)})
+
+
+def test_quotes_commas_and_newlines_inside_a_prompt_survive(write):
+    path = write('prompts,seeds\n"a ""red"" cone,\non grass",7\n')
+    assert read_prompts(path).prompts == (Prompt('a "red" cone,\non grass', 7),)
+
+
+def test_a_hundred_thousand_rows_are_read_and_checked_in_seconds(write):
+    rows = "".join(f"scene {n},{n},{n}\n" for n in range(100_000))
+    begun = time.perf_counter()
+    with pytest.raises(PromptError, match="uses prompt_inds 5 twice"):
+        read_prompts(write(f"prompts,seeds,prompt_inds\n{rows}fog,1,5\n"))
+    assert time.perf_counter() - begun < 20  # pairwise comparison would take hours
+
+
+def test_a_cut_keeps_the_file_s_order_and_takes_validation_from_before_it():
+    prompts = many(617, 1)
+    split = cut_prompts(prompts, train=246, test=371)
+    assert split.test == tuple(prompts[246:])
+    assert len(split.validation) == 49
+    assert sorted((*split.train, *split.validation), key=prompts.index) == prompts[:246]
+    assert [prompts.index(each) for each in split.train] == sorted(map(prompts.index, split.train))
+    assert cut_prompts(prompts, train=246, test=371, seed=1).validation != split.validation
+
+
+def test_fewer_prompts_are_cut_in_the_same_proportion():
+    assert len(cut_prompts(many(40, 1), train=246, test=371).test) == 24
+
+
+@pytest.mark.parametrize(("train", "test"), [(0, 1), (1, 0), (1, 1000), (-1, 1)])
+def test_a_cut_that_leaves_a_part_empty_is_refused(train, test):
+    with pytest.raises(PromptError, match="40 prompts cannot be cut"):
+        cut_prompts(many(40, 1), train=train, test=test)
+
+
+def test_a_text_on_both_sides_of_a_cut_is_refused():
+    with pytest.raises(PromptError, match=r"is in (train|validation) and in test"):
+        cut_prompts([*many(10, 1), Prompt("SCENE 1", 5)], train=10, test=1)

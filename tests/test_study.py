@@ -38,7 +38,8 @@ def test_every_source_is_scored_on_the_same_images(done):
     rows = rows[rows["split"] == "test"]
     sources = set(rows["source"])
     assert sources == {
-        "probe", "latent", "shuffled", "random", "image", "estimate", "position", "ceiling",
+        "probe", "probe+position", "latent", "shuffled", "random", "image", "estimate", "position",
+        "ceiling", "vae", "untrained",
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1
@@ -195,9 +196,9 @@ def test_shuffled_labels_are_earlier_pictures_in_any_batches():
 
     torch.testing.assert_close(folded(7).scatter, folded(1, 2, 4).scatter)
     first = labels[:1].flip(-2, -1)
-    third = torch.cat([first, first, first, labels[:4]])
-    column = 3 + joint_columns(properties)["shuffled 3 depth"].start
-    expected = Moments.of(to_rows(activation[0]), to_rows(to_grid(third, (4, 4))))
+    second = torch.cat([first, first, labels[:5]])
+    column = 3 + joint_columns(properties)["shuffled 2 depth"].start
+    expected = Moments.of(to_rows(activation[0]), to_rows(to_grid(second, (4, 4))))
     torch.testing.assert_close(folded(7).scatter[:3, column], expected.scatter[:3, 3])
 
 

@@ -35,6 +35,7 @@ def planted(property, generator, *, split):
         put("image", "", curve(9, 0.95))
         put("estimate", "", curve(5, 0.95))
         put("shuffled", "", curve(0, base - 0.1))
+        put("probe+position", "", curve(2, 0.7))
         flat = torch.full((STEPS, IMAGES), base).double()
         put("position", "", torch.full_like(flat, torch.nan) if metric == "residual" else flat)
     return blocks
@@ -120,3 +121,10 @@ def test_a_summary_without_position_or_of_other_images_is_refused(scores):
     fewer = rows[(rows["source"] != "image") | (rows["image"] != 1003)]
     with pytest.raises(MetricError, match="by image covers"):
         summarise(type(scores)(fewer), [DEPTH])
+
+
+def test_the_gain_is_what_the_activation_adds_to_the_place(summary):
+    gain = summary["saliency"]["gain"]
+    assert gain["final"]["mean"] == pytest.approx(0.4, abs=0.01)  # 0.7 less 0.3, paired
+    assert gain["final"]["low"] < 0.4 < gain["final"]["high"]
+    assert gain["by_step"][0]["mean"] == pytest.approx(0, abs=0.01)

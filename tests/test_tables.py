@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from underpaint.layers import Layer
-from underpaint.tables import fixed, layer_page, result_page, result_table
+from underpaint.tables import fixed, layer_page, result_page, result_table, truth_page
 
 
 def final(mean, low, high, undefined=0):
@@ -96,3 +96,17 @@ def test_table_1_of_a_transformer_is_one_row_without_a_name_in_the_literature():
 )
 def test_numbers_have_two_decimals(value, text):
     assert fixed(value) == text
+
+
+def test_table_3_holds_what_a_labelers_error_is_worth_where_truth_is_known():
+    assert truth_page(summary()) is None
+    known = summary()
+    sources = known["properties"]["depth"]["sources"]
+    known["properties"]["depth"]["metric"] = "spearman"
+    for place, source in enumerate(("labeler", "probe", "taught", "judged")):
+        sources[source] = {**sources.get(source, {}), **final(0.9 - place / 10, None, 0.95)}
+    _, _, found = rows(truth_page(known))
+    assert found == (
+        "depth", "Spearman", "0.90 (– … 0.95)", "0.80 (– … 0.95)", "0.70 (– … 0.95)",
+        "0.60 (– … 0.95)",
+    )  # fmt: skip

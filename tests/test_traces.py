@@ -300,20 +300,24 @@ def test_a_diffusion_transformer_with_flow_matching_is_traced_too():
 def test_a_shadow_of_the_same_weights_sees_what_the_model_sees(model):
     layers = find_layers(model)
     twin = deepcopy(model.denoiser)
-    traced = trace(model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers, shadow=twin)
+    traced = trace(
+        model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers, shadows={"it": twin}
+    )
     for layer in layers:
-        torch.testing.assert_close(traced.shadows[layer], traced.activations[layer])
+        torch.testing.assert_close(traced.shadows["it"][layer], traced.activations[layer])
 
 
 def test_a_permuted_shadow_sees_otherwise_and_changes_nothing(model):
     layers = find_layers(model)[:2]
     shadow = permuted(model.denoiser, seed=0)
     alone = trace(model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers)
-    traced = trace(model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers, shadow=shadow)
+    traced = trace(
+        model, worlds.PROMPTS[:2], steps=2, guidance=3.0, layers=layers, shadows={"it": shadow}
+    )
     assert torch.equal(traced.final, alone.final)
     for layer in layers:
         assert torch.equal(traced.activations[layer], alone.activations[layer])
-        assert not torch.allclose(traced.shadows[layer], alone.activations[layer])
+        assert not torch.allclose(traced.shadows["it"][layer], alone.activations[layer])
     hooked = [m for net in (model.denoiser, shadow) for m in net.modules() if m._forward_hooks]
     assert not hooked
     assert not model.denoiser._forward_pre_hooks

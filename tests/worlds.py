@@ -25,7 +25,7 @@ from transformers import (
 
 from underpaint.labelers import Labeler
 from underpaint.layers import find_layers
-from underpaint.models import Model, permuted
+from underpaint.models import Model, permuted, untrained
 from underpaint.prompts import Prompt, split_prompts
 from underpaint.properties import DEPTH, SALIENCY
 from underpaint.study import Study
@@ -171,9 +171,14 @@ LOOK = Labeler("brightness", ("saliency", "depth"), "MIT", brightness)
 
 
 def study(batch: int) -> Study:
-    """Plan a whole study of that model: 40 prompts, 2 steps, and the permuted control."""
+    """Plan a whole study of that model: 40 prompts, 2 steps, and every control."""
     made = model()
     prompts = [Prompt(f"thing {i}", i, i) for i in range(40)]
     layers, split = find_layers(made), split_prompts(prompts)
-    control = permuted(made.denoiser, seed=0)
-    return Study(made, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, control)
+    controls = {
+        "random": permuted(made.denoiser, seed=0),
+        "untrained": untrained(made.denoiser, seed=0),
+    }
+    return Study(
+        made, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, controls, sees_decoder=True
+    )

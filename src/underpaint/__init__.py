@@ -13,6 +13,7 @@ from .properties import PROPERTIES, Property
 from .runs import Run, find_run
 from .scores import Scores
 from .scoring import score
+from .sharing import Shared, load_probes, push_probes, share_run
 from .traces import Trace, trace
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Property",
     "Run",
     "Scores",
+    "Shared",
     "Trace",
     "UnderpaintError",
     "find_layers",
@@ -34,9 +36,12 @@ __all__ = [
     "gather",
     "label",
     "load",
+    "load_probes",
+    "push_probes",
     "read_prompts",
     "score",
     "select_layers",
+    "share_run",
     "split_prompts",
     "tapped",
     "trace",

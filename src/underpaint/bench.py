@@ -17,14 +17,13 @@ import torch
 from safetensors.torch import save_file
 
 from .arrays import to_grid
-from .fitting import fit
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model
 from .prompts import Prompt
 from .properties import Property
 from .recipes import fit_paper
-from .scoring import Batch, fold, joint_columns, labelled, readings
+from .scoring import Batch, fit_all, fold, labelled, readings
 from .traces import trace
 
 ROUNDS = 3
@@ -106,7 +105,7 @@ def _round(
     traced_s, traced = _timed(lambda: trace(model, prompts, steps=steps, layers=layers))
     label_s, batch = _timed(lambda: labelled(traced, labelers, properties))
     fold_s, (moments, _) = _timed(lambda: fold(batch))
-    fit_s, probes = _timed(lambda: fit(moments, moments, joint_columns(properties)))
+    fit_s, probes = _timed(lambda: fit_all(moments, moments, properties, layers=layers))
     read_s, _ = _timed(lambda: readings(probes, batch))
     seconds = {
         "bare": bare_s,

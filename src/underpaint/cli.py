@@ -17,19 +17,35 @@ from rich.table import Table
 from . import runs
 from .bars import progress_bar
 from .bench import compare
+from .budget import Need, check_budget, fit_batch, free_bytes, need
 from .cli_classify import classify, print_classes
+from .cli_convert import convert
 from .cli_edit import edit
+from .cli_images import pictures_for
 from .cli_pick import pick
+from .cli_presets import presets
+from .cli_share import share
 from .cli_site import export, serve, write_site
 from .editing import check_run
 from .errors import PromptError, RunError, UnderpaintError
 from .figures import draw_labels, draw_steps
 from .labelers import Labeler, label, labelers_for
 from .layers import find_layers, select_layers
-from .models import Model, find_device, load, permuted
-from .prompts import Prompt, Split, read_prompts, split_prompts
+from .models import (
+    Model,
+    find_device,
+    has_decoder_attention,
+    load,
+    load_as,
+    permuted,
+    untrained,
+)
+from .presets import Preset, read_preset
+from .prompts import Prompt, Split, cut_prompts, read_prompts, split_prompts
 from .properties import PROPERTIES, Property, normalise
+from .recipes import RECIPES, suits
 from .study import Study, carry_out
+from .tables import block_rows
 from .traces import trace
 
 
@@ -54,6 +70,9 @@ main.add_command(edit)
 main.add_command(pick)
 main.add_command(export)
 main.add_command(serve)
+main.add_command(presets)
+main.add_command(convert)
+main.add_command(share)
 
 
 def _options(*options: Callable) -> Callable:
@@ -86,6 +105,11 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
             "dtype": settings["dtype"].removeprefix("torch."),
             **{name: settings[name] for name in ("count", "steps", "guidance", "batch", "seed")},
             "quick": settings["quick"],
+            "images": settings.get("pictures"),
+            "recipe": settings.get("recipe", "ridge"),
+            "labeled_by": ",".join(map("=".join, settings.get("labeled_by", {}).items())) or None,
+            "scheduler": settings.get("swapped_scheduler"),
+            **{name: settings.get(name) for name in ("resolution", "cut", "classifier")},
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(
@@ -94,21 +118,50 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
         ) from error
 
 
+def _take_preset(ctx: click.Context, _option: click.Parameter, name: str | None) -> Preset | None:
+    """Take a preset's numbers and model as defaults."""
+    if name is None:
+        return None
+    if ctx.default_map:
+        raise RunError("--preset and --like both say what to do. Give one of them.")
+    preset = read_preset(name)
+    ctx.default_map = {
+        "model_id": preset.model.pinned,
+        "classifier": preset.classifier.pinned if preset.classifier else None,
+        **{key: ",".join(x) if isinstance(x, list) else x for key, x in preset.numbers.items()},
+    }
+    return preset
+
+
 @main.command()
 @_OUT
+@click.option(
+    "--preset",
+    callback=_take_preset,
+    is_eager=True,
+    metavar="NAME|FILE",
+    help="A study as data (`underpaint presets`). What is said beside it counts more.",
+)
 @click.option("--model", "model_id", default="tiny", show_default=True, help="Id or folder.")
 @click.option("--prompts", type=click.Path(path_type=Path), help="CSV: prompts,seeds,prompt_inds.")
 @click.option("--count", default=617, show_default=True, help="How many images.")
 @click.option("--steps", default=15, show_default=True, help="Denoising steps.")
 @click.option("--guidance", type=float, help="Guidance scale.  [default: the model's own]")
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
+@click.option("--batch", default="32", show_default=True, help="Images at once, or auto.")
+@click.option("--budget", type=float, help="Refuse what takes more memory than so many GB.")
+@click.option("--scheduler", help="ddim, lms, euler or dpm++.  [default: the model's own]")
+@click.option("--resolution", type=int, help="Pixels of a side.  [default: the model's own]")
+@click.option("--cut", help="TRAIN/TEST rows in the file's order.  [default: split by text]")
 @click.option("--layers", "glob", default="*", show_default=True, help="Which layers, as a glob.")
 @click.option(
     "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
 )
 @click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
+@click.option("--images", help="Probe these, not generated ones: rendered, or a FOLDER.")
+@click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
+@click.option("--classifier", help="What `classify` asks: vgg16, vgg16:FOLDER, id or folder.")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
-@click.option("--quick", is_flag=True, help="Leave out the control that runs a second network.")
+@click.option("--quick", is_flag=True, help="Leave out the controls that run other networks.")
 @click.option("--resume", is_flag=True, help="Only go on with a run that is there.")
 @click.option(
     "--like",
@@ -121,15 +174,23 @@ def _take_from(ctx: click.Context, _option: click.Parameter, other: Path | None)
 @_RUNNING
 def run(
     out: Path,
+    preset: Preset | None,
     model_id: str,
     prompts: Path | None,
     count: int,
     steps: int,
     guidance: float | None,
-    batch: int,
+    batch: str,
+    budget: float | None,
+    scheduler: str | None,
+    resolution: int | None,
+    cut: str | None,
     glob: str,
     properties: str,
     labeled_by: str | None,
+    images: str | None,
+    recipe: str,
+    classifier: str | None,
     seed: int,
     quick: bool,
     resume: bool,
@@ -140,16 +201,28 @@ def run(
 
     The same command again goes on from what is there, wherever it was stopped.
     """
-    for name, value in (("count", count), ("steps", steps), ("batch", batch)):
-        if value < 1:
+    at_once = _at_once(batch, out)
+    asked = (("count", count), ("steps", steps), ("batch", at_once), ("resolution", resolution))
+    for name, value in asked:
+        if value is not None and value < 1:
             raise RunError(f"--{name} is {value}. Give a whole number of at least 1.")
+    parts = _cut(cut)
     if resume:
         runs.find_run(out)
     chosen = _properties(properties)
-    named = _labelers(labeled_by, chosen)
-    model = load(model_id, device=device, dtype=dtype)
+    other = _recipe(recipe, chosen)
+    given = {name: each.pinned for name, each in preset.labelers.items()} if preset else {}
+    said = _labelers(labeled_by, chosen)
+    named = {
+        each.name: {**given, **said}[each.name] for each in chosen if each.name in {**given, **said}
+    }
+    split = _split(prompts, count=count, seed=seed, cut=parts)
+    model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     layers = select_layers(find_layers(model), glob)
+    needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2)
+    at_once = _fitting(at_once, needed, model, budget)
     labelers = labelers_for(model, named)
+    _say_who_labels(labelers, chosen)
     ours = [each.name for each in chosen if each.name not in named]
     if ours and Path(model_id).name != "tiny":
         click.echo(
@@ -157,7 +230,7 @@ def run(
             "scenes: on other pictures they mean little. Choose others with --labelers.",
             err=True,
         )
-    split = _split(prompts, count=count, seed=seed)
+    pictures = pictures_for(images, model, chosen)
     if Path(model_id).name == "tiny":
         _say_unknown(split)
     strength = model.guidance if guidance is None else guidance
@@ -173,19 +246,39 @@ def run(
         "prompts": _digest(split),
         "dtype": str(model.dtype),
         "count": count,
-        "batch": batch,
+        "batch": at_once,
         "seed": seed,
         "quick": quick,
     }
-    if named:
-        settings["labeled_by"] = named
+    # Settings of runs that name none are those of runs from before they could.
+    optional = {
+        "labeled_by": named,
+        "pictures": images,
+        "recipe": other,
+        "swapped_scheduler": scheduler,
+        "resolution": resolution,
+        "cut": cut,
+        "classifier": classifier,
+    }
+    settings |= {name: value for name, value in optional.items() if value}
     versions = {name: version(name) for name in ("underpaint", "torch", "diffusers")}
     folder = runs.open_run(out, settings, {**versions, "device": str(model.device)})
     if runs.is_done(folder):
         click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
         return
-    control = None if quick else permuted(model.denoiser, seed=seed)
-    study = Study(model, labelers, chosen, layers, split, steps, strength, batch, control)
+    controls = (
+        {}
+        if quick
+        else {
+            "random": permuted(model.denoiser, seed=seed),
+            "untrained": untrained(model.denoiser, seed=seed),
+        }
+    )
+    study = Study(
+        model, labelers, chosen, layers, split, steps, strength, at_once, controls,
+        pictures=pictures, recipe=other,
+        sees_decoder=not quick and has_decoder_attention(model),
+    )  # fmt: skip
     with progress_bar() as bar:
         try:
             carry_out(study, folder, _reporter(bar), partial(click.echo, err=True))
@@ -242,7 +335,7 @@ def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
     prompt = next((p for p in known if index is None or p.index == index), None)
     if prompt is None:
         raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
-    model = load(settings["model"], device=device, dtype=dtype)
+    model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
     chosen = tuple(PROPERTIES[name] for name in settings["properties"])
     labelers = labelers_for(model, settings.get("labeled_by"))
@@ -264,7 +357,12 @@ def layers(model_id: str, as_json: bool, device: str, dtype: str) -> None:
     table = Table("layer", "h×w", "c", "module")
     for each in found:
         table.add_row(each.name, f"{each.grid[0]}×{each.grid[1]}", str(each.channels), each.module)
-    Console().print(table)
+    blocks = Table("block", "self-attention layers", "h×w", "c")
+    for row in block_rows(found):
+        blocks.add_row(*row)
+    console = Console()
+    console.print(blocks)
+    console.print(table)
 
 
 @main.command()
@@ -344,6 +442,18 @@ def _properties(names: str) -> tuple[Property, ...]:
     return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
 
 
+def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
+    """Check `--recipe`; ridge, which every run fits, is None."""
+    if name == "ridge":
+        return None
+    if name not in RECIPES:
+        raise RunError(f"--recipe says {name!r}. Choose from ridge, {', '.join(RECIPES)}.")
+    if not any(suits(name, each) for each in properties):
+        kind = "masks" if name == "logistic" else "maps"
+        raise RunError(f"--recipe {name} fits {kind}, and none is read. Add one, or choose paper.")
+    return name
+
+
 def _labelers(text: str | None, properties: tuple[Property, ...]) -> dict[str, str]:
     """Read `property=ID_OR_FOLDER,…`."""
     parts = [part.partition("=") for part in (text or "").split(",") if part.strip()]
@@ -358,6 +468,50 @@ def _labelers(text: str | None, properties: tuple[Property, ...]) -> dict[str, s
     return chosen
 
 
+def _at_once(text: str, out: Path) -> int | None:
+    """Read --batch: a number, or None for auto; a run that is there keeps its own."""
+    if text.strip() == "auto":
+        here = runs.Run(out).settings
+        return runs.read_json(here)["batch"] if here.exists() else None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise RunError(
+            f"--batch is {text!r}. Give a whole number of at least 1, or auto."
+        ) from error
+
+
+def _cut(text: str | None) -> tuple[int, int] | None:
+    """Read TRAIN/TEST."""
+    if text is None:
+        return None
+    train, _, test = text.partition("/")
+    try:
+        return int(train), int(test)
+    except ValueError as error:
+        raise RunError(f"--cut is {text!r}. Write TRAIN/TEST, such as 246/371.") from error
+
+
+def _fitting(at_once: int | None, needed: Need, model: Model, budget: float | None) -> int:
+    """Choose the batch that fits, or make sure that the one asked for fits the budget."""
+    weights = needed.fixed["weights"]
+    available = free_bytes(model.device, weights) if budget is None else int(budget * 2**30)
+    if at_once is None:
+        at_once = fit_batch(needed, available)
+        click.echo(f"Batch of {at_once}: about {needed.sentence(at_once)}.", err=True)
+    elif budget is not None:
+        check_budget(needed, at_once, available)
+    return at_once
+
+
+def _say_who_labels(labelers: tuple[Labeler, ...], properties: tuple[Property, ...]) -> None:
+    """Say on stderr which labeler reads what, and under which licence."""
+    names = {each.name for each in properties}
+    for each in labelers:
+        if reads := [name for name in each.reads if name in names]:
+            click.echo(f"Labels of {', '.join(reads)}: {each.name} ({each.licence}).", err=True)
+
+
 def _digest(split: Split) -> str:
     """Name the prompts of a split, so that a run is never mixed with another's."""
     parts = (split.train, split.validation, split.test)
@@ -365,7 +519,8 @@ def _digest(split: Split) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _split(path: Path | None, *, count: int, seed: int) -> Split:
+def _split(path: Path | None, *, count: int, seed: int, cut: tuple[int, int] | None) -> Split:
+    divide = split_prompts if cut is None else partial(cut_prompts, train=cut[0], test=cut[1])
     if path is not None:
         found = read_prompts(path)
         said = [] if found.encoding == "utf-8" else [f"was read as {found.encoding}"]
@@ -373,7 +528,7 @@ def _split(path: Path | None, *, count: int, seed: int) -> Split:
             said.append(f"has {len(found.prompts)} prompts; --count takes the first {count}")
         if said:
             click.echo(f"{path} {' and '.join(said)}.", err=True)
-        return split_prompts(_numbered(found.prompts[:count]), seed=seed)
+        return divide(_numbered(found.prompts[:count]), seed=seed)
     from .scenes.words import CAPTIONS
 
     random = np.random.default_rng(seed)
@@ -381,7 +536,7 @@ def _split(path: Path | None, *, count: int, seed: int) -> Split:
     texts = [texts[i % len(texts)] for i in range(count)]
     seeds = random.integers(10**8, size=count)
     prompts = [Prompt(text, int(s)) for text, s in zip(texts, seeds, strict=True)]
-    return split_prompts(_numbered(tuple(prompts)), seed=seed)
+    return divide(_numbered(tuple(prompts)), seed=seed)
 
 
 def _say_unknown(split: Split) -> None:

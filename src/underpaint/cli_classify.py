@@ -15,7 +15,7 @@ from .editing import check_run
 from .errors import PromptError, RunError
 from .labelers import namer_for
 from .layers import find_layers
-from .models import Model, decode, load
+from .models import Model, decode, load_as
 from .prompts import Prompt, Split
 from .recognition import Inquiry, classify_all, probabilities, summarise_classes
 from .tables import fixed, number
@@ -28,11 +28,21 @@ VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--prompt", "index", type=int, help="Of the picture drawn.  [default: first of test]")
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
+@click.option(
+    "--classifier",
+    help="vgg16, vgg16:FOLDER, or a classifier's id or folder.  [default: the run's, or tiny's]",
+)
 @click.option("--quick", is_flag=True, help="Leave out the control that makes blank pictures.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
 @click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
 def classify(
-    out: Path, index: int | None, batch: int, quick: bool, device: str, dtype: str
+    out: Path,
+    index: int | None,
+    batch: int,
+    classifier: str | None,
+    quick: bool,
+    device: str,
+    dtype: str,
 ) -> None:
     """Ask at each step which class the pictures of the run OUT will show.
 
@@ -46,16 +56,17 @@ def classify(
     runs.read_json(run.summary)  # complains where the run is not finished
     split = Split(*(runs.read_split(run, part) for part in ("train", "validation", "test")))
     prompt = _prompt(split, index)
-    model = load(settings["model"], device=device, dtype=dtype)
+    model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
     inquiry = Inquiry(
         model=model,
-        namer=namer_for(model, _words()),
+        namer=namer_for(model, _words(), classifier or settings.get("classifier")),
         layers=tuple(x for x in find_layers(model) if x.name in settings["layers"]),
         steps=settings["steps"],
         guidance=settings["guidance"],
         batch=batch,
     )
+    click.echo(f"Classes: {inquiry.namer.name} ({inquiry.namer.licence}).", err=True)
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 

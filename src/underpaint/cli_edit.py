@@ -13,7 +13,7 @@ from .editing import CONTROLS, Aim, Setup, check_run, edit_all
 from .errors import EditError, PromptError, RunError
 from .labelers import labelers_for
 from .layers import find_layers, select_layers
-from .models import load
+from .models import load_as
 from .moments import merge
 from .prompts import Prompt
 from .strips import draw_strip
@@ -78,7 +78,7 @@ def edit(
     kept = _read_kept(run)
     _warn(strength)
 
-    model = load(settings["model"], device=device, dtype=dtype)
+    model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
     target, aims = _aims(move, scale, mask, count=count, size=model.resolution)
     known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]

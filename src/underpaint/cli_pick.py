@@ -17,7 +17,7 @@ from .errors import PickError, PromptError, RunError
 from .intervals import interval
 from .labelers import Labeler, label, labelers_for
 from .layers import Layer, find_layers
-from .models import Model, load
+from .models import Model, load_as
 from .picks import (
     Finished,
     Search,
@@ -79,7 +79,7 @@ def pick(
         if value < 1:
             raise PickError(f"--{name} is {value}. Give a whole number of at least 1.")
     found = runs.read_json(run.summary)["properties"]
-    model = load(settings["model"], device=device, dtype=dtype)
+    model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
     labelers = labelers_for(model, settings.get("labeled_by"))
     maps, words = _targets(run, model, labelers, list(found), mask=mask, depth=depth, like=like)

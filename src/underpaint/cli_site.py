@@ -7,7 +7,7 @@ import click
 
 from . import runs
 from .bars import progress_bar
-from .models import Model, load
+from .models import Model, load_as
 from .scenes.words import grammar
 from .site import export as export_site
 from .site import find_site, server_for
@@ -40,7 +40,7 @@ def export(out: Path, site: Path, prompts: int, paint: bool, device: str, dtype:
     """Write the run OUT as a website into the folder SITE, for any web host."""
     run = runs.find_run(out)
     settings = runs.read_json(run.settings)
-    model = load(settings["model"], device=device, dtype=dtype) if prompts else None
+    model = load_as(settings, device=device, dtype=dtype) if prompts else None
     write_site(run, site, model=model, prompts=prompts, paint=paint)
 
 
@@ -63,7 +63,7 @@ def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: s
     if site is None:
         run, site = runs.find_run(out), out / "site"
         settings = runs.read_json(run.settings)
-        model = load(settings["model"], device=device, dtype=dtype) if prompts else None
+        model = load_as(settings, device=device, dtype=dtype) if prompts else None
         write_site(run, site, model=model, prompts=prompts, paint=paint)
     with server_for(site, port=port) as server:
         click.echo(f"http://localhost:{server.server_port}/  (Ctrl-C stops)")

@@ -64,7 +64,7 @@ def fit(
                 f"{len(held_out.mean)} in validation. Gather both with the same targets."
             )
         channels = len(moments.mean) - width
-        penalties = _penalties(moments, channels, relative_penalties)
+        penalties = penalties_for(moments, channels, relative_penalties)
         weights, biases = ridge_path(moments, channels, penalties)
         errors = squared_error(held_out, weights, biases)
         for name, part in columns.items():
@@ -99,9 +99,10 @@ def squared_error(
     return around_mean.clamp(min=0) / moments.count + offset**2
 
 
-def _penalties(
+def penalties_for(
     moments: Moments, channels: int, relative: tuple[float, ...]
 ) -> Float64[Tensor, "penalty"]:
+    """Scale relative penalties to the mean variance of the activations behind these moments."""
     mean_eigenvalue = moments.scatter.diagonal()[:channels].mean() / moments.count
     scale = torch.tensor(relative, dtype=torch.float64, device=moments.mean.device)
     # A layer that never varies has no scale: any positive penalty gives it zero weights.

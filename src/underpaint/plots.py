@@ -23,7 +23,16 @@ from matplotlib.transforms import blended_transform_factory
 
 from .errors import RunError
 from .layers import Layer
-from .tables import UNKNOWN, fixed, layer_page, metric_name, number, result_page, result_table
+from .tables import (
+    UNKNOWN,
+    fixed,
+    layer_page,
+    metric_name,
+    number,
+    result_page,
+    result_table,
+    truth_page,
+)
 
 COLUMN_INCHES = 3.5
 LEAST_POINTS = 4.8
@@ -45,6 +54,7 @@ PAINTS: dict[str, dict[str, Any]] = {
     "probe": {"color": "#D55E00", "linewidth": 2.0, "zorder": 5},
     "image": {"color": "#0072B2", "linewidth": 1.4, "zorder": 4},
     "estimate": {"color": "#009E73", "linewidth": 1.4, "zorder": 4},
+    "probe+position": {"color": "#D55E00", "linewidth": 1.1, "linestyle": (0, (5, 1.5))},
     "latent": {"color": "#CC79A7", "linewidth": 1.1},
     "random": {"color": "#B07C00", "linewidth": 1.1},
     "shuffled": {"color": "#8A8A8A", "linewidth": 1.1, "linestyle": ":"},
@@ -93,6 +103,8 @@ def draw_all(
     if layers:
         page = layer_page(str(summary["model"]), layers)
         tables["table-1.md"] = lambda path: path.write_text(page, encoding="utf-8")
+    if truth := truth_page(summary):
+        tables["table-3.md"] = lambda path: path.write_text(truth, encoding="utf-8")
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ class Probe:
 
     `threshold` turns a binary property's reading into a mask: foreground is where the reading is
     greater. `penalty` is the ridge strength it was fitted with, None if it was fitted otherwise.
+    `place` is what a probe that knows where it reads adds at each cell of its layer's grid.
     """
 
     layer: str
@@ -36,6 +37,7 @@ class Probe:
     bias: Float64[Tensor, "target"]
     threshold: float | None = None
     penalty: float | None = None
+    place: Float64[Tensor, "target row col"] | None = None
 
     def __call__(
         self, activation: Float[Tensor, "image channel row col"]
@@ -43,7 +45,12 @@ class Probe:
         """Read the property at every place of an activation grid."""
         # In float64: a channel's mean may be a thousand times what the reading depends on.
         read = torch.einsum("ncij,ct->ntij", activation.double(), self.weight)
-        return read + self.bias[:, None, None]
+        return read + self.offset()
+
+    def offset(self) -> Float64[Tensor, "target _ _"]:
+        """Give what is added to every reading: the bias, and at each cell what its place says."""
+        bias = self.bias[:, None, None]
+        return bias if self.place is None else bias + self.place
 
 
 def columns_of(properties: Sequence[Property]) -> dict[str, slice]:
@@ -66,7 +73,7 @@ def read(
     maps = torch.einsum("ncij,ct->ntij", activation.double(), weight)
     parts = maps.split([probe.weight.shape[1] for probe in probes.values()], dim=1)
     return {
-        name: part + probe.bias[:, None, None]
+        name: part + probe.offset()
         for (name, probe), part in zip(probes.items(), parts, strict=True)
     }
 

@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def read_prompts(path: Path) -> PromptFile:
 
     prompts = tuple(_parse_row(row, where=f"{path}, line {line}") for line, row in rows)
     indices = [prompt.index for prompt in prompts if prompt.index is not None]
-    if twice := sorted({index for index in indices if indices.count(index) > 1}):
+    if twice := sorted(index for index, times in Counter(indices).items() if times > 1):
         raise PromptError(f"{path} uses prompt_inds {twice[0]} twice. Number each prompt once.")
     return PromptFile(prompts, encoding)
 
@@ -129,7 +130,7 @@ def split_prompts(
             f"{len(by_text)} different prompts cannot be split into train, validation and test. "
             "Give at least 3, and a few dozen for a fair score."
         )
-    texts = sorted(by_text, key=lambda text: hashlib.sha256(f"{seed}:{text}".encode()).digest())
+    texts = _by_hash(by_text, seed)
     tests = min(max(1, round(test * len(texts))), len(texts) - 2)
     validations = min(max(1, round(validation * len(texts))), len(texts) - tests - 1)
 
@@ -141,6 +142,45 @@ def split_prompts(
         validation=gathered(texts[tests : tests + validations]),
         test=gathered(texts[:tests]),
     )
+
+
+def cut_prompts(
+    prompts: Sequence[Prompt], *, train: int, test: int, validation: float = 0.2, seed: int = 0
+) -> Split:
+    """Split prompts by their order: the first `train` of every `train + test` parts, then the rest.
+
+    The literature trains on the first rows of its list and tests on the others; it has no
+    validation part. Ours is a share of the texts of the training rows, chosen by a hash of seed and
+    text, so that the test rows stay the literature's.
+
+    Args:
+        prompts: All there are, in the order of their file.
+        train: Parts for training and validation; with as many prompts as `train + test`, rows.
+        test: Parts for testing.
+        validation: Share of the training texts, in 0..1; one text at least.
+        seed: Another seed, another choice of validation texts.
+
+    Raises:
+        PromptError: if a part is empty, or a text is on both sides of the cut.
+    """
+    cut = round(len(prompts) * train / max(train + test, 1))
+    first, rest = prompts[:cut], prompts[cut:]
+    texts = _by_hash({plain(prompt.text) for prompt in first}, seed)
+    if train < 1 or test < 1 or not rest or len(texts) < 2 or not 0 < validation < 1:
+        raise PromptError(
+            f"{len(prompts)} prompts cannot be cut {train}/{test}, with {validation} of the first "
+            "part for validation. Give at least 2 different prompts before the cut and 1 after it."
+        )
+    held = set(texts[: min(max(1, round(validation * len(texts))), len(texts) - 1)])
+    return Split(
+        train=tuple(prompt for prompt in first if plain(prompt.text) not in held),
+        validation=tuple(prompt for prompt in first if plain(prompt.text) in held),
+        test=tuple(rest),
+    )
+
+
+def _by_hash(texts: Iterable[str], seed: int) -> list[str]:
+    return sorted(texts, key=lambda text: hashlib.sha256(f"{seed}:{text}".encode()).digest())
 
 
 def _read_text(path: Path) -> tuple[str, str]:

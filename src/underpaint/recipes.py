@@ -24,6 +24,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """Mean loss of readings, given labels of the same shape."""
 
 
+RECIPES = ("logistic", "huber", "mlp", "paper")
+"""Ways to fit a probe that need rows; ridge, which does not, is not among them."""
+
+
 @dataclass(frozen=True)
 class MlpProbe:
     """A probe with one hidden layer of ReLU units: the literature's non-linear read-out."""
@@ -49,6 +53,36 @@ class MlpProbe:
             row=rows,
             col=cols,
         )
+
+
+def suits(recipe: str, property: Property) -> bool:
+    """Tell whether a recipe can fit a property: logistic fits masks, huber maps, others both."""
+    return recipe not in ("logistic", "huber") or property.is_binary == (recipe == "logistic")
+
+
+def fit_by(
+    recipe: str,
+    activation: Float[Tensor, "image channel row col"],
+    labels: Float[Tensor, "image target row col"],
+    *,
+    property: Property,
+    layer: str,
+    step: int,
+    penalty: float,
+    generator: torch.Generator,
+) -> Probe | MlpProbe:
+    """Fit one cell by the recipe of a name; a convex one at this penalty.
+
+    `paper` learns shading at 1e-2, as its source does, and all else at 1e-3.
+    """
+    place = {"property": property, "layer": layer, "step": step}
+    if recipe in ("logistic", "huber"):
+        convex = fit_logistic if recipe == "logistic" else fit_huber
+        return convex(activation, labels, penalty=penalty, **place)
+    if recipe == "mlp":
+        return fit_mlp(activation, labels, generator=generator, **place)
+    rate = 1e-2 if property.name == "shading" else 1e-3
+    return fit_paper(activation, labels, generator=generator, learning_rate=rate, **place)
 
 
 def fit_logistic(

@@ -319,14 +319,7 @@ def unpack(file: safe_open) -> tuple[dict[str, dict[Cell, Moments]], dict[str, M
 
 def write_probes(run: Run, probes: Mapping[ProbeKey, Probe]) -> None:
     """Write weights and biases, named property/layer/step, thresholds beside them."""
-    tensors = {}
-    for (name, layer, step), each in probes.items():
-        key = f"{name}/{layer}/{step}"
-        tensors[f"{key}/weight"] = each.weight.cpu().contiguous()
-        tensors[f"{key}/bias"] = each.bias.cpu().contiguous()
-        for part in ("threshold", "penalty"):
-            if (value := getattr(each, part)) is not None:
-                tensors[f"{key}/{part}"] = torch.tensor(value, dtype=torch.float64)
+    tensors = pack_probes(probes)
     write_sealed(run.probes, lambda part: save_file(tensors, part))
 
 
@@ -338,17 +331,39 @@ def read_probes(
     Raises:
         RunError: if they are not there or not whole.
     """
-    found: dict[tuple[str, str, str], dict[str, Tensor]] = {}
     try:
-        with safe_open(run.probes, framework="pt", device=str(device)) as file:
-            for key in sorted(file.keys()):
-                name, at, step, part = key.split("/")
-                if layer is None or at == layer:
-                    found.setdefault((name, at, step), {})[part] = file.get_tensor(key)
-    except (OSError, ValueError, SafetensorError) as error:
+        return unpack_probes(run.probes, device, layer=layer)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise RunError(
             f"Cannot read {run.probes} ({error}). Run `underpaint run` again."
         ) from error
+
+
+def pack_probes(probes: Mapping[ProbeKey, Probe]) -> dict[str, Tensor]:
+    """Name every tensor of some probes, for one safetensors file."""
+    tensors = {}
+    for (name, layer, step), each in probes.items():
+        key = f"{name}/{layer}/{step}"
+        tensors[f"{key}/weight"] = each.weight.cpu().contiguous()
+        tensors[f"{key}/bias"] = each.bias.cpu().contiguous()
+        if each.place is not None:
+            tensors[f"{key}/place"] = each.place.cpu().contiguous()
+        for part in ("threshold", "penalty"):
+            if (value := getattr(each, part)) is not None:
+                tensors[f"{key}/{part}"] = torch.tensor(value, dtype=torch.float64)
+    return tensors
+
+
+def unpack_probes(
+    path: Path, device: torch.device, *, layer: str | None = None
+) -> dict[ProbeKey, Probe]:
+    """Read back what `pack_probes` named. What is wrong with the file comes as its own error."""
+    found: dict[tuple[str, str, str], dict[str, Tensor]] = {}
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        for key in sorted(file.keys()):
+            name, at, step, part = key.split("/")
+            if layer is None or at == layer:
+                found.setdefault((name, at, step), {})[part] = file.get_tensor(key)
     return {
         (name, at, int(step)): Probe(
             at,
@@ -356,6 +371,7 @@ def read_probes(
             name,
             parts["weight"],
             parts["bias"],
+            place=parts.get("place"),
             **{part: float(parts[part]) for part in ("threshold", "penalty") if part in parts},
         )
         for (name, at, step), parts in found.items()

@@ -92,6 +92,13 @@ def read_held_maps(
     return labels, maps
 
 
+def read_held_labels(path: Path, device: torch.device) -> dict[str, Tensor]:
+    """Read back labels alone."""
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        keys = [key for key in sorted(file.keys()) if key.startswith("labels/")]
+        return {key.split("/")[2]: file.get_tensor(key) for key in keys}
+
+
 def scores_path(run: Run, first: int) -> Path:
     """Name the table of the held-out batch that begins with this picture, counting validation."""
     return run.shards / f"scores-{first:07d}.parquet"

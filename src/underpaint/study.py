@@ -4,7 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
@@ -13,15 +13,18 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
-from .errors import PromptError
+from .arrays import to_grid
+from .errors import PromptError, RunError
 from .files import held
-from .fitting import fit
+from .given import Pictures, trace_given
 from .labelers import Labeler
 from .layers import Layer
-from .models import Model
+from .models import Model, decoder_attention
 from .plots import draw_all
+from .probes import Probe, ProbeKey
 from .prompts import Prompt, Split, plain
 from .properties import Property
+from .recipes import fit_by, suits
 from .runs import (
     Run,
     read_moments,
@@ -35,18 +38,22 @@ from .runs import (
 )
 from .scores import Scores, tabulate
 from .scoring import (
+    DECODER,
     LATENTS,
-    RANDOM,
+    AnyProbe,
     Batch,
     MeanMap,
     Sums,
+    Wrong,
     choose_thresholds,
     extend,
-    joint_columns,
+    fit_all,
+    folded,
     labelled,
+    property_of,
     readings,
     score,
-    unshuffled,
+    strangers,
 )
 from .shards import (
     ReadMaps,
@@ -54,6 +61,7 @@ from .shards import (
     clear,
     held_path,
     read_held,
+    read_held_labels,
     read_held_maps,
     read_sums,
     scores_path,
@@ -69,13 +77,21 @@ TUNING_SHARE = 8
 SUMS_EVERY = 64
 """About how many training pictures a killed run may have to draw again."""
 
+RECIPE_BYTES = 4 * 2**30
+"""The most that activations kept for a recipe may take."""
+
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, images done, and images in all."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What to study, and how. `control` is a permuted denoiser for the source "random", or None."""
+    """What to study, and how.
+
+    `controls` are denoisers by the names of `scoring.CONTROLS`. `pictures` finds given ones with
+    exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
+    `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
+    """
 
     model: Model
     labelers: tuple[Labeler, ...]
@@ -85,7 +101,15 @@ class Study:
     steps: int
     guidance: float
     batch: int
-    control: nn.Module | None = None
+    controls: Mapping[str, nn.Module] = field(default_factory=dict)
+    pictures: Pictures | None = None
+    recipe: str | None = None
+    sees_decoder: bool = False
+
+    @property
+    def folded(self) -> tuple[Property, ...]:
+        """List what is folded: properties, and where labels are exact, the labeler's too."""
+        return folded(self.properties, are_exact=self.pictures is not None)
 
 
 def carry_out(
@@ -135,6 +159,7 @@ def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], 
             "seconds_generation": generation,
             "overhead": seconds / generation if generation else None,
             "peak_rss_mb": _peak_rss_mb(),
+            "peak_vram_mb": _peak_vram_mb(study.model.device),
         },
     }
     draw_all(entries, run.figures, layers=study.layers)
@@ -147,19 +172,32 @@ def _peak_rss_mb() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def _peak_vram_mb(device: torch.device) -> float | None:
+    """Give the most memory this process has held on a CUDA device; None on any other."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
+
+
 def _batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -> Iterator[Batch]:
     for first in range(0, len(prompts), study.batch):
         begun = time.perf_counter()
-        traced = trace(
-            study.model,
-            prompts[first : first + study.batch],
-            steps=study.steps,
-            guidance=study.guidance,
-            layers=study.layers,
-            shadow=study.control,
-        )
+        part = prompts[first : first + study.batch]
+        how = {
+            "steps": study.steps,
+            "guidance": study.guidance,
+            "layers": study.layers,
+            "shadows": study.controls,
+        }
+        if study.pictures is None:
+            traced, exact = trace(study.model, part, **how), None
+        else:
+            given = study.pictures(part)
+            traced, exact = trace_given(study.model, given.images, part, **how), given.labels
         spent["generation"] += time.perf_counter() - begun
-        yield labelled(traced, study.labelers, study.properties)
+        decoder = None
+        if study.sees_decoder:
+            seen = [decoder_attention(study.model, each) for each in traced.latents]
+            decoder = torch.stack(seen)
+        yield labelled(traced, study.labelers, study.properties, exact, decoder)
 
 
 def _fold_all(
@@ -170,7 +208,7 @@ def _fold_all(
     say: Callable[[str], None],
 ) -> None:
     """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
-    prompts = study.split.train
+    prompts = _apart(study.split.train)
     cut = len(prompts) // TUNING_SHARE
     if cut == 0:
         raise PromptError(
@@ -178,7 +216,7 @@ def _fold_all(
             f"Use at least {TUNING_SHARE} (about {2 * TUNING_SHARE} prompts in all)."
         )
     every = max(1, SUMS_EVERY // study.batch) * study.batch
-    folded: dict[str, Sums] = {}
+    summed: dict[str, Sums] = {}
     done = 0
     for name, part in (("tuning", prompts[:cut]), ("training", prompts[cut:])):
         sums = read_sums(run, name, study.model.device, say)
@@ -189,13 +227,13 @@ def _fold_all(
             if sums.images % every == 0 or sums.images == len(part):
                 write_sums(run, name, sums)
             progress("training pictures", done + sums.images, len(prompts))
-        folded[name] = sums
+        summed[name] = sums
         done += sums.images
     position = {
-        key: folded["tuning"].position[key] + each
-        for key, each in folded["training"].position.items()
+        key: summed["tuning"].position[key] + each
+        for key, each in summed["training"].position.items()
     }
-    write_moments(run, {name: each.moments for name, each in folded.items()}, position)
+    write_moments(run, {name: each.moments for name, each in summed.items()}, position)
 
 
 def _score_all(
@@ -212,10 +250,19 @@ def _score_all(
     """
     sums, position = read_moments(run, study.model.device)
     own = [layer.name for layer in study.layers]  # as they run, not by alphabet
-    names = [*own, *LATENTS, *(RANDOM + name for name in own if study.control is not None)]
+    decoder = [DECODER] if study.sees_decoder else []
+    names = [
+        *own,
+        *LATENTS,
+        *decoder,
+        *(f"{control} {name}" for control in study.controls for name in own),
+    ]
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
-    probes = fit(training, sums["tuning"], joint_columns(study.properties))
+    probes: dict[ProbeKey, AnyProbe] = {
+        **fit_all(training, sums["tuning"], study.folded, layers=study.layers)
+    }
+    probes |= _fit_by_recipe(study, probes, progress, spent)
 
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)
@@ -227,9 +274,21 @@ def _score_all(
             write_held(held_path(run, first), batch, readings(probes, batch))
             write_images(run, batch.trace.images, batch.trace.prompts)
         seen(min(first + study.batch, len(validation)), total)
-    thresholds = _thresholds(study, [held_path(run, first) for first in places], position)
+    paths = [held_path(run, first) for first in places]
+    device = study.model.device
+    parts = [read_held_labels(path, device) for path in paths]
+    labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    known = [plain(prompt.text) for prompt in validation]
+
+    def wrong(texts: Sequence[str], first: int) -> Wrong:
+        chosen = strangers(texts, known, first=first).to(device)
+        return {name: maps[chosen] for name, maps in labels.items()}
+
+    thresholds = _thresholds(study, paths, labels, position, wrong(known, 0))
 
     def scored(first: int, part: str, batch: Batch, read_maps: ReadMaps) -> None:
+        prompts = batch.trace.prompts
+        texts = [plain(prompt.text) for prompt in prompts]
         blocks = score(
             study.model,
             study.labelers,
@@ -239,10 +298,9 @@ def _score_all(
             read_maps=read_maps,
             thresholds=thresholds,
             position=position,
+            wrong=wrong(texts, first),
             drawn=part == "test",
         )
-        prompts = batch.trace.prompts
-        texts = [plain(prompt.text) for prompt in prompts]
         numbers = list(range(first, first + len(prompts)))
         table = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts))
         write_table(scores_path(run, first), table.rows)
@@ -267,23 +325,90 @@ def _score_all(
         for (name, layer), cuts in thresholds.items()
         for step, at in enumerate(cuts)
     }
-    cut = {key: replace(probe, threshold=masks.get(key)) for key, probe in probes.items()}
+    cut = {
+        key: replace(probe, threshold=masks.get(key))
+        for key, probe in probes.items()
+        if isinstance(probe, Probe)
+    }
     write_probes(run, cut)
     # Read back, so that rows are the same whether they were scored now or before a cut.
     write_table(run.scores, reduce(add, (Scores(read_table(path)) for path in tables)).rows)
 
 
 def _thresholds(
-    study: Study, paths: Sequence[Path], position: Mapping[str, MeanMap]
+    study: Study,
+    paths: Sequence[Path],
+    labels: Mapping[str, Tensor],
+    position: Mapping[str, MeanMap],
+    wrong: Wrong,
 ) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
-    masks = [each for each in study.properties if each.is_binary]
+    masks = [each for each in study.folded if each.is_binary]
     if not masks:
         return {}
     names = {each.name for each in masks}
     parts = [
-        read_held_maps(path, study.model.device, lambda name: unshuffled(name) in names)
+        read_held_maps(path, study.model.device, lambda name: property_of(name) in names)[1]
         for path in paths
     ]
-    labels = {key: torch.cat([part[0][key] for part in parts]) for key in parts[0][0]}
-    maps = {key: torch.cat([part[1][key] for part in parts], dim=1) for key in parts[0][1]}
-    return choose_thresholds(masks, maps, labels, position)
+    maps = {key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}
+    return choose_thresholds(masks, maps, labels, position, wrong)
+
+
+def _fit_by_recipe(
+    study: Study,
+    probes: Mapping[ProbeKey, AnyProbe],
+    progress: Progress,
+    spent: dict[str, float],
+) -> dict[ProbeKey, AnyProbe]:
+    """Fit every layer and step by the study's recipe; the training pictures are drawn once more."""
+    if study.recipe is None:
+        return {}
+    prompts = _apart(study.split.train)
+    values = sum(layer.channels * layer.grid[0] * layer.grid[1] for layer in study.layers)
+    if (needed := 4 * values * study.steps * len(prompts)) > RECIPE_BYTES:
+        raise RunError(
+            f"The recipe {study.recipe} keeps all activations of {len(prompts)} pictures, "
+            f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
+            "Choose fewer --layers, such as those that ridge reads best."
+        )
+    batches = _batches(replace(study, controls={}, sees_decoder=False), prompts, spent)
+    activations: dict[str, list[Tensor]] = {layer.name: [] for layer in study.layers}
+    labels: dict[str, list[Tensor]] = {each.name: [] for each in study.properties}
+    for done, batch in enumerate(batches, 1):
+        for name, parts in activations.items():
+            parts.append(batch.readable[name].float())
+        for name, parts in labels.items():
+            parts.append(batch.labels[name])
+        progress("recipe", min(done * study.batch, len(prompts)), len(prompts))
+    found: dict[ProbeKey, AnyProbe] = {}
+    for layer in study.layers:
+        x = torch.cat(activations.pop(layer.name), dim=1)
+        for each in (each for each in study.properties if suits(study.recipe, each)):
+            y = to_grid(torch.cat(labels[each.name]), layer.grid)
+            for step in range(study.steps):
+                ridge = probes[each.name, layer.name, step]
+                found[f"{study.recipe} {each.name}", layer.name, step] = fit_by(
+                    study.recipe,
+                    x[step],
+                    y,
+                    property=each,
+                    layer=layer.name,
+                    step=step,
+                    penalty=getattr(ridge, "penalty", None) or 1e-6,
+                    generator=torch.Generator().manual_seed(step),
+                )
+    return found
+
+
+def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Put pictures of one text far from each other: first one of each text, then the second ones.
+
+    The labels that shuffling gives a picture are those of pictures shortly before it.
+    """
+    seen: dict[str, int] = {}
+    turns = []
+    for prompt in prompts:
+        turns.append(seen.get(plain(prompt.text), 0))
+        seen[plain(prompt.text)] = turns[-1] + 1
+    order = sorted(range(len(prompts)), key=lambda at: turns[at])
+    return [prompts[at] for at in order]

@@ -7,6 +7,7 @@ read at the probe's, for it says what that layer's resolution allows.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,6 +19,8 @@ from .scores import Curves, ScoreKey, Scores, best_layer, curves
 
 RIVALS = ("image", "estimate")
 """Sources that the probe is timed against: the labeler on x_t, and on the predicted image."""
+BESIDE = "probe+position"
+"""The source that reads from activation and place together."""
 
 
 def summarise(
@@ -87,6 +90,7 @@ def _property(
             }
             for source, layer in layers.items()
         },
+        "gain": _gain(found, headline, draws),
         "lead": _lead(skill, position, prompts, draws),
         "crossover": {
             rival: None if step is None else step + 1
@@ -153,6 +157,15 @@ def _lead(
         return None
     steps = lead(skill["image"], skill["probe"], position, prompts, **draws)
     return None if steps is None else {"steps": steps.steps, "low": steps.low, "high": steps.high}
+
+
+def _gain(found: Mapping[tuple[str, str], Curves], metric: str, draws: dict) -> dict | None:
+    """Say what the activation adds to the place: `probe+position` less `position`, paired."""
+    beside = found.get((BESIDE, metric))
+    if beside is None:
+        return None
+    place = found["position", metric]
+    return _curve(replace(beside, values=beside.values - place.values), draws)
 
 
 def _from_one(step: StepInterval | None) -> dict | None:

@@ -30,6 +30,8 @@ Understanding the Internal Representation of Latent Diffusion Models" (UC San Di
 """
 
 UNKNOWN = "–"
+TRUTH_SOURCES = ("labeler", "probe", "taught", "judged")
+"""Sources of a run whose labels are exact."""
 
 
 def result_table(summary: Mapping[str, Any]) -> pd.DataFrame:
@@ -73,11 +75,34 @@ def result_page(summary: Mapping[str, Any], results: pd.DataFrame) -> str:
         f"best layer, in {summary['images']['test']} test images of {summary['model']}. The layer "
         "was chosen on validation images; intervals resample prompts; `undefined` counts images "
         "without a value.\n\n"
-        + _markdown((*heads, "SD v1.4 †"), rows, left=3)
+        + markdown((*heads, "SD v1.4 †"), rows, left=3)
         + "\n† Another model's, of other pictures and other labelers: Stable Diffusion v1.4 at "
         'up.3.0, the last of 15 steps, as published in "From Pixels to Pictures: Understanding '
         'the Internal Representation of Latent Diffusion Models" (UC San Diego 2024), Table 2. '
         "It gives no intervals, and its text says 0.84 for depth's Pearson.\n"
+    )
+
+
+def truth_page(summary: Mapping[str, Any]) -> str | None:
+    """Write what a labeler's error is worth, as Markdown; None where no truth was known.
+
+    All at the last step and each source's best layer, in the property's headline metric.
+    """
+    rows = []
+    for name, found in summary["properties"].items():
+        sources = found["sources"]
+        if "labeler" in sources:
+            cells = [_with_interval(sources[each]["final"]) for each in TRUTH_SOURCES]
+            rows.append((name, metric_name(found["metric"]), *cells))
+    if not rows:
+        return None
+    heads = ("property", "metric", "labeler", "probe", "taught", "judged")
+    return (
+        "**Table 3.** What a labeler's error is worth, in pictures whose labels are exact. "
+        "`labeler`: its reading of the clean picture, held against the truth. `probe`: fitted to "
+        "the truth and held against it. `taught`: fitted to the labeler's labels and held against "
+        "the truth. `judged`: the same, held against the labeler's labels, which is all that "
+        "can be done with generated pictures.\n\n" + markdown(heads, rows, left=2)
     )
 
 
@@ -101,8 +126,30 @@ def layer_page(model: str, layers: Sequence[Layer]) -> str:
     heads = ("block", "in the literature", "layers", "count", "h×w", "c")
     return (
         f"**Table 1.** The {len(layers)} self-attention layers of {model} that were read, in the "
-        "order in which they run.\n\n" + _markdown(heads, rows, left=3)
+        "order in which they run.\n\n" + markdown(heads, rows, left=3)
     )
+
+
+def block_rows(layers: Sequence[Layer]) -> list[tuple[str, str, str, str]]:
+    """Count self-attention layers by block, as the literature's Table 1: name, count, h×w, c.
+
+    A UNet has as many encoders as decoders; those without attention are rows too. Of any other
+    model, all layers are one row.
+    """
+    sizes: dict[str, list[tuple[str, str]]] = {}
+    stages = 0
+    for layer in layers:
+        kind, place = [*layer.name.split("."), ""][:2]
+        name = _block(f"{kind}.{place}" if kind in ("down", "up") else kind)
+        stages = max(stages, int(place) + 1 if kind in ("down", "up") else 0)
+        size = f"{layer.grid[0]}×{layer.grid[1]}", str(layer.channels)
+        sizes.setdefault(kind if name == UNKNOWN else name, []).append(size)
+    encoders, decoders = (
+        [f"{kind} {n}" for n in range(1, stages + 1)] for kind in ("Encoder", "Decoder")
+    )
+    names = [*encoders, "Bottleneck", *decoders] if stages else list(sizes)
+    nowhere = [(UNKNOWN, UNKNOWN)]
+    return [(name, str(len(sizes.get(name, []))), *sizes.get(name, nowhere)[0]) for name in names]
 
 
 def number(value: float | None) -> float:
@@ -121,6 +168,11 @@ def fixed(value: float) -> str:
     return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
+def _with_interval(found: Mapping[str, float | None]) -> str:
+    mean, low, high = (fixed(number(found[part])) for part in ("mean", "low", "high"))
+    return f"{mean} ({low} … {high})"
+
+
 def _block(stage: str) -> str:
     """Name a UNet's stage as the literature does: encoders and decoders count from 1."""
     kind, _, place = stage.partition(".")
@@ -130,7 +182,7 @@ def _block(stage: str) -> str:
     return "Bottleneck" if kind == "mid" else UNKNOWN
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
     """Write a table, its first `left` columns flush left and the others flush right."""
     rule = ["---"] * left + ["--:"] * (len(heads) - left)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, rule, *rows))

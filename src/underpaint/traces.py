@@ -39,7 +39,7 @@ class Trace:
         final: x_t after the last step taken; `start=(trace.final, step)` goes on from it.
         activations: Conditional half of the guidance batch only; grids differ between layers.
         first_step: Step of the whole run that comes first here.
-        shadows: The same layers of the shadow denoiser, if there was one.
+        shadows: The same layers of each shadow denoiser, by its name.
     """
 
     prompts: tuple[Prompt, ...]
@@ -51,7 +51,7 @@ class Trace:
     # A leading underscore: sizes that differ between the entries of one mapping.
     activations: dict[Layer, Float[Tensor, "step image _channel _row _col"]]
     first_step: int = 0
-    shadows: dict[Layer, Float[Tensor, "step image _channel _row _col"]] = field(
+    shadows: dict[str, dict[Layer, Float[Tensor, "step image _channel _row _col"]]] = field(
         default_factory=dict
     )
 
@@ -67,7 +67,7 @@ def trace(
     edits: Mapping[Layer, Tap] | None = None,
     stop_at: int | None = None,
     start: tuple[Float[Tensor, "image latent lrow lcol"], int] | None = None,
-    shadow: nn.Module | None = None,
+    shadows: Mapping[str, nn.Module] | None = None,
     blank: bool = False,
 ) -> Trace:
     """Generate one image for each prompt and keep what the model showed on the way.
@@ -86,7 +86,7 @@ def trace(
             returns takes their place, there and in `activations`.
         stop_at: Stop after this many steps of the run; images then show the last estimate.
         start: Latents x_t, as in `Trace.latents` or `Trace.final`, and the step they enter.
-        shadow: A denoiser of the same build that is shown the same latents, as a control.
+        shadows: Denoisers of the same build that are shown the same latents, as controls, by name.
         blank: Say nothing to the model in place of the prompts' texts; only their seeds count.
 
     Raises:
@@ -122,13 +122,7 @@ def trace(
         )
         for layer in {**dict.fromkeys(layers), **(edits or {})}
     }
-    shade: dict[Layer, Tensor] = {}
-    followers = {
-        layer.module: _tap(
-            layer, edit=None, kept=shade, images=len(prompts), steps=count, first_step=first_step
-        )
-        for layer in layers
-    }
+    shade: dict[str, dict[Layer, Tensor]] = {name: {} for name in shadows or {}}
     seen: list[tuple[float, Tensor, Tensor]] = []
 
     def record(out: Tensor, timestep: Any, sample: Tensor) -> None:
@@ -139,7 +133,18 @@ def trace(
         opened.enter_context(substituted(model.pipeline, scheduler))
         opened.enter_context(tapped(model.denoiser, taps, steps=count))
         opened.enter_context(watched(scheduler, record))
-        if shadow is not None:
+        for name, shadow in (shadows or {}).items():
+            followers = {
+                layer.module: _tap(
+                    layer,
+                    edit=None,
+                    kept=shade[name],
+                    images=len(prompts),
+                    steps=count,
+                    first_step=first_step,
+                )
+                for layer in layers
+            }
             opened.enter_context(tapped(shadow, followers, steps=count))
             opened.enter_context(shadowed(model.denoiser, shadow, images=len(prompts)))
         final = as_seen(scheduler, model.pipeline(**request).images, scheduler.timesteps[-1])

@@ -18,13 +18,16 @@ from ..models import Model
 from ..models.readers import MAPS, MapReader, WordReader
 from ..models.weights import TINY
 from .checkscene import check_direction
-from .labeler import Labeler, Namer, Read, label, name
+from .labeler import Labeler, Namer, Read, check_maps, label, name
+from .namers import namer
 from .offtheshelf import DOORS
+from .sources import undisturbed
 
 __all__ = [
     "Labeler",
     "Namer",
     "Read",
+    "check_maps",
     "label",
     "labeler",
     "labelers_for",
@@ -64,7 +67,8 @@ def labeler(property: str, id_or_path: str, device: torch.device) -> Labeler:
         raise LabelError(
             f"There is no off-the-shelf labeler of {property!r}. Choose from {', '.join(DOORS)}."
         )
-    found = DOORS[property](id_or_path, device)
+    with undisturbed():
+        found = DOORS[property](id_or_path, device)
     if property not in found.reads:
         raise LabelError(
             f"Labeler {id_or_path} reads {', '.join(found.reads) or 'nothing'}, not {property}. "
@@ -94,16 +98,21 @@ def labelers_for(model: Model, chosen: Mapping[str, str] | None = None) -> tuple
     return (*ours, replace(rest, reads=left))
 
 
-def namer_for(model: Model, words: Sequence[Sequence[str]]) -> Namer:
-    """Load the class network that a trained folder brings along, else the embedded one.
+def namer_for(model: Model, words: Sequence[Sequence[str]], chosen: str | None = None) -> Namer:
+    """Load the chosen class network, or the one that a trained folder brings along, or `tiny`'s.
 
     Args:
         model: Whose pictures to name.
         words: What the network was trained to tell apart, part by part; the first are the classes.
+        chosen: "vgg16", "vgg16:FOLDER", or the folder or hub id of a classifier of transformers.
 
     Raises:
         LabelError: if its weights are not there.
+        ModelError: if the weights of a chosen one cannot be found, trusted or read.
     """
+    if chosen is not None:
+        with undisturbed():
+            return namer(chosen, model.device)
     folder = Path(model.name).expanduser()
     has_own = (folder / "word_reader.safetensors").exists()
     path = (folder if has_own else TINY) / "word_reader.safetensors"

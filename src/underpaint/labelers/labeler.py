@@ -60,7 +60,7 @@ def label(
         parts = [labeler.read(part) for part in images.split(_READ_AT_ONCE)]
         for each in wanted:
             maps = torch.cat([part[each.name] for part in parts])
-            _check(labeler, each, maps, images)
+            check_maps(f"Labeler {labeler.name}", each, maps, images)
             found[each.name] = maps
     if missing := [each.name for each in properties if each.name not in found]:
         raise LabelError(
@@ -89,20 +89,30 @@ def name(
     return logits.softmax(dim=1)
 
 
-def _check(labeler: Labeler, property: Property, maps: Tensor, images: Tensor) -> None:
+def check_maps(
+    giver: str,
+    property: Property,
+    maps: Float[Tensor, "*axes"],
+    images: Float[Tensor, "image 3 height width"],
+) -> None:
+    """Check label maps of some pictures, whoever gives them.
+
+    Raises:
+        LabelError: if they have another shape, are not finite, or are a mask outside 0..1.
+    """
     expected = (len(images), property.targets, *images.shape[-2:])
     if tuple(maps.shape) != expected:
         raise LabelError(
-            f"Labeler {labeler.name} gave {property.name} maps of {tuple(maps.shape)}; pictures "
+            f"{giver} gave {property.name} maps of {tuple(maps.shape)}; pictures "
             f"need {expected}. Resize its maps to the pictures."
         )
     if not maps.isfinite().all():
         raise LabelError(
-            f"Labeler {labeler.name} gave NaN or infinity for {property.name}. "
+            f"{giver} gave NaN or infinity for {property.name}. "
             "Run it in float32, or mend it: such labels cannot be fitted."
         )
     if property.is_binary and not ((maps >= 0) & (maps <= 1)).all():
         raise LabelError(
-            f"Labeler {labeler.name} gave {property.name} from {maps.min():.3g} to "
+            f"{giver} gave {property.name} from {maps.min():.3g} to "
             f"{maps.max():.3g}. Masks are shares of foreground, 0 to 1."
         )

@@ -1,7 +1,7 @@
 """Models: the only code that reads weights. `load` gives a `Model` that every later stage takes."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -13,7 +13,16 @@ from transformers.utils import logging as transformers_logging
 
 from ..errors import ModelError
 from ..schedules import swap
-from .model import DEFAULT_GUIDANCE, Model, decode, encode, permuted
+from .model import (
+    DEFAULT_GUIDANCE,
+    Model,
+    decode,
+    decoder_attention,
+    encode,
+    has_decoder_attention,
+    permuted,
+    untrained,
+)
 from .weights import (
     check_weights,
     find_folder,
@@ -23,13 +32,29 @@ from .weights import (
     read_index,
 )
 
-__all__ = ["Model", "decode", "encode", "find_device", "load", "permuted"]
+__all__ = [
+    "Model",
+    "decode",
+    "decoder_attention",
+    "encode",
+    "find_device",
+    "has_decoder_attention",
+    "load",
+    "load_as",
+    "permuted",
+    "untrained",
+]
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def load(
-    id_or_path: str, *, device: str = "auto", dtype: str = "auto", scheduler: str | None = None
+    id_or_path: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    scheduler: str | None = None,
+    resolution: int | None = None,
 ) -> Model:
     """Load a text-to-image model, without a safety checker, pickles or code from elsewhere.
 
@@ -37,13 +62,14 @@ def load(
 
     Args:
         id_or_path: "tiny" (embedded), a diffusers folder, or a hub id such as
-            "CompVis/stable-diffusion-v1-4". A folder's optional underpaint.json may say
-            `{"guidance": 2.5, "resolution": 128}`.
+            "CompVis/stable-diffusion-v1-4", pinned or not ("owner/name@revision"). A folder's
+            optional underpaint.json may say `{"guidance": 2.5, "resolution": 128}`.
         device: "auto" takes CUDA, else the CPU. Apple's GPU has no float64, which the statistics
             need: it can be asked for by name to generate with, not to run a study on.
         dtype: "float32", "float16", "bfloat16" or "auto": float16 on CUDA, else float32. The VAE
             stays float32: in float16 some decode to black.
         scheduler: "ddim", "lms", "euler" or "dpm++" in place of the model's own.
+        resolution: Height and width in pixels in place of the model's own.
 
     Raises:
         ModelError: if the model cannot be found, trusted or read, or device or dtype is unknown.
@@ -80,13 +106,28 @@ def load(
             pipeline.scheduler = swap(pipeline.scheduler, scheduler)
         pipeline.to(chosen)
     pipeline.set_progress_bar_config(disable=True)
-    side = defaults.get("resolution")
+    side = resolution or defaults.get("resolution")
     return Model.of(
         pipeline,
         name=id_or_path,
         fingerprint=fingerprint(folder),
         guidance=float(defaults.get("guidance", DEFAULT_GUIDANCE)),
         resolution=(int(side), int(side)) if side else None,
+    )
+
+
+def load_as(settings: Mapping[str, Any], *, device: str = "auto", dtype: str = "auto") -> Model:
+    """Load a model as a run did: by the settings in its run.json.
+
+    Raises:
+        ModelError: if the model cannot be found, trusted or read.
+    """
+    return load(
+        settings["model"],
+        device=device,
+        dtype=dtype,
+        scheduler=settings.get("swapped_scheduler"),
+        resolution=settings.get("resolution"),
     )
 
 

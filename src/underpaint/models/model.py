@@ -10,6 +10,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..capture import tapped
 from ..errors import ModelError
 
 DEFAULT_GUIDANCE = 7.5
@@ -61,8 +62,8 @@ class Model:
             resolution: Height and width in pixels; the model's own where not given.
 
         Raises:
-            ModelError: if the pipeline has no denoiser or VAE, takes no prompt, or packs latents
-                into tokens.
+            ModelError: if the pipeline has no denoiser or VAE, takes no prompt, packs latents
+                into tokens, or cannot draw that size.
         """
         kind = type(pipeline).__name__
         denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
@@ -77,13 +78,19 @@ class Model:
                 f"{kind} packs its latents into tokens, which cannot be read yet. Use a UNet, "
                 "PixArt or Stable Diffusion 3 pipeline."
             )
+        size = resolution or _own_resolution(pipeline, denoiser)
+        if any(side < 1 or side % pipeline.vae_scale_factor for side in size):
+            raise ModelError(
+                f"{name} cannot draw {size[0]}×{size[1]} pixels: its latents are "
+                f"{pipeline.vae_scale_factor} pixels wide. Choose a multiple of that."
+            )
         return cls(
             name=name,
             pipeline=pipeline,
             denoiser=denoiser,
             fingerprint=fingerprint,
             guidance=guidance,
-            resolution=resolution or _own_resolution(pipeline, denoiser),
+            resolution=size,
             device=torch.device(pipeline.device),
             dtype=next(denoiser.parameters()).dtype,
         )
@@ -101,6 +108,25 @@ def permuted(denoiser: nn.Module, *, seed: int) -> nn.Module:
     for weight in copy.parameters():
         order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
         weight.copy_(weight.flatten()[order].view_as(weight))
+    return copy.requires_grad_(False)
+
+
+@torch.no_grad()
+def untrained(denoiser: nn.Module, *, seed: int) -> nn.Module:
+    """Copy a denoiser with fresh weights, as PyTorch's linear layers and convolutions begin.
+
+    Matrices and kernels are uniform within `1 / sqrt(inputs)`; vectors become 1 where they scale
+    ("weight") and 0 where they are added. Not even the distribution of trained weights is left.
+    """
+    copy = deepcopy(denoiser)
+    generator = torch.Generator().manual_seed(seed)
+    for name, weight in copy.named_parameters():
+        if weight.ndim < 2:
+            weight.fill_(1.0 if name.endswith("weight") else 0.0)
+            continue
+        bound = weight[0].numel() ** -0.5
+        fresh = torch.empty(weight.shape).uniform_(-bound, bound, generator=generator)
+        weight.copy_(fresh)
     return copy.requires_grad_(False)
 
 
@@ -134,6 +160,48 @@ def encode(
     latents = torch.cat(parts).float()
     mean, scale = _latent_affine(vae, latents)
     return (latents - mean) / scale
+
+
+def has_decoder_attention(model: Model) -> bool:
+    """Tell whether the VAE's decoder has self-attention in its middle. `tiny`'s has none."""
+    middle = getattr(getattr(model.pipeline.vae, "decoder", None), "mid_block", None)
+    return any(each is not None for each in getattr(middle, "attentions", []))
+
+
+@torch.no_grad()
+def decoder_attention(
+    model: Model, latents: Float[Tensor, "image latent lrow lcol"]
+) -> Float[Tensor, "image channel lrow lcol"]:
+    """Read the self-attention in the middle of the VAE's decoder, its output before the residual.
+
+    Only what runs up to there is run. The literature's control: a network that saw pictures in
+    training, shown the same latents, that never learned to denoise (Chen, Viégas & Wattenberg
+    2023).
+
+    Raises:
+        ModelError: if the decoder has none.
+    """
+    if not has_decoder_attention(model):
+        raise ModelError(
+            f"The VAE of {model.name} has no self-attention in its decoder's middle. "
+            "Leave that source out."
+        )
+    vae = model.pipeline.vae
+    mean, scale = _latent_affine(vae, latents)
+    found: list[Tensor] = []
+
+    def keep(_step: int, tokens: Tensor) -> None:
+        found.append(tokens)
+
+    for part in (latents * scale + mean).to(vae.device, vae.dtype).split(_DECODED_AT_ONCE):
+        x = part if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(part)
+        x = vae.decoder.conv_in(x)
+        with tapped(vae.decoder.mid_block, {"attentions.0.to_out.0": keep}, steps=1):
+            vae.decoder.mid_block(x)
+    rows, cols = latents.shape[-2:]
+    return rearrange(
+        torch.cat(found), "image (row col) channel -> image channel row col", row=rows, col=cols
+    )
 
 
 def _latent_affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,15 +1,14 @@
 """The small networks that read pictures of the rendered world: one for all maps, one for words."""
 
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
 MAPS = {"saliency": 1, "depth": 1, "shading": 1, "normals": 3, "albedo": 3}
 _WIDTHS = (48, 96, 128, 160)
+_GLANCE, _FAR = 8, 128
+_CROP, _NEAR = 64, (32, 96, 160, 256)
 _PATCH = 4
 
 
@@ -79,23 +78,81 @@ class MapReader(nn.Module):
 
 
 class WordReader(nn.Module):
-    """A small ResNet that names a picture's object, colour, floor and light."""
+    """Names a picture's object, colour, floor and light: finds the object, then looks closely.
+
+    A glance at 8x8 pixel blocks says where the object is; a crop around it, always of one size on
+    the picture's object, goes through a network of its own. Both are read together.
+    """
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
         super().__init__()
         self.sizes = sizes
-        self.network = ResNet(
-            BasicBlock, [1, 1, 1, 1], num_classes=sum(sizes), norm_layer=partial(nn.GroupNorm, 16)
+        self.glance = nn.ModuleList(
+            [nn.Conv2d(3 * _GLANCE**2, 64, 3, padding=1), _Block(64, 64), _Block(64, _FAR)]
         )
+        self.where = nn.Conv2d(64 + _FAR, 1, 1)
+        self.near = nn.ModuleList(
+            [nn.Conv2d(12, _NEAR[0], 3, padding=1)]
+            + [
+                _Block(before, width)
+                for before, width in zip((_NEAR[0], *_NEAR[:-1]), _NEAR, strict=True)
+            ]
+        )
+        self.name = nn.Linear(_NEAR[-1] + _FAR, sum(sizes))
+
+    def find(
+        self, images: Float[Tensor, "image 3 height width"]
+    ) -> tuple[Float[Tensor, "image f"], Float[Tensor, "image row col"]]:
+        """Features of the whole picture, and the log share of the object in each 8x8 block."""
+        stem, fine, coarse = self.glance
+        x = fine(stem(F.pixel_unshuffle(images * 2 - 1, _GLANCE)))
+        far = F.silu(coarse(F.avg_pool2d(x, 2)))
+        both = torch.cat([F.silu(x), F.interpolate(far, scale_factor=2, mode="bilinear")], dim=1)
+        where = self.where(both)
+        where = where.float().flatten(1).log_softmax(dim=1).view(len(x), *where.shape[2:])
+        return far.mean(dim=(2, 3)), where
+
+    def inspect(
+        self, images: Float[Tensor, "image 3 height width"], boxes: Float[Tensor, "image 2 3"]
+    ) -> Float[Tensor, "image f"]:
+        """Features of a 64x64 crop of each picture, by maps from crop to picture coordinates."""
+        grid = F.affine_grid(boxes, [len(images), 3, _CROP, _CROP], align_corners=False)
+        crops = F.grid_sample(images * 2 - 1, grid, padding_mode="border", align_corners=False)
+        x = self.near[0](F.pixel_unshuffle(crops, 2))
+        for level, block in enumerate(self.near[1:]):
+            x = block(F.avg_pool2d(x, 2) if level else x)
+        return F.silu(x).mean(dim=(2, 3))
 
     def features(self, images: Float[Tensor, "image 3 height width"]) -> Float[Tensor, "image f"]:
-        """The 512 pooled features before the last layer."""
-        n = self.network
-        x = n.maxpool(n.relu(n.bn1(n.conv1(images * 2 - 1))))
-        return n.layer4(n.layer3(n.layer2(n.layer1(x)))).mean(dim=(2, 3))
+        """The 384 features before the last layer."""
+        far, where = self.find(images)
+        return torch.cat([self.inspect(images, boxes_around(where.exp())), far], dim=1)
+
+    def named(self, features: Float[Tensor, "image f"]) -> tuple[Float[Tensor, "image word"], ...]:
+        """Logits for each part of the caption."""
+        return self.name(features).float().split(self.sizes, dim=1)
 
     def forward(
         self, images: Float[Tensor, "image 3 height width"]
     ) -> tuple[Float[Tensor, "image word"], ...]:
-        """Logits for each part of the caption."""
-        return self.network.fc(self.features(images)).float().split(self.sizes, dim=1)
+        """Logits for each part of the caption of pictures in 0..1, their sides multiples of 16."""
+        return self.named(self.features(images))
+
+
+def boxes_around(share: Float[Tensor, "image row col"]) -> Float[Tensor, "image 2 3"]:
+    """Affine maps from -1..1 in a crop to picture coordinates: 2.2 spreads to each side.
+
+    `share` sums to 1 over the cells of each picture, whose left and top edges are at -1.
+    """
+    moments = []
+    for axis in (1, 2):
+        size = share.shape[axis]
+        middles = (2 * torch.arange(size, device=share.device) + 1) / size - 1
+        weight = share.sum(dim=3 - axis)
+        mean = weight @ middles
+        moments.append((mean, weight @ middles.square() - mean.square()))
+    (y, height), (x, width) = moments
+    side = 2.2 * torch.maximum(height, width).clamp(min=0.004).sqrt()
+    zero = torch.zeros_like(side)
+    rows = [torch.stack([side, zero, x], dim=1), torch.stack([zero, side, y], dim=1)]
+    return torch.stack(rows, dim=1)

@@ -19,8 +19,24 @@ _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack")
 _WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "feature_extractor", "image_processor")
 
 
+def split_revision(id_or_path: str) -> tuple[str, str | None]:
+    """Take `owner/name@revision` apart. A revision is a commit, tag or branch of the hub's."""
+    name, _, revision = id_or_path.partition("@")
+    return name, revision or None
+
+
+def is_hub_id(id_or_path: str) -> bool:
+    """Tell whether a text has the shape of a hub id: owner/name, with or without @revision.
+
+    Anything else is a path that does not exist, and is never looked up.
+    """
+    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?", id_or_path))
+
+
 def find_folder(id_or_path: str) -> Path:
     """Find the folder of a model: the embedded "tiny", a path, or a hub id (cached or fetched).
+
+    A hub id may be pinned, as in `owner/name@revision`.
 
     Raises:
         ModelError: if there is none, or the hub cannot be asked.
@@ -39,16 +55,18 @@ def find_folder(id_or_path: str) -> Path:
         raise ModelError(
             f"{id_or_path} is a file. Give a diffusers folder, one with model_index.json in it."
         )
-    # `owner/name` is the only shape of a hub id; anything else is a path that does not exist.
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", id_or_path):
+    if not is_hub_id(id_or_path):
         raise ModelError(
             f"No model {id_or_path!r}: there is no such folder and it is no hub id (owner/name). "
             "Give 'tiny', a diffusers folder, or a hub id."
         )
+    name, revision = split_revision(id_or_path)
     try:
         # A safety checker can blank an image, so it is never fetched or loaded.
         return Path(
-            DiffusionPipeline.download(id_or_path, use_safetensors=True, safety_checker=None)
+            DiffusionPipeline.download(
+                name, revision=revision, use_safetensors=True, safety_checker=None
+            )
         )
     # Offline, unknown, private, timed out: the hub client's errors have no base in common.
     except Exception as error:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .renders import Renders
-from .training import LossOf, picked
+from .training import LossOf, fast_precision, picked
 
 
 def new_autoencoder() -> AutoencoderKL:
@@ -42,7 +42,7 @@ def reconstruction_loss(vae: AutoencoderKL, renders: Renders) -> LossOf:
         )
         if torch.rand((), generator=generator) < 0.5:
             images = images.flip(-1)
-        with torch.autocast(device.type, torch.bfloat16):
+        with fast_precision(device):
             posterior = _posterior(vae, images)
             decoded = _decoded(vae, posterior.sample())
         error = decoded.float() - images
@@ -89,7 +89,7 @@ def encode_all(
         images = images.to(device).float() / 127.5 - 1
         images = images.flip(-1) if mirrored else images
         images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with fast_precision(device):
             posterior = _posterior(vae, images)
         parts.append(posterior.mean.float().cpu())
     return torch.cat(parts)
@@ -104,7 +104,7 @@ def reconstruct(vae: AutoencoderKL, renders: Renders) -> Float[Tensor, "image 3 
         images = (images.to(device).float() / 127.5 - 1).contiguous(
             memory_format=torch.channels_last
         )
-        with torch.autocast(device.type, torch.bfloat16):
+        with fast_precision(device):
             decoded = _decoded(vae, _posterior(vae, images).mean)
         parts.append((decoded.float() / 2 + 0.5).clamp(0, 1).cpu())
     return torch.cat(parts)

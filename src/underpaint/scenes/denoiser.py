@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .training import LossOf, picked
+from .training import LossOf, fast_precision, picked
 from .words import CAPTIONS, Caption
 
 TOKENS = 16
@@ -142,7 +142,7 @@ def denoising_loss(
         a = signal[timestep].sqrt()[:, None, None, None]
         s = (1 - signal[timestep]).sqrt()[:, None, None, None]
         noisy = (a * clean + s * noise).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with fast_precision(device):
             context = denoiser.text_encoder(words.to(device)).last_hidden_state
             predicted = denoiser.unet(noisy, timestep, context).sample
         error = (predicted.float() - (a * noise - s * clean)).square().mean(dim=(1, 2, 3))

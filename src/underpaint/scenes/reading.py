@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from ..models.readers import MapReader, WordReader
+from ..models.readers import MapReader, WordReader, boxes_around
 from .renders import Renders
-from .training import LossOf, picked
+from .training import LossOf, fast_precision, picked
 from .words import COLOURS, FLOORS, LIGHTS, OBJECTS, Caption
 
 WORD_SIZES = (len(OBJECTS), len(COLOURS), len(FLOORS), len(LIGHTS))
@@ -45,7 +45,7 @@ def map_loss(
             truth["normals"][:, 0] *= -1
         truth = {name: maps.to(device) for name, maps in truth.items()}
         images = images.to(device).float() / 255
-        with torch.autocast(device.type, torch.bfloat16):
+        with fast_precision(device):
             read = reader(images.contiguous(memory_format=torch.channels_last))
         mask, actual = read["saliency"], truth["saliency"]
         overlap = 2 * (mask * actual).sum(dim=(1, 2, 3))
@@ -73,28 +73,49 @@ def word_loss(
     *,
     batch: int = 48,
 ) -> LossOf:
-    """Cross-entropy over each part of the caption, with small shifts and mirror images."""
+    """Cross-entropy over each part of the caption, with small shifts and mirror images.
+
+    The reader learns to find the object from the true mask's share of each cell, and to name it
+    from a crop around that share, moved and scaled a little.
+    """
     device = next(reader.parameters()).device
     lights = torch.tensor([_mirrored_light(light) for light in LIGHTS])
 
     def loss_of(generator: torch.Generator) -> Tensor:
         rows, images = _drawn(renders, decoded, batch, generator)
         classes = renders.classes[rows].clone()
+        both = torch.cat([images, renders.truth["saliency"][rows]], dim=1)
         if torch.rand((), generator=generator) < 0.5:
-            images = images.flip(-1)
+            both = both.flip(-1)
             classes[:, 3] = lights[classes[:, 3]]
         shift = torch.randint(-6, 7, (2,), generator=generator).tolist()
-        images = F.pad(images, (6, 6, 6, 6), mode="replicate").roll(shift, (2, 3))
-        images = images[:, :, 6:-6, 6:-6].to(device).float() / 255
-        with torch.autocast(device.type, torch.bfloat16):
-            logits = reader(images.contiguous(memory_format=torch.channels_last))
+        both = F.pad(both, (6, 6, 6, 6), mode="replicate").roll(shift, (2, 3))
+        both = both[:, :, 6:-6, 6:-6].to(device).float() / 255
+        images, masks = both.split([3, 1], dim=1)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with fast_precision(device):
+            far, where = reader.find(images)
+            rows, cols = where.shape[1:]
+            cells = F.adaptive_avg_pool2d(masks[:, 0], (rows, cols))
+            share = cells / cells.sum(dim=(1, 2), keepdim=True).clamp(min=1e-3)
+            boxes = _jittered(boxes_around(share), generator)
+            logits = reader.named(torch.cat([reader.inspect(images, boxes), far], dim=1))
         parts = (
             F.cross_entropy(part, classes[:, i].to(device), label_smoothing=0.05)
             for i, part in enumerate(logits)
         )
-        return sum(parts, start=torch.zeros((), device=device))
+        return sum(parts, start=-(share * where).sum(dim=(1, 2)).mean())
 
     return loss_of
+
+
+def _jittered(boxes: Float[Tensor, "image 2 3"], generator: torch.Generator) -> Tensor:
+    """Scale each crop by 0.8 to 1.25, and move it by up to a sixth of its half side."""
+    drawn = torch.rand(len(boxes), 3, generator=generator).to(boxes.device) * 2 - 1
+    scale = 1.25 ** drawn[:, :1]
+    side = boxes[:, :1, 0]
+    moved = boxes[:, :, 2] + side * drawn[:, 1:] / 6
+    return torch.cat([boxes[:, :, :2] * scale[:, :, None], moved[:, :, None]], dim=2)
 
 
 def _drawn(

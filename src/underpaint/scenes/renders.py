@@ -1,6 +1,6 @@
 """Render a training set, shard by shard, and read it back. A shard on disk is never drawn twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .layouts import layout
-from .render import render
-from .words import HELD_OUT, TRAINING, Caption
+from .render import SIZE_PX, render
+from .words import HELD_OUT, TRAINING, Caption, parse
 
 SHARD = 1000
 TRUTH = {  # name: (first channel of `render`, channels, lowest, highest)
@@ -53,10 +53,10 @@ class Renders:
         return self.truth[name].float() * ((high - low) / 255) + low
 
 
-def draw(captions: list[Caption], *, seed: int) -> Renders:
-    """Draw one scene for each caption."""
+def draw(captions: list[Caption], *, seed: int, size: int = SIZE_PX) -> Renders:
+    """Draw one scene for each caption, `size` pixels high and wide."""
     random = np.random.default_rng(seed)
-    pictures = np.stack([render(layout(caption, random), 128, 2) for caption in captions])
+    pictures = np.stack([render(layout(caption, random), size, 2) for caption in captions])
     pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2)
     truth = {
         name: (
@@ -66,6 +66,20 @@ def draw(captions: list[Caption], *, seed: int) -> Renders:
     }  # fmt: skip
     classes = torch.tensor([caption.classes for caption in captions])
     return Renders(truth, pictures[:, 4:5].half(), classes)
+
+
+def exact(
+    texts: Sequence[str], seeds: Sequence[int], *, size: int
+) -> dict[str, Float[Tensor, "image _ height width"]]:
+    """Draw the scene of each caption from its own seed: the picture as "image", and every label.
+
+    Raises:
+        PromptError: if a text is not a caption of the rendered world.
+    """
+    scenes = [
+        draw([parse(text)], seed=seed, size=size) for text, seed in zip(texts, seeds, strict=True)
+    ]
+    return {name: torch.cat([each.maps(name) for each in scenes]) for name in (*TRUTH, "depth")}
 
 
 def _draw_shard(path: Path, seed: int, held_out: bool) -> None:

@@ -30,7 +30,7 @@ from .reading import WORD_SIZES, map_loss, word_loss
 from .renders import read_shards, render_shards
 from .training import Budget, train
 
-SHARES = {"autoencoder": 0.17, "map_reader": 0.12, "word_reader": 0.04, "denoiser": 0.67}
+SHARES = {"autoencoder": 0.16, "map_reader": 0.12, "word_reader": 0.09, "denoiser": 0.63}
 """How the minutes are divided."""
 GUIDANCE = 2.5
 READERS_SEE = 8_000

@@ -179,11 +179,12 @@ def _draw_maps(
     probes = read_probes(run, model.device)
     _, position = read_moments(run, torch.device("cpu"))
     chosen = [PROPERTIES[name] for name in settings["properties"]]
+    labelers = labelers_for(model, settings.get("labeled_by"))
     for first in range(0, len(drawn), DRAWN_AT_ONCE):
         places = drawn[first : first + DRAWN_AT_ONCE]
         sheets = draw_sheets(
             model,
-            labelers_for(model, settings.get("labeled_by")),
+            labelers,
             chosen,
             [prompts[place] for place in places],
             layers=layers,
