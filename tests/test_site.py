@@ -40,8 +40,11 @@ MANY = 617
 def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site") / "out"
     words = ["run", str(out), "--count", "24", "--steps", "3", "--quick", "--batch", "12"]
-    result = CliRunner().invoke(main, words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("underpaint.site.painting.find_spec", lambda _name: None)
+        result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
+    assert "No paint view: onnx is not installed." in result.output
     assert find_site(out) == out / "site"
     with (out / "prompts.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -54,7 +57,8 @@ def site(tmp_path_factory):
     for words in (["classify", str(out)], ["edit", str(out), "--count", "1", "--frames", "2"]):
         result = CliRunner().invoke(main, words)
         assert result.exit_code == 0, result.output
-    result = CliRunner().invoke(main, ["export", str(out), str(out / "site"), "--prompts", "99"])
+    words = ["export", str(out), str(out / "site"), "--prompts", "99", "--no-paint"]
+    result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     return out / "site"
 

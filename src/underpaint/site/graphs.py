@@ -28,6 +28,10 @@ from ..models import Model, decode
 OPSET = 18
 HALVED_FROM = 256
 """Weights of fewer elements stay in single precision: they weigh nothing."""
+_PASSES = 3
+"""Each lets more shapes be inferred, for the next to work with."""
+_LARGEST_FOLDED = 4096
+"""In elements: a larger constant is cheaper to work out than to download."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +225,7 @@ def _halved(graph: bytes) -> bytes:
     """Keep large weights in half precision, each cast back to single where it is used."""
     import onnx
 
-    found = onnx.load_model_from_string(graph)
+    found = _folded(onnx.load_model_from_string(graph))
     casts = []
     for weight in found.graph.initializer:
         size = int(np.prod(weight.dims))
@@ -231,7 +235,67 @@ def _halved(graph: bytes) -> bytes:
         name, values = weight.name, onnx.numpy_helper.to_array(weight)
         weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
         casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=1))
-    nodes = [*casts, *found.graph.node]
-    del found.graph.node[:]
-    found.graph.node.extend(nodes)
+    _put_nodes(found, [*casts, *found.graph.node])
     return found.SerializeToString()
+
+
+def _folded(model: Any) -> Any:
+    """Work out what depends on shapes alone, which tracing leaves in: every shape is fixed here.
+
+    The runtime for GPUs comes without kernels for such arithmetic on the processor.
+    """
+    import onnx
+
+    for _ in range(_PASSES):
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        shapes = {each.name: _shape(each) for each in (*model.graph.value_info, *model.graph.input)}
+        known: dict[str, np.ndarray] = {}
+        kept = []
+        for node in model.graph.node:
+            values = _evaluated(node, known, shapes)
+            if values is None:
+                kept.append(node)
+            else:
+                known.update(values)
+        used = {name for node in kept for name in node.input}
+        constants = [
+            onnx.numpy_helper.from_array(value, name)
+            for name, value in known.items()
+            if name in used
+        ]
+        _put_nodes(model, kept)
+        model.graph.initializer.extend(constants)
+        del model.graph.value_info[:]
+    return model
+
+
+def _evaluated(
+    node: Any, known: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...] | None]
+) -> dict[str, np.ndarray] | None:
+    """Give a node's outputs, by name, where they are the same whatever the graph is fed."""
+    from onnx.reference import ReferenceEvaluator
+
+    if node.op_type == "Shape" and not node.attribute:
+        shape = shapes.get(node.input[0])
+        return None if shape is None else {node.output[0]: np.array(shape, dtype=np.int64)}
+    if not all(name in known for name in node.input if name):
+        return None
+    fed = {name: known[name] for name in node.input if name}
+    outputs = ReferenceEvaluator(node).run(None, fed)
+    if any(np.size(value) > _LARGEST_FOLDED for value in outputs):
+        return None
+    return dict(zip(node.output, map(np.asarray, outputs), strict=True))
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    sizes = value.type.tensor_type.shape.dim
+    has_shape = value.type.tensor_type.HasField("shape")
+    if not has_shape or not all(size.HasField("dim_value") for size in sizes):
+        return None
+    return tuple(size.dim_value for size in sizes)
+
+
+def _put_nodes(model: Any, nodes: Sequence[Any]) -> None:
+    copied = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copied)

@@ -16,7 +16,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTokenizer
 
 from ..layers import Layer
-from ..models import Model, load
+from ..models import Model, load_as
 from ..moments import Cell, Moments, merge
 from ..probes import Probe, ProbeKey, acting_directions, covariance
 from ..prompts import Prompt
@@ -80,7 +80,7 @@ def write_paint(
     """
     settings, summary = read_json(run.settings), read_json(run.summary)
     if model.dtype != torch.float32 or model.device.type != "cpu":
-        model = load(settings["model"], device="cpu", dtype="float32")
+        model = load_as(settings, device="cpu", dtype="float32")
     cpu = torch.device("cpu")
     sums, _ = read_moments(run, cpu)
     probes, moments = read_probes(run, cpu), reduce(merge, sums.values())

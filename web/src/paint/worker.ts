@@ -62,11 +62,14 @@ async function open(page: Page, base: string, onGpu: boolean): Promise<Loaded> {
   return { ort, page, sessions: { words, step, picture } };
 }
 
-/** Say whether there is a GPU, and the way to wait for it that the runtime needs. */
+type Adapter = { isFallbackAdapter?: boolean; info?: { isFallbackAdapter?: boolean } };
+
+/** Say whether there is a GPU, not software that plays one, and the way to wait for it that the runtime needs. */
 async function hasGpu(): Promise<boolean> {
-  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } };
   if (!gpu || !("Suspending" in WebAssembly)) return false;
-  return (await gpu.requestAdapter().catch(() => null)) != null;
+  const adapter = await gpu.requestAdapter().catch(() => null);
+  return adapter !== null && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false);
 }
 
 /** Fetch files at once, telling how many bytes are here. Sizes are the servers', where they say. */
