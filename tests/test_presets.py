@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import worlds
-from underpaint import cli, runs
+from underpaint import cli, cli_run, runs
 from underpaint.errors import RunError
 from underpaint.presets import Source, preset_names, read_preset
 from underpaint.properties import PROPERTIES
@@ -102,9 +102,9 @@ def test_a_run_takes_a_preset_and_what_is_said_beside_it_counts_more(own, tmp_pa
         asked.update(chosen)
         return (worlds.LOOK,)
 
-    monkeypatch.setattr(cli, "labelers_for", stand_in)
-    monkeypatch.setattr(cli, "_draw", lambda *_: "nowhere")
-    monkeypatch.setattr(cli, "write_site", lambda *_, **__: None)
+    monkeypatch.setattr(cli_run, "labelers_for", stand_in)
+    monkeypatch.setattr(cli_run, "draw_pictures", lambda *_: "nowhere")
+    monkeypatch.setattr(cli_run, "write_site", lambda *_, **__: None)
     out = tmp_path / "out"
     arguments = ["run", str(out), "--preset", str(own), "--quick", "--device", "cpu"]
     arguments += ["--guidance", "3", "--properties", "saliency,depth"]

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
-from underpaint import cli, runs
+from underpaint import cli, cli_run, runs
 from underpaint.models import weights
 from worlds import study as plan
 
@@ -25,7 +25,7 @@ def stopped(monkeypatch):
         seen.append(study)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "carry_out", stop)
+    monkeypatch.setattr(cli_run, "carry_out", stop)
     return seen
 
 

@@ -1,0 +1,24 @@
+"""Options that several commands of `cli` share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+
+def together(*options: Callable) -> Callable:
+    """Make one decorator of several options, in this order."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+OUT = click.argument("out", type=click.Path(path_type=Path))
+RUNNING = together(
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."),
+    click.option("--dtype", default="auto", show_default=True, help="auto, float32, …"),
+)
