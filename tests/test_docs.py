@@ -53,7 +53,7 @@ def test_every_error_class_has_a_section():
 
 
 def raised() -> list[tuple[str, str]]:
-    """List every error that the source raises or returns by class and message, `…` for what varies."""
+    """List errors that are raised or returned, by class and message, `…` for what varies."""
     found = []
     for path in Path(underpaint.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
