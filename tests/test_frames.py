@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from test_editing import command, finished, run, setup, trial  # noqa: F401  fixtures
+from underpaint.aims import aim_at
 from underpaint.editing import edit_all, edit_frames
 from underpaint.errors import EditError, RunError
 from underpaint.frames import STRENGTHS, read_frames, strengths_of, write_frames
@@ -25,11 +26,13 @@ def pixels(path: Path) -> np.ndarray:
 
 @pytest.fixture
 def found(setup):  # noqa: F811
-    return edit_frames(setup, trial(), PROMPTS, random_move, (1.0, 3.0))
+    return edit_frames(setup, trial(), PROMPTS, aim_at(random_move), (1.0, 3.0))
 
 
 def test_a_frame_is_the_picture_that_the_edit_alone_makes(setup, found):  # noqa: F811
-    rows, shown = edit_all(setup, trial(strength=3.0), PROMPTS, [random_move], lambda *_: None)
+    rows, shown = edit_all(
+        setup, trial(strength=3.0), PROMPTS, [aim_at(random_move)], lambda *_: None
+    )
     of_three, pictures = found[3.0]
     assert of_three["dice_target"].equals(rows["dice_target"])
     assert [(a.after == b.after).all() for a, b in zip(shown, pictures, strict=True)] == [True] * 3
@@ -57,7 +60,7 @@ def test_a_picture_that_cannot_be_edited_has_no_frames(setup, tmp_path):  # noqa
     def only_first(old, random):
         if random.integers(2):
             raise EditError("No room.")
-        return random_move(old, random)
+        return aim_at(random_move)(old, random)
 
     found = edit_frames(
         setup, trial(), [Prompt("thing", i, i) for i in range(6)], only_first, (1.0,)

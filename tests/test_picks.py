@@ -163,7 +163,7 @@ def test_a_preview_shows_each_step_s_reading_and_changes_nothing(search):
 
 @pytest.fixture
 def command(run, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(cli_pick, "load", lambda *_, **__: worlds.model())
+    monkeypatch.setattr(cli_pick, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_pick, "labelers_for", lambda *_: (LOOK,))
     group = Commands("main", commands={"pick": cli_pick.pick})
 

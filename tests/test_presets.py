@@ -139,8 +139,9 @@ def test_a_preset_and_another_run_are_not_both_followed(tmp_path, own):
     runs.open_run(
         tmp_path / "other",
         {
-            "model": "x", "layers": [], "properties": [], "dtype": "torch.float32", "count": 1,
-            "steps": 1, "guidance": 1, "batch": 1, "seed": 0, "quick": True,
+            "model": "x", "fingerprint": "x", "scheduler": "x", "layers": ["mid"],
+            "properties": ["depth"], "labelers": {}, "prompts": "x", "dtype": "torch.float32",
+            "count": 1, "steps": 1, "guidance": 1, "batch": 1, "seed": 0, "quick": True,
         },
     )  # fmt: skip
     result = CliRunner().invoke(

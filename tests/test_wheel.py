@@ -15,7 +15,9 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path):
     (path,) = tmp_path.glob("underpaint-*.whl")
     with zipfile.ZipFile(path) as wheel:
         held = {each.filename: each.file_size for each in wheel.infolist()}
-    files = [each for each in SOURCE.rglob("*") if each.is_file() and each.suffix != ".pyc"]
+    files = [
+        each for each in SOURCE.rglob("*") if each.is_file() and "__pycache__" not in each.parts
+    ]
     missing = [
         each
         for each in files
