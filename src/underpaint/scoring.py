@@ -265,10 +265,13 @@ def readings(
     probes: Mapping[ProbeKey, Probe] | Mapping[ProbeKey, AnyProbe], batch: Batch
 ) -> dict[tuple[str, str], Float[Tensor, "step image _ _ _"]]:
     """Read every property from every layer: `step image target row col` by (property, layer)."""
+    of_cell: dict[Cell, dict[str, AnyProbe]] = {}
+    for (name, layer, step), each in probes.items():
+        of_cell.setdefault((layer, step), {})[name] = each
     found: dict[tuple[str, str], list[Tensor]] = {}
     for layer, activation in batch.readable.items():
         for step, one_step in enumerate(activation):
-            own = {name: each for (name, at, s), each in probes.items() if (at, s) == (layer, step)}
+            own = of_cell.get((layer, step), {})
             linear = {name: each for name, each in own.items() if isinstance(each, Probe)}
             maps = read(linear, one_step)
             maps |= {name: each(one_step) for name, each in own.items() if name not in linear}
