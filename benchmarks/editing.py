@@ -74,7 +74,7 @@ def main() -> None:
 
 def measure(run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int) -> None:
     """Carry out the commands of some parts of the page."""
-    edit = ("edit", run.folder, "--count", 1, "--limit", limit)
+    edit = ("edit", run.folder, "--count", 1, "--limit", limit, "--frames", 0)
     if "controls" in parts:
         for control in CONTROLS:
             underpaint(*edit, "--control", control)
