@@ -30,7 +30,7 @@ SOURCES = (
 )  # fmt: skip
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, how: str = "") -> None:
     """Read a run; write the page, the pictures and the README's block."""
     run = find_run(folder)
     summary, settings = read_json(run.summary), read_json(run.settings)
@@ -39,21 +39,24 @@ def main(folder: Path) -> None:
     for name in pictures:
         shutil.copy(run.figures / name, PICTURES / name)
     shutil.copy(sorted(run.figures.glob("steps-*.png"))[0], PICTURES / "steps.png")
-    PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text()))
+    PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text(), how))
     before, rest = README.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
     block = f"{MARKS[0]}\n{told(summary)}\n\n{table(summary, SOURCES[:4])}{MARKS[1]}"
     README.write_text(before + block + after)
 
 
-def page(summary: Mapping[str, Any], settings: Mapping[str, Any], results: str) -> str:
-    """Write the page of results."""
+def page(
+    summary: Mapping[str, Any], settings: Mapping[str, Any], results: str, how: str = ""
+) -> str:
+    """Write the page of results; `how` says what the times depend on."""
     images, cost = summary["images"], summary["cost"]
     parts = [
         f"# What a run of {summary['model']} shows",
         told(summary),
         "![Steps × rows](pictures/steps.png)",
-        f"Made by `underpaint run`: {sum(images.values())} pictures ({images['train']} training, "
+        f"Made by `underpaint run OUT --properties {','.join(summary['properties'])}`"
+        f"{how and ', ' + how}: {sum(images.values())} pictures ({images['train']} training, "
         f"{images['validation']} validation, {images['test']} test, split by prompt text), "
         f"{summary['steps']} {settings['scheduler']} steps, guidance {settings['guidance']}. It "
         f"took {cost['seconds']:.0f} s, {cost['seconds_generation']:.0f} s of it generation, and "
@@ -142,4 +145,4 @@ def _onset(found: Mapping[str, Any], source: str) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
