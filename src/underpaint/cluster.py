@@ -9,6 +9,7 @@ depends on neither the number of workers nor who is done first, so neither do th
 Ray's own processes objects travel pickled; nothing that is on disk is ever unpickled.
 """
 
+import importlib
 import os
 import uuid
 from collections import deque
@@ -153,8 +154,8 @@ def _on_worker(name: str, box: list, work: Callable, job: Any, *shared: Any) -> 
 
 def _import_ray() -> Any:
     try:
-        import ray
-        import ray.exceptions
+        ray = importlib.import_module("ray")
+        importlib.import_module("ray.exceptions")
     except ImportError as error:
         raise RunError(
             "--engine ray needs Ray, which is not here. Install it with "
