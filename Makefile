@@ -8,8 +8,9 @@ demo: .venv/ready
 	$(BIN)/underpaint run demo --quick
 	$(BIN)/underpaint show demo
 
+# A process a core, each of one thread; a file stays in one process, for its fixtures.
 test: .venv/ready lint types
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check src tests benchmarks
