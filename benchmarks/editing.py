@@ -61,7 +61,8 @@ def main() -> None:
     page = fill(page, "carried", carried_table(run, entries))
     page = fill(page, "doses", dose_table(entries))
     page = fill(page, "targets", target_table(entries))
-    page = fill(page, "pick", pick_table(summary.get("pick", [])))
+    if searches := summary.get("pick"):  # else what was measured before stays
+        page = fill(page, "pick", pick_table(searches))
     PAGE.write_text(page, encoding="utf-8")
     if found := like_default(entries):
         draw_doses(entries, like=found, path=run.figures / "edit-doses.png")
