@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
@@ -41,7 +42,8 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
             axis.set_xticks([])
             axis.set_yticks([])
             axis.spines[:].set_visible(False)
-        for axis in (line[2], line[3]):
+        is_mask = len(np.unique(target)) == 2
+        for axis in (line[2], line[3]) if is_mask else ():
             axis.contour(target, levels=[0.5], colors="orange", linewidths=1)
         # A dollar sign would start a formula.
         line[0].set_ylabel(row.prompt.text[:28].replace("$", r"\$"), fontsize=6)
