@@ -13,6 +13,7 @@ from rich.table import Table
 from . import runs
 from .bars import progress_bar
 from .classplots import draw_classes, draw_recognition
+from .cli_options import RUNNING
 from .editing import check_run
 from .errors import PromptError, RunError
 from .labelers import namer_for
@@ -35,8 +36,7 @@ VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
     help="vgg16, vgg16:FOLDER, or a classifier's id or folder.  [default: the run's, or tiny's]",
 )
 @click.option("--quick", is_flag=True, help="Leave out the control that makes blank pictures.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-@click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
+@RUNNING
 def classify(
     out: Path,
     index: int | None,

@@ -13,6 +13,7 @@ from torch import Tensor
 from . import runs
 from .aims import Aim, Place, Side, aim_at
 from .bars import progress_bar
+from .cli_options import RUNNING
 from .doses import draw_doses
 from .editing import CONTROLS, Setup, check_run, edit_all, edit_frames
 from .errors import EditError, PromptError, RunError
@@ -75,8 +76,7 @@ HELD = "albedo,shading"
 )
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-@click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
+@RUNNING
 def edit(
     out: Path,
     move: str | None,

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from . import runs
 from .bars import progress_bar
+from .cli_options import RUNNING
 from .editing import check_run
 from .errors import PickError, PromptError, RunError
 from .intervals import interval
@@ -49,8 +50,7 @@ from .targets import read_map, read_mask
 @click.option("--preview", is_flag=True, help="Show what is read at each step in preview-*.png.")
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="The first candidate's.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-@click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
+@RUNNING
 def pick(
     out: Path,
     mask: Path | None,

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from . import runs
+from .cli_options import RUNNING
 from .editing import check_run
 from .errors import RunError
 from .labelers import labelers_for
@@ -21,8 +22,7 @@ LOOPBACK = "127.0.0.1"
 @click.option("--layers", "glob", default="up.2.*,up.3.*", show_default=True, help="As a glob.")
 @click.option("--host", default=LOOPBACK, show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-@click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
+@RUNNING
 def studio(
     out: Path, name: str | None, glob: str, host: str, port: int, device: str, dtype: str
 ) -> None:
