@@ -64,7 +64,7 @@ def page(
         "without test pictures; intervals (95%) resample prompts. Labels are the opinion of the "
         "embedded labeler on the final picture, which "
         "[measures.json](../src/underpaint/models/tiny/measures.json) compares with the truth of "
-        "renders.",
+        f"renders.{_noise(summary)}",
         "## Every source on the same test pictures",
         table(summary, SOURCES),
         "*Onset*: the first step from which a source holds 90% of its own final skill above "
@@ -101,6 +101,17 @@ def told(summary: Mapping[str, Any]) -> str:
             f"{when['estimate']}.{_gain(found)}"
         )
     return "\n".join(sentences)
+
+
+def _noise(summary: Mapping[str, Any]) -> str:
+    """Say what each step's number stands for."""
+    if not (ratios := summary.get("noise")):
+        return ""
+    said = ", ".join("∞" if ratio is None else f"{ratio:.2g}" for ratio in ratios)
+    return (
+        " A step's number means something on one schedule only; the ratio of noise to signal that "
+        f"the denoiser meets at each is {said}."
+    )
 
 
 def _absent(summary: Mapping[str, Any]) -> str:

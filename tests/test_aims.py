@@ -75,3 +75,14 @@ def test_an_object_without_sides_cannot_be_lit_from_one(there):
 def test_what_no_labeler_reads_cannot_be_taken_along(there):
     with pytest.raises(EditError, match="No labeler reads the picture's own depth"):
         aimed({"saliency": there["saliency"]}, depth=pushed)
+
+
+def test_an_object_is_asked_for_with_what_it_carries(there):
+    found = aimed(there, pushed, carried=("shading",))
+    assert list(found) == ["saliency", "shading"]
+    assert torch.equal(found["shading"][0, 4:8, 4:10], there["shading"][0, 2:6, 1:7])
+    assert set(aimed(there, light="left", carried=("depth",))) == {"shading"}  # nothing moves
+    lit = aimed(there, pushed, light="left", carried=("shading",))["shading"]
+    torch.testing.assert_close(lit, relit(found["shading"], found["saliency"], "left"))
+    with pytest.raises(EditError, match="the picture's own albedo"):
+        aimed(there, pushed, carried=("albedo",))

@@ -1,10 +1,12 @@
 import pytest
+import torch
 from click.testing import CliRunner
 
 import worlds
 from underpaint import cli
 from underpaint.budget import Need, check_budget, fit_batch, free_bytes, need
 from underpaint.errors import RunError
+from underpaint.labelers import Labeler
 from underpaint.layers import find_layers
 from underpaint.properties import DEPTH, SALIENCY
 
@@ -69,3 +71,11 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert result.exit_code == 1
     assert words in result.output
     assert not out.exists()
+
+
+def test_labelers_count_with_their_weights(model):
+    layers = find_layers(model)
+    look = Labeler("look", ("depth",), "MIT", lambda x: {}, networks=(torch.nn.Linear(4, 4),))
+    how = {"steps": 5, "controls": 0}
+    assert need(model, layers, [DEPTH], labelers=[look, look], **how).fixed["labelers"] == 160
+    assert need(model, layers, [DEPTH], **how).fixed["labelers"] == 0

@@ -30,6 +30,7 @@ from underpaint.labelers import (
     sources,
 )
 from underpaint.labelers.checkscene import check_direction, check_scene
+from underpaint.labelers.labeler import awake
 from underpaint.recognition import class_of
 
 CPU = torch.device("cpu")
@@ -496,3 +497,26 @@ def test_what_is_not_chosen_is_left_to_the_model_s_own_reader(tmp_path, model):
     chosen, rest = labelers_for(model, {"shading": folder})
     assert (chosen.name, chosen.reads) == (folder, ("shading",))
     assert rest.reads == ("saliency", "depth", "normals", "albedo")
+
+
+class Moved(torch.nn.Linear):
+    """Keeps where it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 3, bias=False)
+        self.places: list[str] = []
+
+    def to(self, place):
+        self.places.append(str(place))
+        return self
+
+
+def test_networks_wait_in_main_memory_until_they_read():
+    network = Moved()
+    with pytest.raises(ZeroDivisionError), awake((network,), torch.device("cuda")):
+        network.places.append(str(1 // 0))
+    assert network.places == ["cuda", "cpu"]
+    with awake((network,), CPU):
+        pass
+    assert network.places == ["cuda", "cpu"]
+    assert Labeler("two", ("depth",), "MIT", lambda x: {}, networks=(network,)).weight_bytes == 24

@@ -5,6 +5,7 @@ from PIL import Image
 
 from underpaint.errors import EditError
 from underpaint.targets import (
+    carry_map,
     move_mask,
     random_move,
     read_map,
@@ -138,3 +139,32 @@ def test_a_map_that_is_the_same_everywhere_is_refused(tmp_path):
     Image.fromarray(np.full((10, 20), 90, dtype=np.uint8)).save(tmp_path / "map.png")
     with pytest.raises(EditError, match="is the same everywhere"):
         read_map(tmp_path / "map.png", (10, 20))
+
+
+def numbered(*size):
+    return torch.arange(float(np.prod(size))).reshape(1, *size)
+
+
+def test_an_object_takes_its_part_of_a_map_along():
+    maps, before, after = numbered(10, 20), box(3, 6, 5, 9), box(1, 4, 9, 13)
+    found = carry_map(maps, before, after)
+    assert torch.equal(found[:, 1:4, 9:13], maps[:, 3:6, 5:9])
+    untouched = (before + after) == 0
+    assert torch.equal(found[untouched], maps[untouched])
+    # What it left comes in from the nearest pixel around.
+    assert torch.equal(found[0, 4:6, 5], maps[0, 4:6, 4])
+    assert torch.equal(carry_map(maps, before, before), maps)
+
+
+def test_a_larger_object_takes_along_the_same_map_larger():
+    found = carry_map(numbered(10, 20), box(2, 6, 8, 12), box(0, 8, 6, 14))
+    expected = numbered(10, 20)[:, 2:6, 8:12].repeat_interleave(2, 1).repeat_interleave(2, 2)
+    assert torch.equal(found[:, 0:8, 6:14], expected)
+
+
+def test_a_place_the_object_never_filled_has_its_nearest_value():
+    maps = numbered(4, 4)
+    corner = torch.zeros(1, 4, 4)
+    corner[0, 0, 0:2] = corner[0, 1, 0] = 1  # the box's fourth pixel is not the object's
+    found = carry_map(maps, corner, box(2, 4, 2, 4, size=(4, 4)))
+    assert found[0, 3, 3] in (maps[0, 0, 1], maps[0, 1, 0])

@@ -4,7 +4,7 @@ An aim is made once from what was asked and called for each picture, since a mov
 light is relative to the object that is there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .errors import EditError
-from .properties import DEPTH, SALIENCY, SHADING, Property, normalise
-from .targets import shift_between, translate_map
+from .properties import DEPTH, PROPERTIES, SALIENCY, SHADING, Property, normalise
+from .targets import carry_map, shift_between, translate_map
 
 Labels = Mapping[str, Float[Tensor, "_target height width"]]
 """Maps of one picture by property, as probes are fitted on them; a mask holds 0 and 1."""
@@ -37,6 +37,7 @@ def aim_at(
     *,
     depth: Float[Tensor, "1 height width"] | Place | None = None,
     light: Side | None = None,
+    carried: Sequence[str] = (),
 ) -> Aim:
     """Make an aim of any of a mask, a depth map and a side of the light.
 
@@ -45,9 +46,11 @@ def aim_at(
         depth: A wanted map, the nearer the greater, on any scale. Or a move of masks: the picture's
             own depth is translated as far as `place` moves the mask, or else as this would.
         light: The side that the object shall be lit from, there where it shall be.
+        carried: Properties whose maps go along with a mask that `place` moves (`carry_map`): the
+            object is asked for with its own colour, light or form.
 
     Raises:
-        EditError: if nothing is aimed at.
+        EditError: if nothing is aimed at, or, when it is called, a map is not in the labels.
     """
     if place is None and depth is None and light is None:
         raise EditError("An edit has no target. Give it a mask, a depth map or a light.")
@@ -64,8 +67,12 @@ def aim_at(
             moved = depth(now, random) if place is None else then
             right, down = (float(each) for each in shift_between(now, moved))
             targets[DEPTH.name] = translate_map(_own(there, DEPTH), right, down)
+        for each in () if place is None else carried:
+            if each not in targets:
+                targets[each] = carry_map(_own(there, PROPERTIES[each]), now, then)
         if light is not None:
-            targets[SHADING.name] = relit(_own(there, SHADING), then, light)
+            own = targets.get(SHADING.name, _own(there, SHADING))
+            targets[SHADING.name] = relit(own, then, light)
         return targets
 
     return aim

@@ -1,8 +1,8 @@
 """How much memory a study will take, said before it begins.
 
 Activations, sums and weights are counted exactly; what the denoiser, the VAE and scoring work in is
-estimated from the largest tensors that pass through them, on the high side. What the labelers
-take is not known here.
+estimated from the largest tensors that pass through them, on the high side. Of labelers, weights
+are counted: all of them in main memory, on a GPU the largest, for they take turns there.
 
 Notation, per image of a batch
     A   activations   sum over layers of channels x rows x columns, times steps
@@ -11,12 +11,14 @@ Notation, per image of a batch
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psutil
 import torch
 
 from .errors import RunError
+from .labelers import Labeler
 from .layers import Layer
 from .models import Model
 from .properties import Property
@@ -60,6 +62,7 @@ def need(
     *,
     steps: int,
     controls: int,
+    labelers: Sequence[Labeler] = (),
 ) -> Need:
     """Count what a study of these layers, steps and properties takes.
 
@@ -69,6 +72,7 @@ def need(
         properties: What is read.
         steps: Of a generation.
         controls: How many copies of the denoiser run beside it.
+        labelers: Loaded, as far as their weights are to be counted.
     """
     networks = 1 + controls
     wide = [layer.channels * layer.grid[0] * layer.grid[1] for layer in layers]
@@ -79,8 +83,10 @@ def need(
     pixels = model.resolution[0] * model.resolution[1]
     width = torch.finfo(model.dtype).bits // 8
     copies = controls * _bytes_of(model.denoiser)
+    taken = sum if model.device.type == "cpu" else partial(max, default=0)
     fixed = {
         "weights": sum(map(_bytes_of, _modules(model.pipeline))) + copies,
+        "labelers": taken(each.weight_bytes for each in labelers),
         "sums": _SETS_OF_SUMS * 8 * steps * cells,
     }
     each = {

@@ -129,9 +129,9 @@ def run(
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     layers = select_layers(find_layers(model), glob)
     pictures = pictures_for(images, model, chosen)
-    needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2)
-    at_once = _fitting(at_once, needed, model, budget)
     labelers = labelers_for(model, named)
+    needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2, labelers=labelers)
+    at_once = _fitting(at_once, needed, model, budget)
     _say_who_labels(labelers, chosen)
     ours = [each.name for each in chosen if each.name not in named]
     if ours and Path(model_id).name != "tiny":
@@ -271,6 +271,7 @@ def _cut(text: str | None) -> tuple[int, int] | None:
 def _fitting(at_once: int | None, needed: Need, model: Model, budget: float | None) -> int:
     """Choose the batch that fits, or make sure that the one asked for fits the budget."""
     weights = needed.fixed["weights"]
+    weights += needed.fixed["labelers"] if model.device.type == "cpu" else 0
     available = free_bytes(model.device, weights) if budget is None else int(budget * 2**30)
     if at_once is None:
         at_once = fit_batch(needed, available)

@@ -1,5 +1,6 @@
 """The whole study, stage by stage: generate, label, fold, fit, score, summarise."""
 
+import math
 import resource
 import sys
 import time
@@ -39,6 +40,7 @@ from .runs import (
     write_prompts,
     write_table,
 )
+from .schedules import noise_ratios
 from .scores import Scores, tabulate
 from .scoring import (
     DECODER,
@@ -169,6 +171,7 @@ def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], 
         "schema": 1,
         "model": study.model.name,
         "steps": study.steps,
+        "noise": _noise(study),
         "images": {part: len(prompts) for part, prompts in parts.items()},
         "properties": properties,
         "cost": {
@@ -181,6 +184,12 @@ def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], 
     }
     draw_all(entries, run.figures, layers=study.layers)
     return update_summary(run, entries)
+
+
+def _noise(study: Study) -> list[float | None] | None:
+    """Give each step's ratio of noise to signal. JSON has no infinity: None is noise alone."""
+    ratios = noise_ratios(study.model.pipeline.scheduler, steps=study.steps)
+    return ratios and [ratio if math.isfinite(ratio) else None for ratio in ratios]
 
 
 def _peak_rss_mb() -> float:

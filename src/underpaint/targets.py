@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from .errors import EditError
@@ -85,6 +86,35 @@ def translate_map(
     rows = (torch.arange(height) - down).clamp(0, height - 1)
     cols = (torch.arange(width) - right).clamp(0, width - 1)
     return maps[..., rows[:, None], cols]
+
+
+def carry_map(
+    maps: Float[Tensor, "*axes height width"],
+    before: Float[Tensor, "1 height width"],
+    after: Float[Tensor, "1 height width"],
+) -> Float[Tensor, "*axes height width"]:
+    """Say what maps would be if the object took its part of them along.
+
+    Where it is afterwards, each pixel has what stands at the same place of the object's bounding
+    box now; where it was, and is no more, what is around it comes in from the nearest pixel. So
+    does what the object has not: a place of its box that it leaves free has its nearest value.
+
+    Args:
+        maps: As they are.
+        before: The object's mask, foreground above 0.
+        after: Where it shall be: moved, scaled, or of another shape.
+
+    Raises:
+        EditError: if a mask is empty.
+    """
+    old, new = _box(before), _box(after)
+    rows, cols = (
+        _source_places(after.shape[axis], new[at : at + 2], old[at : at + 2])
+        for axis, at in ((-2, 0), (-1, 2))
+    )
+    own = _spread(maps, before[0] > 0)[..., rows[:, None], cols]
+    around = _spread(maps, ~(before[0] > 0))
+    return torch.where(after > 0, own, around)
 
 
 def random_move(
@@ -212,6 +242,23 @@ def _scaled_places(size: int, span: tuple[int, int], factor: float) -> Tensor:
             f"{min(centre, size - centre) / half:.2f} at most."
         )
     return (centre + (torch.arange(size) + 0.5 - centre) / factor).floor().long()
+
+
+def _source_places(size: int, to: tuple[int, int], of: tuple[int, int]) -> Tensor:
+    """Say which place of one span each place of an axis has, that another span is laid over."""
+    share = (torch.arange(size) + 0.5 - to[0]) / (to[1] - to[0] + 1)
+    return (of[0] + share * (of[1] - of[0] + 1)).floor().long().clamp(of[0], of[1])
+
+
+def _spread(maps: Tensor, known: Tensor) -> Tensor:
+    """Give every pixel the value of the nearest known one, itself if it is known."""
+    if not known.any():
+        return maps
+    found = distance_transform_edt(
+        ~known.cpu().numpy(), return_distances=False, return_indices=True
+    )
+    rows, cols = (torch.from_numpy(each.astype(np.int64)).to(maps.device) for each in found)
+    return maps[..., rows, cols]
 
 
 def _inside(places: Tensor, size: int) -> Tensor:

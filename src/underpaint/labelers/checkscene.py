@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import LabelError
-from .labeler import Labeler
+from .labeler import Labeler, awake
 
 _FLIPPED = -0.5
 """A correlation with the truth below this is a flipped labeler, not a poor one."""
@@ -46,7 +46,8 @@ def check_direction(labeler: Labeler, device: torch.device) -> dict[str, float]:
     """
     image, truths = check_scene()
     known = [name for name in labeler.reads if name in truths]
-    maps = labeler.read(image.to(device)) if known else {}
+    with awake(labeler.networks, device):
+        maps = labeler.read(image.to(device)) if known else {}
     found = {}
     for name in known:
         both = torch.stack([maps[name].float().cpu().flatten(), truths[name].flatten()])

@@ -1,7 +1,9 @@
 """The noun behind every labeler, and the one verb that uses it: pictures to checked label maps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,13 +20,25 @@ Read = Callable[[Float[Tensor, "image 3 height width"]], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Labeler:
-    """A labeler: what it is called, which properties it reads, licence, and its weights' name."""
+    """A labeler: what it is called, which properties it reads, licence, and its weights' name.
+
+    `networks` are the modules behind `read`. They are on the pictures' device while they read, and
+    wait in main memory otherwise: a generator and its labelers need not fit a GPU together. Empty
+    for a labeler that sees to that itself.
+    """
 
     name: str
     reads: tuple[str, ...]
     licence: str
     read: Read
     fingerprint: str = ""
+    networks: tuple[Any, ...] = ()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Count the bytes of its weights, as far as its modules are known."""
+        weights = [each for network in self.networks for each in network.parameters()]
+        return sum(each.numel() * each.element_size() for each in weights)
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,21 @@ class Namer:
     classes: tuple[str, ...]
     licence: str
     read: Callable[[Float[Tensor, "image 3 height width"]], Float[Tensor, "image _"]]
+
+
+@contextmanager
+def awake(networks: Sequence[Any], device: torch.device) -> Iterator[None]:
+    """Have networks on a device while the block runs, then put them back into main memory."""
+    if device.type == "cpu":
+        yield
+        return
+    try:
+        for network in networks:
+            network.to(device)
+        yield
+    finally:
+        for network in networks:
+            network.to("cpu")
 
 
 @torch.no_grad()
@@ -57,7 +86,8 @@ def label(
         wanted = [each for each in properties if each.name in labeler.reads]
         if not wanted:
             continue
-        parts = [labeler.read(part) for part in images.split(_READ_AT_ONCE)]
+        with awake(labeler.networks, images.device):
+            parts = [labeler.read(part) for part in images.split(_READ_AT_ONCE)]
         for each in wanted:
             maps = torch.cat([part[each.name] for part in parts])
             check_maps(f"Labeler {labeler.name}", each, maps, images)

@@ -73,13 +73,13 @@ def tracer_labeler(id_or_path: str, device: torch.device) -> Labeler:
                 raise ValueError(f"{rest.missing_keys[0]} is missing")
     except UNREADABLE as error:
         raise unreadable(folder, error) from error
-    network = network.eval().to(device)
+    network = network.eval()
 
     def shares(pixels: Tensor) -> Tensor:
         return rearrange(network(pixels), "image ... row col -> image (...) row col")
 
     read = _reader(shares, TRACER_SIDE_PX, device)
-    return Labeler(id_or_path, ("saliency",), "Apache-2.0", read, fingerprint(folder))
+    return Labeler(id_or_path, ("saliency",), "Apache-2.0", read, fingerprint(folder), (network,))
 
 
 def birefnet_labeler(id_or_path: str, device: torch.device) -> Labeler:
@@ -99,10 +99,10 @@ def birefnet_labeler(id_or_path: str, device: torch.device) -> Labeler:
         )
     except (*UNREADABLE, ImportError) as error:
         raise unreadable(folder, error) from error
-    network = network.float().eval().to(device)
+    network = network.float().eval()
     read = _reader(lambda pixels: network(pixels)[-1].sigmoid(), BIREFNET_SIDE_PX, device)
     licence = licence_of(id_or_path, folder)
-    return Labeler(id_or_path, ("saliency",), licence, read, fingerprint(folder))
+    return Labeler(id_or_path, ("saliency",), licence, read, fingerprint(folder), (network,))
 
 
 def u2net_labeler(path: str, device: torch.device) -> Labeler:

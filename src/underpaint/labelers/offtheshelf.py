@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import LabelError
 from ..models.weights import check_weights, find_folder, fingerprint, read_index
@@ -49,7 +49,7 @@ def depth_labeler(id_or_path: str, device: torch.device) -> Labeler:
         )
     except UNREADABLE as error:
         raise unreadable(folder, error) from error
-    network = network.float().eval().to(device)
+    network = network.float().eval()
 
     @torch.no_grad()
     def read(images: Float[Tensor, "image 3 height width"]) -> dict[str, Tensor]:
@@ -58,7 +58,7 @@ def depth_labeler(id_or_path: str, device: torch.device) -> Labeler:
         return {"depth": F.interpolate(maps, size=images.shape[-2:], mode="bicubic")}
 
     licence = licence_of(id_or_path, folder)
-    return Labeler(id_or_path, ("depth",), licence, read, fingerprint(folder))
+    return Labeler(id_or_path, ("depth",), licence, read, fingerprint(folder), (network,))
 
 
 def marigold_labeler(id_or_path: str, device: torch.device) -> Labeler:
@@ -88,7 +88,6 @@ def marigold_labeler(id_or_path: str, device: torch.device) -> Labeler:
         )
     except UNREADABLE as error:
         raise unreadable(folder, error) from error
-    pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     is_normals = index["_class_name"] == "MarigoldNormalsPipeline"
     names = ["normals"] if is_normals else list(pipeline.target_properties["target_names"])
@@ -107,7 +106,9 @@ def marigold_labeler(id_or_path: str, device: torch.device) -> Labeler:
         return found
 
     reads = tuple(name for name in names if name in ("shading", "albedo", "normals"))
-    return Labeler(id_or_path, reads, licence_of(id_or_path, folder), read, fingerprint(folder))
+    licence = licence_of(id_or_path, folder)
+    parts = tuple(each for each in pipeline.components.values() if isinstance(each, nn.Module))
+    return Labeler(id_or_path, reads, licence, read, fingerprint(folder), parts)
 
 
 def shading_labeler(id_or_path: str, device: torch.device) -> Labeler:
