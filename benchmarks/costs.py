@@ -273,9 +273,8 @@ def page(found: dict[str, Any]) -> str:
         "| pictures | processor seconds | ms a picture | peak MB |\n|--:|--:|--:|--:|\n" + grew,
         f"From {first['images']} to {last['images']} pictures, time a picture goes from "
         f"{per_image[0] * 1000:.0f} to {per_image[-1] * 1000:.0f} ms, and the peak grows by "
-        f"{more:.0f} MB a thousand pictures: thresholds of masks are chosen from all validation "
-        "readings at once, and the table of scores has a row for each picture, source, layer, step "
-        "and metric. Activations are none of it.",
+        f"{more:.0f} MB a thousand pictures: the table of scores has a row for each picture, "
+        "source, layer, step and metric. Activations are none of it.",
         "## Over layers, steps and properties",
         "![Overhead over layers, steps and properties](pictures/scaling.png)",
         "| what | number | bare, s | probed, s | overhead |\n|---|--:|--:|--:|--:|\n" + rows,

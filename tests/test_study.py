@@ -18,7 +18,7 @@ from underpaint.probes import Probe
 from underpaint.prompts import Prompt
 from underpaint.properties import DEPTH, SALIENCY
 from underpaint.scoring import Batch, fold, joint_columns
-from underpaint.study import batches_of, carry_out
+from underpaint.study import batches_of, carry_out, choose_cuts
 from underpaint.traces import trace
 from worlds import model as random_model
 from worlds import study
@@ -71,6 +71,23 @@ def test_the_summary_is_whole_and_free_of_nan(done):
         "spearman", "pearson", "residual", "rmse",
     }  # fmt: skip
     assert len(summary["properties"]["saliency"]["sources"]["probe"]["by_step"]) == 2
+
+
+def test_thresholds_are_chosen_on_no_more_pictures_than_may_be_held_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("underpaint.study.draw_all", lambda *_, **__: ())
+    monkeypatch.setattr("underpaint.study.TUNED_ON", 4)
+    found = []
+
+    def noted(*args):
+        found.append(choose_cuts(*args))
+        return found[-1]
+
+    monkeypatch.setattr("underpaint.study.choose_cuts", noted)
+    plan = study(2)
+    carry_out(plan, runs.open_run(tmp_path / "run", {}), lambda *_: None)
+    assert found[0].texts == tuple(prompt.text for prompt in plan.split.validation[:4])
+    assert len(plan.split.validation) > 4
+    assert {len(labels) for labels in found[0].labels.values()} == {4}
 
 
 def test_batches_of_whole_groups_give_the_same_numbers_to_the_last_bit(tmp_path, monkeypatch):

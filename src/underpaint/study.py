@@ -88,6 +88,10 @@ GROUP = 16
 order rounds in one way. Batches are whole groups. Below 16 rows, a processor's matrix products take
 other kernels, which round otherwise; from 16 on, a picture is the same to the last bit."""
 
+TUNED_ON = 8 * GROUP
+"""The most validation pictures that choose thresholds and lend their labels to be wrong with. Those
+are held at once; more would hardly choose another."""
+
 RECIPE_BYTES = 4 * 2**30
 """The most that activations kept for a recipe may take."""
 
@@ -396,9 +400,11 @@ class Cuts:
 
 
 def choose_cuts(study: Study, run: Run, position: Mapping[str, MeanMap]) -> Cuts:
-    """Choose thresholds from all validation pictures, once every group of them is on disk."""
+    """Choose thresholds from validation pictures, once their groups are on disk."""
     validation, device = study.split.validation, study.model.device
-    groups = chain.from_iterable(batches_of(len(validation), study.batch))
+    groups = list(chain.from_iterable(batches_of(len(validation), study.batch)))
+    groups = [(start, stop) for start, stop in groups if stop <= TUNED_ON or start == 0]
+    validation = validation[: groups[-1][1]]
     paths = [held_path(run, start) for start, _ in groups]
     parts = [read_held_labels(path, device) for path in paths]
     labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
