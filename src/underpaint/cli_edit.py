@@ -15,7 +15,7 @@ from .aims import Aim, Place, Side, aim_at
 from .bars import progress_bar
 from .cli_options import RUNNING
 from .doses import draw_doses
-from .editing import CONTROLS, Setup, check_run, edit_all, edit_frames
+from .editing import CONTROLS, Setup, check_run, edit_all, edit_frames, names_in
 from .errors import EditError, PromptError, RunError
 from .frames import strengths_of, write_frames
 from .labelers import Namer, labelers_for, namer_for
@@ -33,6 +33,10 @@ TRIED_STRENGTHS = (0.0, 8.0)
 
 HELD = "albedo,shading"
 """Readings that move along with the mask's unless they are held: objects then turn dark."""
+CARRIED = "none"
+"""What of an object goes along with it."""
+MARGIN = -1.0
+"""How near to the object its surroundings are edited."""
 
 
 @click.command()
@@ -58,6 +62,18 @@ HELD = "albedo,shading"
     default=HELD,
     show_default=True,
     help="Properties whose readings stay as they are, or none.",
+)
+@click.option(
+    "--carry",
+    default=CARRIED,
+    show_default=True,
+    help="Properties whose maps go along with an object that is moved or scaled, or none.",
+)
+@click.option(
+    "--margin",
+    default=MARGIN,
+    show_default=True,
+    help="Edit only so near to the object, a share of the side; -1 everywhere.",
 )
 @click.option("--layers", "glob", default="up.2.*,up.3.*", show_default=True, help="As a glob.")
 @click.option(
@@ -90,6 +106,8 @@ def edit(
     strength: float,
     span: str | None,
     hold: str,
+    carry: str,
+    margin: float,
     glob: str,
     unconditional: float,
     control: str,
@@ -116,11 +134,15 @@ def edit(
     runs.read_summary(run)  # there has to be one, before any time is spent
     kept = _read_kept(run)
     _warn(strength)
-    held = _held(hold, settings["properties"])
+    held = _known("hold", hold, settings["properties"])
+    is_moved = (move, scale) != (None, None) or (mask, depth, light) == (None,) * 3
+    carried = _known("carry", carry, settings["properties"]) if is_moved else ""
 
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
-    target, aims = _aims(move, scale, mask, depth, light, count=count, size=model.resolution)
+    target, aims = _aims(
+        move, scale, mask, depth, light, count=count, size=model.resolution, carried=carried
+    )
     known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
     sums, _ = runs.read_moments(run, model.device)
     setup = Setup(
@@ -135,7 +157,20 @@ def edit(
         namers=namers_for(model),
     )
     whose = f"prompt {index}" if index is not None else f"{limit} of test" if limit else "test"
-    trial = Trial(target, whose, control, strength, first, last, glob, unconditional, seed, held)
+    trial = Trial(
+        target,
+        whose,
+        control,
+        strength,
+        first,
+        last,
+        glob,
+        unconditional,
+        seed,
+        held,
+        carried,
+        margin,
+    )
     with progress_bar() as bar:
         task = bar.add_task("edited pictures", total=len(prompts) * len(aims))
         rows, shown = edit_all(
@@ -196,6 +231,7 @@ def _aims(
     *,
     count: int,
     size: tuple[int, int],
+    carried: str = "",
 ) -> tuple[str, list[Aim]]:
     """Say what to aim at, in words and as what makes targets of the labels that are there."""
     if mask is not None and not (move is None and scale is None):
@@ -223,7 +259,7 @@ def _aims(
     if light is not None:
         words.append(f"light {light}")
     place = _one_after_another(list(places.values()))
-    aim = aim_at(place, depth=wanted, light=cast(Side | None, light))
+    aim = aim_at(place, depth=wanted, light=cast(Side | None, light), carried=names_in(carried))
     return ", ".join(words), [aim] * (count if shift is random_move else 1)
 
 
@@ -256,15 +292,17 @@ def _warn(strength: float) -> None:
         )
 
 
-def _held(text: str, known: Sequence[str]) -> str:
+def _known(option: str, text: str, known: Sequence[str]) -> str:
     """Read "a,b" or "none"; leave out, and say so, what the run has no probes of."""
     asked = [] if text == "none" else [each.strip() for each in text.split(",")]
     if wrong := [each for each in asked if each not in PROPERTIES]:
-        raise EditError(f"--hold {wrong[0]!r} is none of {', '.join(PROPERTIES)}. Or hold none.")
+        raise EditError(
+            f"--{option} {wrong[0]!r} is none of {', '.join(PROPERTIES)}. Or {option} none."
+        )
     if missing := [each for each in asked if each not in known]:
         click.echo(
-            f"The run has no probes of {', '.join(missing)}: an edit cannot hold that, and may "
-            "change it. Run it with more --properties to hold more.",
+            f"The run has no probes of {', '.join(missing)}: an edit cannot {option} that, and may "
+            f"change it. Run it with more --properties to {option} more.",
             err=True,
         )
     return ",".join(each for each in asked if each in known)

@@ -15,7 +15,18 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-SETTINGS = ("target", "prompts", "control", "strength", "steps", "layers", "unconditional", "held")
+SETTINGS = (
+    "target",
+    "prompts",
+    "control",
+    "strength",
+    "steps",
+    "layers",
+    "unconditional",
+    "held",
+    "carried",
+    "margin",
+)
 SHARES = {
     "dice_target": ("Dice to the target", "C0"),
     "dice_old": ("Dice to the old mask", "C1"),

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from . import labelers
 from .aims import Aim
@@ -116,7 +117,7 @@ def edit_all(
         begun = time.perf_counter()
         before = trace(setup.model, part, steps=setup.steps, guidance=setup.guidance).images
         seconds = (time.perf_counter() - begun) / len(part)
-        old = _labels(setup, before)
+        old = _labels(setup, before, names_in(trial.carried))
         for number, aim in enumerate(aims):
             table, found = _edit_batch(setup, trial, part, before, old, aim, number)
             rows.append(table.assign(seconds_unedited=seconds, **asdict(trial)))
@@ -251,9 +252,27 @@ def _taps_of(
     seed: int,
 ) -> dict[Layer, Tap]:
     schedule = dict.fromkeys(range(trial.first_step, trial.last_step + 1), trial.strength)
-    held = tuple(each for each in trial.held.split(",") if each and each not in targets)
-    edit = Edit(targets, schedule, held=held, unconditional=trial.unconditional)
+    held = tuple(each for each in names_in(trial.held) if each not in targets)
+    where = _around(trial.margin, there, targets)
+    edit = Edit(targets, schedule, held=held, where=where, unconditional=trial.unconditional)
     return CONTROLS[trial.control](setup, edit, seed)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """List the names in a trial's text, which has commas between them."""
+    return tuple(name for name in text.split(",") if name)
+
+
+def _around(
+    margin: float, there: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+) -> Float[Tensor, "image 1 height width"] | None:
+    """Say where to edit: on the old mask, on the target if it is one, and so near to them."""
+    if margin < 0:
+        return None
+    old = there[SALIENCY.name]
+    both = torch.maximum(old, targets.get(SALIENCY.name, old).to(old))
+    reach = round(margin * max(old.shape[-2:]))
+    return max_pool2d((both > 0).float(), 2 * reach + 1, stride=1, padding=reach)
 
 
 def _of_another(edit: Edit) -> Edit:
@@ -271,11 +290,12 @@ def _late(setup: Setup, edit: Edit) -> Edit:
 
 
 def _labels(
-    setup: Setup, images: Float[Tensor, "image 3 height width"]
+    setup: Setup, images: Float[Tensor, "image 3 height width"], also: Sequence[str] = ()
 ) -> dict[str, Float[Tensor, "image _target height width"]]:
     """Label all that an edit can aim at and the labelers read: masks as 0 or 1, maps normalised."""
     known = {name for each in setup.labelers for name in each.reads}
-    asked = [each for each in (SALIENCY, DEPTH, SHADING) if each.name in known]
+    wanted = dict.fromkeys((SALIENCY, DEPTH, SHADING, *(PROPERTIES[name] for name in also)))
+    asked = [each for each in wanted if each.name in known]
     return {
         name: normalise(PROPERTIES[name], (maps > 0.5).float() if name == SALIENCY.name else maps)
         for name, maps in label(setup.labelers, asked, images).items()
@@ -303,7 +323,7 @@ def edit_frames(
         prompt, and the pictures of those that could be edited, the same at every strength.
     """
     before = trace(setup.model, prompts, steps=setup.steps, guidance=setup.guidance).images
-    old = _labels(setup, before)
+    old = _labels(setup, before, names_in(trial.carried))
     return {
         strength: _edit_batch(
             setup, replace(trial, strength=strength), prompts, before, old, aim, 0

@@ -50,6 +50,9 @@ class Trial:
         seed: Of random targets and directions. Trials that share it meet the same targets.
         held: Properties whose readings are left as they are, by name with commas between; one that
             is a target is moved all the same.
+        carried: Properties whose maps go along with the object, likewise.
+        margin: How near to where the object was and shall be anything is edited, as a share of the
+            picture's larger side; below 0 for no limit.
     """
 
     target: str
@@ -62,6 +65,8 @@ class Trial:
     unconditional: float = 0.0
     seed: int = 0
     held: str = ""
+    carried: str = ""
+    margin: float = -1.0
 
 
 def edit_scores(

@@ -88,8 +88,8 @@ def new_scheduler() -> DDIMScheduler:
     )
 
 
-def shifted_betas() -> list[float]:
-    """Halve SD's ratio of noise to signal at every timestep but the last ones.
+def shifted_betas(shift: float = SHIFT) -> list[float]:
+    """Divide SD's ratio of noise to signal by `shift` at every timestep but the last ones.
 
     Noise hides a small picture more than a large one: with n times the pixels a side, what is seen
     from afar is averaged over n² of them, and needs n times the noise to be hid as well (Hoogeboom
@@ -102,7 +102,7 @@ def shifted_betas() -> list[float]:
     signal = (1 - betas).cumprod(dim=0)
     ratio = ((1 - signal) / signal).sqrt()
     r = torch.arange(1000, dtype=torch.float64) / 999
-    signal = 1 / (1 + (ratio * SHIFT ** (r**30 - 1)).square())
+    signal = 1 / (1 + (ratio * shift ** (r**30 - 1)).square())
     before = torch.cat([torch.ones(1, dtype=torch.float64), signal[:-1]])
     return [float(f"{beta:.9g}") for beta in (1 - signal / before).tolist()]
 
