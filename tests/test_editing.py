@@ -15,7 +15,7 @@ import worlds
 from underpaint import cli_edit, runs
 from underpaint.aims import aim_at
 from underpaint.cli import Commands
-from underpaint.editing import Setup, _kept, check_run, edit_all
+from underpaint.editing import Setup, _around, _kept, check_run, edit_all
 from underpaint.errors import EditError, RunError
 from underpaint.labelers import Labeler, Namer
 from underpaint.layers import find_layers
@@ -343,6 +343,36 @@ def test_what_the_run_reads_is_held_and_what_it_does_not_is_said(command, run):
     held, free = (own["background_psnr"].dropna() for _, own in rows.groupby("held", sort=False))
     assert list(rows["held"].unique()) == ["depth", ""]
     assert not np.allclose(held, free)
+
+
+def test_what_an_object_carries_is_aimed_at_and_scored(command, run):
+    for carry in ("shading", "none"):
+        result = command("--count", 1, "--limit", 2, "--hold", "none", "--carry", carry)
+        assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    own = dict(list(rows.groupby("carried", sort=False)))
+    assert list(own) == ["shading", ""]
+    kept = own["shading"][own["shading"]["left_out"] == ""]
+    assert kept["shading_spearman"].notna().all()
+    assert own[""]["shading_spearman"].isna().all()
+    wrong = command("--carry", "weight")
+    assert wrong.exit_code == 1
+    assert "--carry 'weight' is none of" in wrong.output
+
+
+def test_a_margin_leaves_tokens_alone_that_are_far_from_the_object(setup):
+    there, shall = torch.zeros(2, 1, 1, 32, 32)
+    there[..., 2:6, 2:6] = 1
+    shall[..., 2:6, 10:14] = 1
+    where = _around(0.125, {"saliency": there}, {"saliency": shall})
+    assert where is not None
+    assert where[0, 0, 2:6, 2:14].all()
+    rows, cols = where[0, 0].nonzero().T
+    assert (rows.max(), cols.max()) == (9, 17)  # four pixels further
+    assert torch.equal(
+        _around(0.0, {"saliency": there}, {"depth": shall}), there
+    )  # a target that is no mask says no place
+    assert _around(-1.0, {"saliency": there}, {"saliency": shall}) is None
 
 
 def test_a_strength_beyond_what_was_measured_is_warned_of(command):
