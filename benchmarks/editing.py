@@ -29,8 +29,15 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "editing.md"
 PICTURES = ROOT / "docs" / "pictures"
 CONTROLS = ("none", "random", "weight", "other", "late", "adam")
-STRENGTHS = (1, 2, 3, 4, 5, 6, 8)
-SPANS = ("1-3", "1-5", "1-8", "1-12", "6-15", "11-15")
+STRENGTHS = (0.5, 1, 2, 3, 4, 6)
+SPANS = ("1-3", "1-5", "1-8", "6-15", "11-15")
+LOOKS = (
+    ("--margin", "-1"),
+    ("--carry", "albedo,shading"),
+    ("--carry", "albedo"),
+    ("--carry", "none"),
+    ("--carry", "none", "--strength", "5", "--margin", "-1"),
+)
 TARGETS = (
     ("--scale", "0.7"),
     ("--depth", "translate"),
@@ -39,7 +46,7 @@ TARGETS = (
     ("--light", "right"),
     ("--move", "random", "--light", "left"),
 )
-PARTS = ("controls", "doses", "targets", "pick")
+PARTS = ("controls", "looks", "doses", "targets", "pick")
 
 
 def main() -> None:
@@ -59,6 +66,7 @@ def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     page = fill(page, "edits", edit_table(entries))
     page = fill(page, "carried", carried_table(run, entries))
+    page = fill(page, "looks", looks_table(entries))
     page = fill(page, "doses", dose_table(entries))
     page = fill(page, "targets", target_table(entries))
     if searches := summary.get("pick"):  # else what was measured before stays
@@ -79,6 +87,9 @@ def measure(run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int) ->
     if "controls" in parts:
         for control in CONTROLS:
             underpaint(*edit, "--control", control)
+    if "looks" in parts:
+        for words in LOOKS:
+            underpaint(*edit, *words)
     if "doses" in parts:
         for control in ("none", "random"):
             for strength in STRENGTHS:
@@ -153,8 +164,8 @@ def edit_table(entries: list[dict]) -> list[str]:
                 )
     first, last = like["steps"]
     return [
-        f"Strength {like['strength']:g}, steps {first}–{last}, layers `{like['layers']}`, held: "
-        f"{like['held'].replace(',', ', ') or 'nothing'}.",
+        f"Strength {like['strength']:g}, steps {first}–{last}, layers `{like['layers']}`, carried: "
+        f"{like['carried'].replace(',', ', ') or 'nothing'}, margin {like['margin']:g}.",
         "",
         *rows,
     ]
@@ -183,6 +194,33 @@ def carried_table(run: runs.Run, entries: list[dict]) -> list[str]:
         "|---|---|",
         *(f"| {name} | {', '.join(map(number, each))} |" for name, each in means.items()),
     ]
+
+
+def looks_table(entries: list[dict]) -> list[str]:
+    """Write a row for each choice of what goes along and how near, steps and layers as default."""
+    if (like := like_default(entries)) is None:
+        return ["Not measured yet."]
+    rows = [
+        "| carried | margin | strength | median Dice to target | to the old mask | background dB "
+        "| object kept (95%) | colour kept (95%) |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for each in entries:
+        is_default = all(each[name] == like[name] for name in ("carried", "margin"))
+        is_like = all(each[name] == like[name] for name in ("steps", "layers", "unconditional"))
+        if not (is_move(each) and each["control"] == "none" and is_like):
+            continue
+        if is_default and each["strength"] != like["strength"]:
+            continue  # a dose
+        margin = "everywhere" if each["margin"] < 0 else f"{each['margin']:g}"
+        rows.append(
+            f"| {each['carried'].replace(',', ', ') or 'nothing'} | {margin} | "
+            f"{each['strength']:g} | {number(each['dice_target']['median'])} | "
+            f"{number(each['dice_old']['median'])} | "
+            f"{number(each['background_psnr']['median'])} | {spread(each['object_kept'])} | "
+            f"{spread(each['colour_kept'])} |"
+        )
+    return rows
 
 
 def dose_table(entries: list[dict]) -> list[str]:

@@ -14,6 +14,8 @@ def entry(strength=3.0, steps=(1, 8), control="none", **changes):
         "layers": "up.*",
         "unconditional": 0.5,
         "held": "",
+        "carried": "",
+        "margin": -1.0,
         "background_psnr": {"median": 20 + strength},
     }
     share = {"mean": strength / 10, "low": strength / 20, "high": None}

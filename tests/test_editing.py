@@ -266,7 +266,7 @@ def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, r
     assert [entry["control"] for entry in summary["edits"]] == ["random", "random", "none"]
     assert "above_random" in summary["edits"][-1]
     assert "properties" in summary
-    assert (run.figures / "edit-random-moves-test-none-5.png").stat().st_size > 1000
+    assert (run.figures / "edit-random-moves-test-none-2.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("kept", [pd.DataFrame({"control": ["none"]}), None])
@@ -315,7 +315,7 @@ def test_targets_can_be_combined(command, run, tmp_path, monkeypatch, arguments,
     monkeypatch.chdir(tmp_path)
     ramp = np.tile(np.arange(16, dtype=np.uint8) * 16, (16, 1))
     Image.fromarray(ramp).save("near.png")
-    result = command("--count", 1, *arguments)
+    result = command("--count", 1, "--carry", "none", *arguments)
     assert result.exit_code == 0, result.output
     rows = pd.read_parquet(run.folder / "edits.parquet")
     assert set(rows["target"]) == {target}
@@ -336,7 +336,7 @@ def test_only_some_of_the_test_prompts_may_be_edited(command, run):
 
 def test_what_the_run_reads_is_held_and_what_it_does_not_is_said(command, run):
     for hold in ("albedo,depth", "none"):
-        result = command("--count", 1, "--hold", hold)
+        result = command("--count", 1, "--hold", hold, "--carry", "none")
         assert result.exit_code == 0, result.output
         assert ("no probes of albedo" in result.output) == (hold != "none")
     rows = pd.read_parquet(run.folder / "edits.parquet")
@@ -369,9 +369,10 @@ def test_a_margin_leaves_tokens_alone_that_are_far_from_the_object(setup):
     assert where[0, 0, 2:6, 2:14].all()
     rows, cols = where[0, 0].nonzero().T
     assert (rows.max(), cols.max()) == (9, 17)  # four pixels further
-    assert torch.equal(
-        _around(0.0, {"saliency": there}, {"depth": shall}), there
-    )  # a target that is no mask says no place
+    only = _around(0.0, {"saliency": there}, {"shading": shall})  # no mask: no place of its own
+    assert only is not None
+    assert torch.equal(only, there)
+    assert _around(0.125, {"saliency": there}, {"depth": shall}) is None
     assert _around(-1.0, {"saliency": there}, {"saliency": shall}) is None
 
 

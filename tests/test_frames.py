@@ -83,7 +83,7 @@ def test_a_lost_picture_is_one_line_that_says_what_to_do(found, tmp_path):
 
 def test_the_trials_own_strength_is_among_those_kept_once():
     assert strengths_of(trial(strength=3.0)) == STRENGTHS
-    assert strengths_of(trial(strength=2.5))[2] == 2.5
+    assert strengths_of(trial(strength=2.5))[3] == 2.5
     assert 0.0 not in strengths_of(trial(strength=0.0))
 
 

@@ -5,6 +5,7 @@ from PIL import Image
 
 from underpaint.errors import EditError
 from underpaint.targets import (
+    FRINGE,
     carry_map,
     move_mask,
     random_move,
@@ -146,14 +147,15 @@ def numbered(*size):
 
 
 def test_an_object_takes_its_part_of_a_map_along():
-    maps, before, after = numbered(10, 20), box(3, 6, 5, 9), box(1, 4, 9, 13)
+    maps, before, after = numbered(10, 20), box(3, 6, 5, 9), box(1, 4, 11, 15)
     found = carry_map(maps, before, after)
-    assert torch.equal(found[:, 1:4, 9:13], maps[:, 3:6, 5:9])
-    untouched = (before + after) == 0
+    assert torch.equal(found[:, 1:4, 11:15], maps[:, 3:6, 5:9])
+    fringe = round(FRINGE * 20)
+    assert fringe == 1
+    untouched = (box(2, 7, 4, 10) + after) == 0
     assert torch.equal(found[untouched], maps[untouched])
-    # What it left comes in from the nearest pixel around.
-    assert torch.equal(found[0, 4:6, 5], maps[0, 4:6, 4])
-    assert torch.equal(carry_map(maps, before, before), maps)
+    # What it left comes in from the nearest pixel beyond the fringe.
+    assert torch.equal(found[0, 4, 4:6], maps[0, 4, [3, 3]])
 
 
 def test_a_larger_object_takes_along_the_same_map_larger():

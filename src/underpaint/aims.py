@@ -46,8 +46,8 @@ def aim_at(
         depth: A wanted map, the nearer the greater, on any scale. Or a move of masks: the picture's
             own depth is translated as far as `place` moves the mask, or else as this would.
         light: The side that the object shall be lit from, there where it shall be.
-        carried: Properties whose maps go along with a mask that `place` moves (`carry_map`): the
-            object is asked for with its own colour, light or form.
+        carried: Properties whose maps go along to where `place` says (`carry_map`): the object that
+            is there, if there is one, is asked for with its own colour, light or form.
 
     Raises:
         EditError: if nothing is aimed at, or, when it is called, a map is not in the labels.
@@ -67,7 +67,7 @@ def aim_at(
             moved = depth(now, random) if place is None else then
             right, down = (float(each) for each in shift_between(now, moved))
             targets[DEPTH.name] = translate_map(_own(there, DEPTH), right, down)
-        for each in () if place is None else carried:
+        for each in () if place is None or not now.any() else carried:
             if each not in targets:
                 targets[each] = carry_map(_own(there, PROPERTIES[each]), now, then)
         if light is not None:

@@ -33,9 +33,9 @@ TRIED_STRENGTHS = (0.0, 8.0)
 
 HELD = "albedo,shading"
 """Readings that move along with the mask's unless they are held: objects then turn dark."""
-CARRIED = "none"
-"""What of an object goes along with it."""
-MARGIN = -1.0
+CARRIED = "albedo,shading,normals"
+"""What an object takes along: asked for a mask alone, the model puts something else there."""
+MARGIN = 1 / 16
 """How near to the object its surroundings are edited."""
 
 
@@ -55,7 +55,7 @@ MARGIN = -1.0
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
 @click.option("--limit", type=int, help="Only so many of the test prompts.  [default: all]")
 @click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
-@click.option("--strength", default=5.0, show_default=True, help="1 makes the reading the target.")
+@click.option("--strength", default=2.0, show_default=True, help="1 makes the reading the target.")
 @click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first two thirds]")
 @click.option(
     "--hold",
@@ -135,8 +135,8 @@ def edit(
     kept = _read_kept(run)
     _warn(strength)
     held = _known("hold", hold, settings["properties"])
-    is_moved = (move, scale) != (None, None) or (mask, depth, light) == (None,) * 3
-    carried = _known("carry", carry, settings["properties"]) if is_moved else ""
+    has_place = (move, scale, mask) != (None,) * 3 or (depth, light) == (None,) * 2
+    carried = _known("carry", carry, settings["properties"]) if has_place else ""
 
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)

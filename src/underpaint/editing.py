@@ -267,7 +267,7 @@ def _around(
     margin: float, there: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> Float[Tensor, "image 1 height width"] | None:
     """Say where to edit: on the old mask, on the target if it is one, and so near to them."""
-    if margin < 0:
+    if margin < 0 or DEPTH.name in targets:  # a depth map speaks of the whole picture
         return None
     old = there[SALIENCY.name]
     both = torch.maximum(old, targets.get(SALIENCY.name, old).to(old))

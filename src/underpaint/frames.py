@@ -19,7 +19,7 @@ from .editing import Shown
 from .runs import Run, read_json, write_json, write_picture
 from .trials import MEASURES, Trial
 
-STRENGTHS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+STRENGTHS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 """Of the frames beside the trial's own: the range whose effect has been measured."""
 
 

@@ -13,12 +13,15 @@ import torch
 from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from .errors import EditError
 from .files import open_png
 
 RANDOM_MOVE = (90 / 512, 120 / 512)
 """How far `random_move` goes along each axis: the literature's ±90 to 120 of 512 pixels."""
+FRINGE = 1 / 32
+"""Of the picture's larger side: so far around a mask, maps still tell of the object."""
 
 
 def move_mask(
@@ -113,8 +116,9 @@ def carry_map(
         for axis, at in ((-2, 0), (-1, 2))
     )
     own = _spread(maps, before[0] > 0)[..., rows[:, None], cols]
-    around = _spread(maps, ~(before[0] > 0))
-    return torch.where(after > 0, own, around)
+    reach = round(FRINGE * max(before.shape[-2:]))
+    near = max_pool2d((before > 0).float(), 2 * reach + 1, stride=1, padding=reach)[0] > 0
+    return torch.where(after > 0, own, _spread(maps, ~near))
 
 
 def random_move(
