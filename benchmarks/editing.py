@@ -24,6 +24,7 @@ from underpaint import runs
 from underpaint.doses import draw_doses, series
 from underpaint.moments import merge
 from underpaint.probes import acting_directions, covariance
+from underpaint.properties import PROPERTIES
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "editing.md"
@@ -74,7 +75,8 @@ def main() -> None:
     PAGE.write_text(page, encoding="utf-8")
     if found := like_default(entries):
         draw_doses(entries, like=found, path=run.figures / "edit-doses.png")
-        strip = f"edit-random-moves-*test-none-{found['strength']:g}.png"
+        first, last = found["steps"]
+        strip = f"edit-random-moves-*test-none-{found['strength']:g}-{first}-{last}.png"
         shrink(next(run.figures.glob(strip), None), "edit.png")
     shrink(run.figures / "edit-doses.png", "edit-doses.png")
     shrink(next(run.figures.glob("edit-light-left-*.png"), None), "edit-light.png")
@@ -186,7 +188,7 @@ def carried_table(run: runs.Run, entries: list[dict]) -> list[str]:
             weight = probes["saliency", layer, step].weight
             acting = acting_directions(weight, covariance(own, len(weight)))
             for (name, at, when), probe in probes.items():
-                if (at, when) == (layer, step):
+                if (at, when) == (layer, step) and name in PROPERTIES:
                     carried.setdefault(name, []).append((probe.weight.mT @ acting)[:, 0])
     means = {name: torch.stack(each).mean(dim=0).tolist() for name, each in carried.items()}
     return [

@@ -266,7 +266,7 @@ def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, r
     assert [entry["control"] for entry in summary["edits"]] == ["random", "random", "none"]
     assert "above_random" in summary["edits"][-1]
     assert "properties" in summary
-    assert (run.figures / "edit-random-moves-test-none-2.png").stat().st_size > 1000
+    assert (run.figures / "edit-random-moves-test-none-1-1-1.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("kept", [pd.DataFrame({"control": ["none"]}), None])

@@ -55,7 +55,7 @@ MARGIN = 1 / 16
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
 @click.option("--limit", type=int, help="Only so many of the test prompts.  [default: all]")
 @click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
-@click.option("--strength", default=2.0, show_default=True, help="1 makes the reading the target.")
+@click.option("--strength", default=1.0, show_default=True, help="1 makes the reading the target.")
 @click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first two thirds]")
 @click.option(
     "--hold",
@@ -353,4 +353,7 @@ def _frames_name(trial: Trial) -> str:
 
 
 def _slug(trial: Trial) -> str:
-    return runs.file_name(f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g}")
+    steps = f"{trial.first_step + 1}-{trial.last_step + 1}"
+    return runs.file_name(
+        f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g} {steps}"
+    )

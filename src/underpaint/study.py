@@ -193,7 +193,9 @@ def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], 
 def _noise(study: Study) -> list[float | None] | None:
     """Give each step's ratio of noise to signal. JSON has no infinity: None is noise alone."""
     ratios = noise_ratios(study.model.pipeline.scheduler, steps=study.steps)
-    return ratios and [ratio if math.isfinite(ratio) else None for ratio in ratios]
+    if ratios is None:
+        return None
+    return [ratio if math.isfinite(ratio) else None for ratio in ratios]
 
 
 def _peak_rss_mb() -> float:

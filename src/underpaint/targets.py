@@ -111,10 +111,8 @@ def carry_map(
         EditError: if a mask is empty.
     """
     old, new = _box(before), _box(after)
-    rows, cols = (
-        _source_places(after.shape[axis], new[at : at + 2], old[at : at + 2])
-        for axis, at in ((-2, 0), (-1, 2))
-    )
+    rows = _source_places(after.shape[-2], new[:2], old[:2])
+    cols = _source_places(after.shape[-1], new[2:], old[2:])
     own = _spread(maps, before[0] > 0)[..., rows[:, None], cols]
     reach = round(FRINGE * max(before.shape[-2:]))
     near = max_pool2d((before > 0).float(), 2 * reach + 1, stride=1, padding=reach)[0] > 0
@@ -258,8 +256,8 @@ def _spread(maps: Tensor, known: Tensor) -> Tensor:
     """Give every pixel the value of the nearest known one, itself if it is known."""
     if not known.any():
         return maps
-    found = distance_transform_edt(
-        ~known.cpu().numpy(), return_distances=False, return_indices=True
+    found = np.asarray(
+        distance_transform_edt(~known.cpu().numpy(), return_distances=False, return_indices=True)
     )
     rows, cols = (torch.from_numpy(each.astype(np.int64)).to(maps.device) for each in found)
     return maps[..., rows, cols]
