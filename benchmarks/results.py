@@ -39,6 +39,8 @@ def main(folder: Path, how: str = "") -> None:
     for name in pictures:
         shutil.copy(run.figures / name, PICTURES / name)
     shutil.copy(sorted(run.figures.glob("steps-*.png"))[0], PICTURES / "steps.png")
+    if summary.get("classify"):
+        shutil.copy(sorted(run.figures.glob("classes-*.png"))[0], PICTURES / "classes.png")
     PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text(), how))
     before, rest = README.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
@@ -73,6 +75,7 @@ def page(
         "fitted to, chosen by and held against the labels of other pictures: it shares no more "
         f"with them than the place.{_absent(summary)}",
         results,
+        *classes(summary),
         "## Curves and layers",
         *(
             f"![{name}, {kind}](pictures/{kind}-{name}.png)"
@@ -101,6 +104,38 @@ def told(summary: Mapping[str, Any]) -> str:
             f"{when['estimate']}.{_gain(found)}"
         )
     return "\n".join(sentences)
+
+
+def classes(summary: Mapping[str, Any]) -> list[str]:
+    """Lay out what `underpaint classify` found, if it was asked."""
+    found = summary.get("classify")
+    if found is None:
+        return []
+    rows = [["source", "layer", "chance", "step 1", "step 3", "last step", "stays"]]
+    rows.append(["---", "---", *("--:" for _ in rows[0][2:])])
+    for source, each in found["sources"].items():
+        last = [fixed(number(each["final"][part])) for part in ("mean", "low", "high")]
+        stays = each["stays"]["median"]
+        rows.append([
+            source,
+            each["layer"] or UNKNOWN,
+            fixed(number(each["chance"]["mean"])),
+            *(fixed(number(each["by_step"][at]["mean"])) for at in (0, 2)),
+            f"{last[0]} ({last[1]} to {last[2]})",
+            UNKNOWN if stays is None else f"{stays:g}",
+        ])  # fmt: skip
+    return [
+        "## Who names the object",
+        f"`underpaint classify OUT`: how often the class that the prompt names is the first of "
+        f"{len(found['classes'])}. `image` and `estimate` are the class network on x_t and x̂₀; the "
+        "others are a linear probe of pooled activations: of the conditional half, which the "
+        "prompt feeds; of the unconditional half; and of pictures of the empty prompt, held against what "
+        "the class network sees in them. *Stays*: the median step from which it is so to the end, "
+        "where it is at the end.",
+        "".join(f"| {' | '.join(row)} |\n" for row in rows),
+        "Read `conditional` beside the other two: what it knows at step 1 is what the prompt says.",
+        "![Classes over steps](pictures/classes.png)",
+    ]
 
 
 def _noise(summary: Mapping[str, Any]) -> str:
