@@ -126,12 +126,12 @@ def classes(summary: Mapping[str, Any]) -> list[str]:
         ])  # fmt: skip
     return [
         "## Who names the object",
-        f"`underpaint classify OUT`: how often the class that the prompt names is the first of "
-        f"{len(found['classes'])}. `image` and `estimate` are the class network on x_t and x̂₀; the "
-        "others are a linear probe of pooled activations: of the conditional half, which the "
-        "prompt feeds; of the unconditional half; and of pictures of the empty prompt, held against "
-        "what the class network sees in them. *Stays*: the median step from which it is so to the end, "
-        "where it is at the end.",
+        "`underpaint classify OUT`: how often the class that the prompt names is the first of "
+        f"{len(found['classes'])}. `image` and `estimate` are the class network on x_t and x̂₀; "
+        "the others are a linear probe of pooled activations: of the conditional half, which the "
+        "prompt feeds; of the unconditional half; and of pictures of the empty prompt, held "
+        "against what the class network sees in them. *Stays*: the median step from which it is "
+        "so to the end, where it is at the end.",
         "".join(f"| {' | '.join(row)} |\n" for row in rows),
         "Read `conditional` beside the other two: what it knows at step 1 is what the prompt says.",
         "![Classes over steps](pictures/classes.png)",
