@@ -119,7 +119,7 @@ def test_a_run_takes_a_preset_and_what_is_said_beside_it_counts_more(own, tmp_pa
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == 0, result.output
     settings = runs.read_json(out / "run.json")
-    assert asked == {"saliency": "mine", "depth": "Intel/dpt-large"}
+    assert asked == {"saliency": "mine", "depth": "Intel/dpt-large@bc15f29"}
     assert settings["labeled_by"] == asked
     assert (settings["scheduler"], settings["swapped_scheduler"]) == ("LMSDiscreteScheduler", "lms")
     assert (settings["guidance"], settings["steps"], settings["resolution"]) == (3.0, 2, 16)
