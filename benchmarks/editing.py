@@ -319,9 +319,8 @@ def shrink(path: Path | None, name: str) -> None:
             shutil.copyfile(path, PICTURES / name)
             return
         size = (700, round(picture.height * 700 / picture.width))
-        picture.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize(128).save(
-            PICTURES / name, optimize=True
-        )
+        small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        small.save(PICTURES / name, optimize=True)
 
 
 if __name__ == "__main__":
