@@ -44,9 +44,9 @@ function Chosen({ edits, options }: { edits: Frames[]; options: Record<string, s
   const edit = edits[Number(options.edit ?? preferred)] ?? edits[0]!;
   const picture = edit.pictures.find((each) => String(each.index) === options.prompt) ?? edit.pictures[0]!;
   const strengths = [0, ...edit.strengths];
-  const middle = strengths.includes(3) ? strengths.indexOf(3) : strengths.length - 1;
+  const whole = strengths.includes(1) ? strengths.indexOf(1) : strengths.length - 1;
   const wanted = strengths.indexOf(Number(options.strength));
-  const place = options.strength !== undefined && wanted >= 0 ? wanted : middle;
+  const place = options.strength !== undefined && wanted >= 0 ? wanted : whole;
   const strength = strengths[place]!;
   return (
     <>
