@@ -15,7 +15,6 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from . import labelers
 from .aims import Aim
@@ -30,6 +29,7 @@ from .probes import Probe, ProbeKey
 from .prompts import Prompt, plain
 from .properties import DEPTH, PROPERTIES, SALIENCY, SHADING, normalise
 from .recognition import class_of
+from .targets import grow_mask
 from .traces import trace
 from .trials import MEASURES, Trial, edit_scores, map_scores
 
@@ -270,9 +270,7 @@ def _around(
     if margin < 0 or DEPTH.name in targets:  # a depth map speaks of the whole picture
         return None
     old = there[SALIENCY.name]
-    both = torch.maximum(old, targets.get(SALIENCY.name, old).to(old))
-    reach = round(margin * max(old.shape[-2:]))
-    return max_pool2d((both > 0).float(), 2 * reach + 1, stride=1, padding=reach)
+    return grow_mask(torch.maximum(old, targets.get(SALIENCY.name, old).to(old)), margin)
 
 
 def _of_another(edit: Edit) -> Edit:

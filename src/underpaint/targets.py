@@ -99,8 +99,8 @@ def carry_map(
     """Say what maps would be if the object took its part of them along.
 
     Where it is afterwards, each pixel has what stands at the same place of the object's bounding
-    box now; where it was, and is no more, what is around it comes in from the nearest pixel. So
-    does what the object has not: a place of its box that it leaves free has its nearest value.
+    box now; where it was, and is no more, what is around it comes in from the nearest pixel beyond
+    its fringe. A place of its box that the object leaves free has its nearest value.
 
     Args:
         maps: As they are.
@@ -114,9 +114,16 @@ def carry_map(
     rows = _source_places(after.shape[-2], new[:2], old[:2])
     cols = _source_places(after.shape[-1], new[2:], old[2:])
     own = _spread(maps, before[0] > 0)[..., rows[:, None], cols]
-    reach = round(FRINGE * max(before.shape[-2:]))
-    near = max_pool2d((before > 0).float(), 2 * reach + 1, stride=1, padding=reach)[0] > 0
+    near = grow_mask(before, FRINGE)[0] > 0
     return torch.where(after > 0, own, _spread(maps, ~near))
+
+
+def grow_mask(
+    mask: Float[Tensor, "*image 1 height width"], margin: float
+) -> Float[Tensor, "*image 1 height width"]:
+    """Grow a mask's foreground, above 0, by a share of the larger side; the result is 0 or 1."""
+    reach = round(margin * max(mask.shape[-2:]))
+    return max_pool2d((mask > 0).float(), 2 * reach + 1, stride=1, padding=reach)
 
 
 def random_move(
