@@ -3,7 +3,8 @@
     python benchmarks/painting.py RUN [--threads one] [--screenshot PNG]
 
 RUN is a run whose site has the paint view. Prints, as JSON: bytes fetched, seconds until the first
-step is shown and until the picture is done, and the PSNR of both pictures, without and with a mask.
+step is shown and until the picture is done, and the PSNR of both pictures, without and with a mask:
+the object's own, moved, which takes its looks along.
 `--threads one` serves the site as hosts do that do not isolate pages.
 """
 
@@ -21,13 +22,18 @@ from urllib.parse import urlencode
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from torch import Tensor
 
 from underpaint import runs
+from underpaint.aims import MARGIN, aim_at, where_of
+from underpaint.arrays import to_image
+from underpaint.capture import Tap
 from underpaint.edits import Edit, taps
-from underpaint.layers import find_layers
-from underpaint.models import load
+from underpaint.layers import Layer, find_layers
+from underpaint.models import Model, load
 from underpaint.moments import merge
 from underpaint.prompts import Prompt
 from underpaint.site import painting, server_for, serving
@@ -55,17 +61,20 @@ def main() -> None:
         )
         query = urlencode({"text": prompt.text, "seed": prompt.seed})
         address = f"http://localhost:{server.server_port}/#/paint?{query}"
-        found, plain, edited, mask = _paint(browser.new_page(), address, chosen.screenshot)
+        found, plain, edited, mask, own = _paint(browser.new_page(), address, chosen.screenshot)
         browser.close()
         server.shutdown()
-    found["psnr_plain"] = _psnr(plain, _in_python(run, page, prompt, None))
-    found["psnr_masked"] = _psnr(edited, _in_python(run, page, prompt, mask))
+    settings = runs.read_json(run.settings)
+    model = load(settings["model"], device="cpu", dtype="float32")
+    found["psnr_plain"] = _psnr(plain, in_python(run, model, prompt))
+    edits = page_taps(run, model, prompt, mask, own)
+    found["psnr_masked"] = _psnr(edited, in_python(run, model, prompt, edits))
     print(json.dumps(found, indent=1))
 
 
 def _paint(
     page: Page, address: str, screenshot: Path | None
-) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[dict, np.ndarray, np.ndarray, Tensor, Tensor]:
     sizes: list[int] = []
     page.on("response", lambda answer: sizes.append(int(answer.headers["content-length"])))
     page.set_viewport_size({"width": 1200, "height": 1100})
@@ -76,10 +85,11 @@ def _paint(
     _finish(page)
     plain = _canvas(page, "canvas.picture")[..., :3]
     page.get_by_role("button", name="Object's mask").click()
+    own = _mask(page)
     page.locator(".board").focus()
     for key in MOVES:
         page.keyboard.press(key)
-    mask = _canvas(page, "canvas.mask")[..., 3] > 0
+    mask = _mask(page)
     begun = time.perf_counter()
     page.get_by_role("button", name="Paint", exact=True).click()
     page.locator(".scrub", has_text="Step 1 of").wait_for(timeout=300_000)
@@ -96,7 +106,11 @@ def _paint(
         "seconds_first_step": round(first, 2),
         "seconds": round(done, 2),
     }
-    return found, plain / 255, _canvas(page, "canvas.picture")[..., :3] / 255, mask
+    return found, plain / 255, _canvas(page, "canvas.picture")[..., :3] / 255, mask, own
+
+
+def _mask(page: Page) -> Tensor:
+    return torch.from_numpy(_canvas(page, "canvas.mask")[..., 3] > 0).float()[None, None]
 
 
 def _finish(page: Page) -> None:
@@ -109,20 +123,60 @@ def _canvas(page: Page, selector: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGBA"))
 
 
-def _in_python(run: runs.Run, page: dict, prompt: Prompt, mask: np.ndarray | None) -> np.ndarray:
+def page_taps(
+    run: runs.Run,
+    model: Model,
+    prompt: Prompt,
+    mask: Float[Tensor, "1 1 height width"],
+    own: Float[Tensor, "1 1 height width"] | None,
+) -> dict[Layer, Tap]:
+    """Make the taps that paint a mask as the page does, by the settings that it was given.
+
+    Args:
+        own: The object that the picture has without the mask, to take its looks along; None for
+            the mask alone.
+    """
     settings, cpu = runs.read_json(run.settings), torch.device("cpu")
-    model = load(settings["model"], device="cpu", dtype="float32")
-    edits = None
-    if mask is not None:
-        target = torch.from_numpy(mask).float()[None, None]
-        schedule = dict.fromkeys(range(page["edit"]["steps"]), painting.STRENGTH)
-        edit = Edit({"saliency": target}, schedule, unconditional=painting.PUSH)
-        sums = reduce(merge, runs.read_moments(run, cpu)[0].values())
-        layers = [each for each in find_layers(model) if each.name.startswith(("up.2.", "up.3."))]
-        edits = taps(edit, runs.read_probes(run, cpu), sums, layers=layers)
-    steps, guidance = settings["steps"], settings["guidance"]
-    images = trace(model, [prompt], steps=steps, guidance=guidance, edits=edits).images
-    return images[0].permute(1, 2, 0).numpy()
+    page = runs.read_json(run.folder / "site" / "data" / "paint" / "paint.json")
+    how = page["edit"]
+    carried = [each["name"] for each in how["moved"]][1:]
+    probes = runs.read_probes(run, cpu)
+    sums = reduce(merge, runs.read_moments(run, cpu)[0].values())
+    layers = find_layers(model)
+    last = settings["steps"] - 1
+    steps = {"steps": settings["steps"], "guidance": settings["guidance"]}
+    targets, where = {"saliency": mask}, None
+    if own is not None:
+        seen = trace(model, [prompt], **steps, layers=layers).activations
+        by_name = {layer.name: activation[last] for layer, activation in seen.items()}
+        there = {"saliency": own}
+        for name in carried:
+            layer = page["reads"][name]["layer"]
+            read = probes[name, layer, last](by_name[layer]).float()
+            there[name] = to_image(read, model.resolution)
+        aim = aim_at(lambda _now, _random: mask[0], carried=carried)
+        found = aim({name: maps[0] for name, maps in there.items()}, np.random.default_rng(0))
+        targets = {name: maps[None] for name, maps in found.items()}
+        where = where_of(targets, there, MARGIN)
+    strength = how["strength_alone" if own is None else "strength"]
+    edit = Edit(
+        targets,
+        dict.fromkeys(range(how["steps"]), strength),
+        held=tuple(name for name in carried if name not in targets),
+        where=where,
+        unconditional=how["push"],
+    )
+    edited = painting.edited_layers(layers)
+    return taps(edit, probes, sums, layers=edited)
+
+
+def in_python(
+    run: runs.Run, model: Model, prompt: Prompt, edits: dict[Layer, Tap] | None = None
+) -> np.ndarray:
+    """Generate a picture with everything in Python: row by column by channel, in 0..1."""
+    settings = runs.read_json(run.settings)
+    steps = {"steps": settings["steps"], "guidance": settings["guidance"]}
+    return trace(model, [prompt], **steps, edits=edits).images[0].permute(1, 2, 0).numpy()
 
 
 def _psnr(one: np.ndarray, other: np.ndarray) -> float:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from underpaint.aims import LIGHT_SLOPE, aim_at, relit
+from underpaint.aims import LIGHT_SLOPE, aim_at, relit, where_of
 from underpaint.errors import EditError
 from underpaint.properties import DEPTH, SHADING, normalise
 from underpaint.targets import move_mask
@@ -86,3 +86,19 @@ def test_an_object_is_asked_for_with_what_it_carries(there):
     torch.testing.assert_close(lit, relit(found["shading"], found["saliency"], "left"))
     with pytest.raises(EditError, match="the picture's own albedo"):
         aimed(there, pushed, carried=("albedo",))
+
+
+def test_a_margin_leaves_tokens_alone_that_are_far_from_the_object():
+    there, shall = torch.zeros(2, 1, 1, 32, 32)
+    there[..., 2:6, 2:6] = 1
+    shall[..., 2:6, 10:14] = 1
+    where = where_of({"saliency": shall}, {"saliency": there}, 0.125)
+    assert where is not None
+    assert where[0, 0, 2:6, 2:14].all()
+    rows, cols = where[0, 0].nonzero().T
+    assert (rows.max(), cols.max()) == (9, 17)  # four pixels further
+    only = where_of({"shading": shall}, {"saliency": there}, 0.0)  # no mask: no place of its own
+    assert only is not None
+    assert torch.equal(only, there)
+    assert where_of({"depth": shall}, {"saliency": there}, 0.125) is None
+    assert where_of({"saliency": shall}, {"saliency": there}, -1.0) is None

@@ -15,7 +15,7 @@ import worlds
 from underpaint import cli_edit, runs
 from underpaint.aims import aim_at
 from underpaint.cli import Commands
-from underpaint.editing import Setup, _around, _kept, check_run, edit_all
+from underpaint.editing import Setup, _kept, check_run, edit_all
 from underpaint.errors import EditError, RunError
 from underpaint.labelers import Labeler, Namer
 from underpaint.layers import find_layers
@@ -358,22 +358,6 @@ def test_what_an_object_carries_is_aimed_at_and_scored(command, run):
     wrong = command("--carry", "weight")
     assert wrong.exit_code == 1
     assert "--carry 'weight' is none of" in wrong.output
-
-
-def test_a_margin_leaves_tokens_alone_that_are_far_from_the_object(setup):
-    there, shall = torch.zeros(2, 1, 1, 32, 32)
-    there[..., 2:6, 2:6] = 1
-    shall[..., 2:6, 10:14] = 1
-    where = _around(0.125, {"saliency": there}, {"saliency": shall})
-    assert where is not None
-    assert where[0, 0, 2:6, 2:14].all()
-    rows, cols = where[0, 0].nonzero().T
-    assert (rows.max(), cols.max()) == (9, 17)  # four pixels further
-    only = _around(0.0, {"saliency": there}, {"shading": shall})  # no mask: no place of its own
-    assert only is not None
-    assert torch.equal(only, there)
-    assert _around(0.125, {"saliency": there}, {"depth": shall}) is None
-    assert _around(-1.0, {"saliency": there}, {"saliency": shall}) is None
 
 
 def test_a_strength_beyond_what_was_measured_is_warned_of(command):

@@ -5,20 +5,19 @@ import io
 import json
 import math
 import threading
-from functools import reduce
 
 import numpy as np
 import pytest
 import torch
+from benchmarks.painting import in_python, page_taps
 from PIL import Image
 
 import worlds
-from underpaint import runs
-from underpaint.edits import Edit, taps
+from underpaint import runs, targets
+from underpaint.labelers import Labeler
 from underpaint.layers import find_layers
-from underpaint.moments import merge
 from underpaint.prompts import Prompt, split_prompts
-from underpaint.properties import DEPTH, SALIENCY
+from underpaint.properties import ALBEDO, DEPTH, SALIENCY, SHADING
 from underpaint.scenes.words import CAPTIONS, grammar
 from underpaint.site import export, painting, server_for
 from underpaint.site.graphs import picture_graph, word_graph
@@ -29,13 +28,24 @@ from underpaint.traces import trace
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-STEPS, GUIDANCE = 8, 3.0
+STEPS, GUIDANCE, SPAN = 8, 3.0, 5  # five are the first two thirds of eight
 EDITED = ("up.0.0", "up.0.1", "up.1.0", "up.1.1")
+
+
+def look(images):
+    """Read what an object is asked for with, of what a picture's colours are."""
+    shading = images.roll(2, -1).amax(dim=1, keepdim=True)
+    return {**worlds.brightness(images), "shading": shading, "albedo": images}
+
+
+READ = (SALIENCY, DEPTH, SHADING, ALBEDO)
+LOOK = Labeler("colours", tuple(each.name for each in READ), "MIT", look)
+CARRIED = ("albedo", "shading")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, model):
-    """Carry out a small study of two properties once."""
+    """Carry out a small study of four properties once."""
     layers, prompts = find_layers(model), [Prompt(f"thing {i}", i, i) for i in range(18)]
     settings = {
         "model": "world",
@@ -44,11 +54,11 @@ def run(tmp_path_factory, model):
         "steps": STEPS,
         "guidance": GUIDANCE,
         "layers": [layer.name for layer in layers],
-        "properties": ["saliency", "depth"],
+        "properties": [each.name for each in READ],
     }
     made = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
-    split, properties = split_prompts(prompts), (SALIENCY, DEPTH)
-    study = Study(model, (worlds.LOOK,), properties, layers, split, STEPS, GUIDANCE, 12)
+    split, properties = split_prompts(prompts), READ
+    study = Study(model, (LOOK,), properties, layers, split, STEPS, GUIDANCE, 12)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "underpaint.study.draw_all", lambda *_, **__: None
@@ -64,24 +74,6 @@ def site(run, model):
     return folder
 
 
-def edited(run, model, prompt, target, *, strength):
-    """Paint as `underpaint edit` does, with everything in Python."""
-    cpu = torch.device("cpu")
-    moments = reduce(merge, runs.read_moments(run, cpu)[0].values())
-    layers = [layer for layer in find_layers(model) if layer.name in EDITED]
-    schedule = dict.fromkeys(range((STEPS + 1) // 2), strength)
-    edit = Edit({"saliency": target}, schedule, unconditional=painting.PUSH)
-    edits = taps(edit, runs.read_probes(run, cpu), moments, layers=layers)
-    return trace(
-        model,
-        [prompt],
-        steps=STEPS,
-        guidance=GUIDANCE,
-        layers=find_layers(model),
-        edits=edits,
-    )
-
-
 def corner(model):
     target = torch.zeros(1, 1, *model.resolution)
     target[..., :9, 3:11] = 1
@@ -94,7 +86,9 @@ def psnr(one, other):
 
 def test_graphs_step_and_read_as_the_edited_model_does(run, site, model):
     prompt, target = Prompt("a red cone", 5), corner(model)
-    wanted = edited(run, model, prompt, target, strength=3.0)
+    edits = page_taps(run, model, prompt, target, None)
+    layers = find_layers(model)
+    wanted = trace(model, [prompt], steps=STEPS, guidance=GUIDANCE, layers=layers, edits=edits)
     page = json.loads((site / "data" / "paint" / "paint.json").read_text())
     opened = {
         name: onnxruntime.InferenceSession(site / "data" / "paint" / f"{name}.onnx")
@@ -107,10 +101,11 @@ def test_graphs_step_and_read_as_the_edited_model_does(run, site, model):
     context = opened["words"].run(None, {"ids": texts.astype(np.int32)})[0]
     x = wanted.latents[0].numpy()
     probes = runs.read_probes(run, torch.device("cpu"))
+    nothing = np.zeros((1, 4, *model.resolution), dtype=np.float32)
     for step, plan in enumerate(page["steps"]):
         scalars = {
             "timestep": plan["timestep"],
-            "strength": 3.0 * (step < (STEPS + 1) // 2),
+            "strength": painting.STRENGTH_ALONE * (step < SPAN),
             "push": 0.5,
         }
         out, *reads = opened["step"].run(
@@ -119,7 +114,9 @@ def test_graphs_step_and_read_as_the_edited_model_does(run, site, model):
                 "latents": x,
                 "context": context,
                 "step": np.array(step, dtype=np.int32),
-                "target": target.numpy(),
+                "targets": np.concatenate([target.numpy(), nothing], axis=1),
+                "asked": np.eye(1, 5, dtype=np.float32)[0],
+                "where": np.ones_like(target.numpy()),
                 **{name: np.array(value, dtype=np.float32) for name, value in scalars.items()},
             },
         )
@@ -221,6 +218,11 @@ def canvas(page, selector):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA"))
 
 
+def masked(page):
+    """Read the mask back, as an edit takes it."""
+    return torch.from_numpy(canvas(page, "canvas.mask")[..., 3] > 0).float()[None, None]
+
+
 PAINT = """() => new Promise((done) => {
   const status = document.querySelector('.status');
   let isBegun = false;
@@ -256,23 +258,46 @@ def page(browser, address):
     opened.close()
 
 
-def test_a_browser_paints_what_python_paints(page, run, model):
+def first_nearest(maps, known):
+    """Spread as the page does: of pixels that are equally near, the first. SciPy leaves it open."""
+    if not known.any():
+        return maps
+    places = known.nonzero().double()
+    rows, cols = torch.meshgrid(*(torch.arange(n) for n in known.shape), indexing="ij")
+    own = torch.stack([rows.flatten(), cols.flatten()], dim=1).double()
+    squared = (own[:, None] - places[None]).square().sum(dim=2)
+    row, col = places[squared.argmin(dim=1)].long().T
+    return maps[..., row.view(known.shape), col.view(known.shape)]
+
+
+def test_a_browser_paints_what_python_paints(page, run, model, monkeypatch):
+    monkeypatch.setattr(targets, "_spread", first_nearest)
     prompt = Prompt("A red  cône 7", 7000000001)
     plain = trace(model, [prompt], steps=STEPS, guidance=GUIDANCE).images[0].permute(1, 2, 0)
     assert psnr(canvas(page, "canvas.picture")[..., :3] / 255, plain.numpy()) > 35
 
+    page.get_by_role("button", name="Object's mask").click()
+    own = masked(page)
+    assert own.any()
+    page.get_by_role("button", name="Clear").click()
     page.get_by_role("button", name="Add oval").click()
     page.locator(".board").focus()
     for key in ("ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowUp", "+"):
         page.keyboard.press(key)
-    mask = canvas(page, "canvas.mask")[..., 3] > 0
+    mask = masked(page)
     assert 0.05 < mask.mean() < 0.5
     assert page.evaluate(PAINT).startswith("Painted in")
-    target = torch.from_numpy(mask).float()[None, None]
-    wanted = edited(run, model, prompt, target, strength=painting.STRENGTH)
-    wanted = wanted.images[0].permute(1, 2, 0)
-    assert psnr(canvas(page, "canvas.picture")[..., :3] / 255, wanted.numpy()) > 35
-    assert psnr(plain.numpy(), wanted.numpy()) < 35, "The edit changes next to nothing."
+    with_looks = canvas(page, "canvas.picture")[..., :3] / 255
+    page.get_by_text("How hard, how long").click()
+    page.get_by_label("The object takes its looks along").uncheck()
+    assert page.evaluate(PAINT).startswith("Painted in")
+    alone = canvas(page, "canvas.picture")[..., :3] / 255
+    page.get_by_label("The object takes its looks along").check()
+    for seen, looks in ((with_looks, own), (alone, None)):
+        wanted = in_python(run, model, prompt, page_taps(run, model, prompt, mask, looks))
+        assert psnr(seen, wanted) > 35
+        assert psnr(plain.numpy(), wanted) < 35, "The edit changes next to nothing."
+    assert psnr(alone, with_looks) < 35
 
 
 def test_undo_brings_masks_back(page):
@@ -281,6 +306,7 @@ def test_undo_brings_masks_back(page):
     page.get_by_role("button", name="Undo").click()
     before = canvas(page, "canvas.mask")[..., 3] > 0
     assert before.any()
+    page.locator("canvas.mask").scroll_into_view_if_needed()
     box = page.locator("canvas.mask").bounding_box()
     page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.8 * box["height"])
     page.mouse.down()

@@ -7,12 +7,14 @@ from click.testing import CliRunner
 
 from test_editing import LOOK, STEPS, finished  # noqa: F401  a fixture
 from underpaint import cli_studio
+from underpaint.aims import MARGIN, aim_at, labels_of, where_of
 from underpaint.cli import main
+from underpaint.edits import Edit, taps
 from underpaint.errors import EditError, LayerError, PromptError, SchedulerError
 from underpaint.models import decode
 from underpaint.prompts import Prompt
 from underpaint.studio import Stroke, glimpse, open_desk, paint
-from underpaint.studio.desk import mask_of
+from underpaint.studio.desk import UNCONDITIONAL, mask_of
 from underpaint.traces import trace
 
 
@@ -47,9 +49,31 @@ def test_painting_brings_what_is_read_to_the_mask(desk):
         cells = torch.nn.functional.adaptive_avg_pool2d(wanted[None], grid)[0] > 0.5
         return (2 * (read.bool() & cells).sum() / (read.sum() + cells.sum())).item()
 
-    painted = overlap(Stroke(wanted, 3.0, 0, STEPS - 1))
+    painted = overlap(Stroke(wanted, 3.0, 0, STEPS - 1, carries=False))
     assert painted > 0.9
     assert painted > overlap(None)
+
+
+def test_an_object_that_carries_its_looks_is_asked_for_with_them_and_only_near(desk):
+    assert desk.carried == ("shading",)  # of what the labeler reads; it knows no colours
+    wanted, pictures = mask(desk), {}
+    for carries in (False, True):
+        stroke = Stroke(wanted, 1.0, 0, STEPS - 1, carries)
+        pictures[carries] = list(paint(desk, "a red cone", 5, stroke))[-1].picture
+    assert not torch.equal(pictures[True], pictures[False])
+    plain = list(paint(desk, "a red cone", 5, None))[-1].picture
+    there = labels_of([LOOK], plain[None], desk.carried)
+    aim = aim_at(lambda _now, _random: wanted[None], carried=desk.carried)
+    targets = aim({name: maps[0] for name, maps in there.items()}, np.random.default_rng(0))
+    targets = {name: maps[None] for name, maps in targets.items()}
+    schedule = dict.fromkeys(range(STEPS), 1.0)
+    where = where_of(targets, there, MARGIN)
+    edit = Edit(targets, schedule, where=where, unconditional=UNCONDITIONAL)
+    edits = taps(edit, desk.probes, desk.moments, layers=desk.edited)
+    whole = trace(
+        desk.model, [Prompt("a red cone", 5)], steps=STEPS, guidance=desk.guidance, edits=edits
+    )
+    torch.testing.assert_close(pictures[True], whole.images[0], atol=1e-3, rtol=0)
 
 
 def test_a_stroke_of_no_strength_changes_nothing_and_is_scored(desk):
@@ -128,7 +152,7 @@ def test_the_page_shows_every_step_and_ranks_seeds(desk):
     assert {"Prompt", "Seed", "Picture", "Strength (1 makes the reading the target)"} <= labels
     layer = np.zeros((384, 384, 4), dtype=np.uint8)
     layer[50:200, 200:350, 3] = 255
-    seen = list(page.show(desk, "a red cone", 5, {"layers": [layer]}, 3.0, STEPS))
+    seen = list(page.show(desk, "a red cone", 5, {"layers": [layer]}, 3.0, STEPS, carries=True))
     assert len(seen) == STEPS
     picture, *maps, said = seen[-1]
     assert picture.dtype == np.uint8
@@ -141,7 +165,7 @@ def test_the_page_shows_every_step_and_ranks_seeds(desk):
     assert [words.split(" · ")[-1] for _, words in pictures] == [f"seed {seed}" for seed in seeds]
     assert all(words.startswith("Dice") for _, words in pictures)
     with pytest.raises(gradio.Error, match="The prompt is empty"):
-        list(page.show(desk, " ", 5, None, 3.0, 1))
+        list(page.show(desk, " ", 5, None, 3.0, 1, carries=False))
 
 
 def test_without_gradio_one_line_says_what_to_install(monkeypatch, tmp_path):

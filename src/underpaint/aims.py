@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .errors import EditError
+from .labelers import Labeler, label
 from .properties import DEPTH, PROPERTIES, SALIENCY, SHADING, Property, normalise
-from .targets import carry_map, shift_between, translate_map
+from .targets import carry_map, grow_mask, shift_between, translate_map
 
 Labels = Mapping[str, Float[Tensor, "_target height width"]]
 """Maps of one picture by property, as probes are fitted on them; a mask holds 0 and 1."""
@@ -27,6 +28,12 @@ Place = Callable[[Tensor, np.random.Generator], Tensor]
 
 Side = Literal["left", "right"]
 
+CARRIED = ("albedo", "shading", "normals")
+"""What an object takes along: asked for a mask alone, the model puts something else there."""
+HELD = ("albedo", "shading")
+"""Readings that move along with the mask's unless they are held: objects then turn dark."""
+MARGIN = 1 / 16
+"""How near to the object its surroundings are edited, as a share of the picture's larger side."""
 LIGHT_SLOPE = 1.5
 """How much a relit object's shading falls from its lit edge to the other, in deviations of the
 picture's shading."""
@@ -76,6 +83,46 @@ def aim_at(
         return targets
 
     return aim
+
+
+def labels_of(
+    labelers: Sequence[Labeler],
+    images: Float[Tensor, "image 3 height width"],
+    also: Sequence[str] = (),
+) -> dict[str, Float[Tensor, "image _target height width"]]:
+    """Label all that aims speak of and the labelers read: masks as 0 or 1, maps normalised.
+
+    Args:
+        also: Further properties, by name.
+    """
+    known = {name for each in labelers for name in each.reads}
+    wanted = dict.fromkeys((SALIENCY, DEPTH, SHADING, *(PROPERTIES[name] for name in also)))
+    asked = [each for each in wanted if each.name in known]
+    return {
+        name: normalise(PROPERTIES[name], (maps > 0.5).float() if name == SALIENCY.name else maps)
+        for name, maps in label(labelers, asked, images).items()
+    }
+
+
+def where_of(
+    targets: Mapping[str, Float[Tensor, "image _target height width"]],
+    there: Mapping[str, Float[Tensor, "image _target height width"]],
+    margin: float,
+) -> Float[Tensor, "image 1 height width"] | None:
+    """Say where to edit: on the old mask, on the target if it is one, and so near to them.
+
+    Args:
+        targets: What an aim made of `there`.
+        there: What the pictures show.
+        margin: A share of the picture's larger side; below 0 for everywhere.
+
+    Returns:
+        1 where to edit, else 0; None for everywhere.
+    """
+    if margin < 0 or DEPTH.name in targets:  # a depth map speaks of the whole picture
+        return None
+    old = there[SALIENCY.name]
+    return grow_mask(torch.maximum(old, targets.get(SALIENCY.name, old).to(old)), margin)
 
 
 def relit(

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from . import runs
-from .aims import Aim, Place, Side, aim_at
+from .aims import CARRIED, HELD, MARGIN, Aim, Place, Side, aim_at
 from .bars import progress_bar
 from .cli_options import RUNNING
 from .doses import draw_doses
@@ -30,13 +30,6 @@ from .trials import MEASURES, Trial, edit_columns, summarise_edits
 
 TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
-
-HELD = "albedo,shading"
-"""Readings that move along with the mask's unless they are held: objects then turn dark."""
-CARRIED = "albedo,shading,normals"
-"""What an object takes along: asked for a mask alone, the model puts something else there."""
-MARGIN = 1 / 16
-"""How near to the object its surroundings are edited."""
 
 
 @click.command()
@@ -59,13 +52,13 @@ MARGIN = 1 / 16
 @click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first two thirds]")
 @click.option(
     "--hold",
-    default=HELD,
+    default=",".join(HELD),
     show_default=True,
     help="Properties whose readings stay as they are, or none.",
 )
 @click.option(
     "--carry",
-    default=CARRIED,
+    default=",".join(CARRIED),
     show_default=True,
     help="Properties whose maps go along with an object that is moved or scaled, or none.",
 )

@@ -17,19 +17,18 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from . import labelers
-from .aims import Aim
+from .aims import Aim, labels_of, where_of
 from .capture import Tap
 from .edits import Edit, adam_taps, random_directions, reading_directions, taps
 from .errors import EditError, RunError
-from .labelers import Labeler, Namer, label
+from .labelers import Labeler, Namer
 from .layers import Layer
 from .models import Model
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
 from .prompts import Prompt, plain
-from .properties import DEPTH, PROPERTIES, SALIENCY, SHADING, normalise
+from .properties import DEPTH, SALIENCY, SHADING
 from .recognition import class_of
-from .targets import grow_mask
 from .traces import trace
 from .trials import MEASURES, Trial, edit_scores, map_scores
 
@@ -117,7 +116,7 @@ def edit_all(
         begun = time.perf_counter()
         before = trace(setup.model, part, steps=setup.steps, guidance=setup.guidance).images
         seconds = (time.perf_counter() - begun) / len(part)
-        old = _labels(setup, before, names_in(trial.carried))
+        old = labels_of(setup.labelers, before, names_in(trial.carried))
         for number, aim in enumerate(aims):
             table, found = _edit_batch(setup, trial, part, before, old, aim, number)
             rows.append(table.assign(seconds_unedited=seconds, **asdict(trial)))
@@ -174,7 +173,7 @@ def _edit_batch(
         edits=_taps_of(setup, trial, there, targets, seed=trial.seed + number),
     ).images
     table.loc[kept, "seconds"] = (time.perf_counter() - begun) / len(kept)
-    now = _labels(setup, after)
+    now = labels_of(setup.labelers, after)
     scores = _scores(setup, own, before[kept], after, there=there, now=now, targets=targets)
     for name, values in scores.items():
         table.loc[kept, name] = values.cpu().numpy()
@@ -253,7 +252,7 @@ def _taps_of(
 ) -> dict[Layer, Tap]:
     schedule = dict.fromkeys(range(trial.first_step, trial.last_step + 1), trial.strength)
     held = tuple(each for each in names_in(trial.held) if each not in targets)
-    where = _around(trial.margin, there, targets)
+    where = where_of(targets, there, trial.margin)
     edit = Edit(targets, schedule, held=held, where=where, unconditional=trial.unconditional)
     return CONTROLS[trial.control](setup, edit, seed)
 
@@ -261,16 +260,6 @@ def _taps_of(
 def names_in(text: str) -> tuple[str, ...]:
     """List the names in a trial's text, which has commas between them."""
     return tuple(name for name in text.split(",") if name)
-
-
-def _around(
-    margin: float, there: Mapping[str, Tensor], targets: Mapping[str, Tensor]
-) -> Float[Tensor, "image 1 height width"] | None:
-    """Say where to edit: on the old mask, on the target if it is one, and so near to them."""
-    if margin < 0 or DEPTH.name in targets:  # a depth map speaks of the whole picture
-        return None
-    old = there[SALIENCY.name]
-    return grow_mask(torch.maximum(old, targets.get(SALIENCY.name, old).to(old)), margin)
 
 
 def _of_another(edit: Edit) -> Edit:
@@ -285,19 +274,6 @@ def _late(setup: Setup, edit: Edit) -> Edit:
     """Move the schedule to the last steps."""
     shift = setup.steps - 1 - max(edit.schedule)
     return replace(edit, schedule={step + shift: s for step, s in edit.schedule.items()})
-
-
-def _labels(
-    setup: Setup, images: Float[Tensor, "image 3 height width"], also: Sequence[str] = ()
-) -> dict[str, Float[Tensor, "image _target height width"]]:
-    """Label all that an edit can aim at and the labelers read: masks as 0 or 1, maps normalised."""
-    known = {name for each in setup.labelers for name in each.reads}
-    wanted = dict.fromkeys((SALIENCY, DEPTH, SHADING, *(PROPERTIES[name] for name in also)))
-    asked = [each for each in wanted if each.name in known]
-    return {
-        name: normalise(PROPERTIES[name], (maps > 0.5).float() if name == SALIENCY.name else maps)
-        for name, maps in label(setup.labelers, asked, images).items()
-    }
 
 
 def _as_picture(
@@ -321,7 +297,7 @@ def edit_frames(
         prompt, and the pictures of those that could be edited, the same at every strength.
     """
     before = trace(setup.model, prompts, steps=setup.steps, guidance=setup.guidance).images
-    old = _labels(setup, before, names_in(trial.carried))
+    old = labels_of(setup.labelers, before, names_in(trial.carried))
     return {
         strength: _edit_batch(
             setup, replace(trial, strength=strength), prompts, before, old, aim, 0

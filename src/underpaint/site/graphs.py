@@ -1,12 +1,12 @@
 """A pipeline as three ONNX graphs that a browser can run: its words, one step, and its pictures.
 
 The step's graph holds the closed-form edit of `edits.taps` and the probes that read it, for every
-step of the run, so that whoever runs it gives a target mask and a strength and nothing else. Large
+step of the run, so that whoever runs it gives targets, where and a strength and nothing else. Large
 weights are kept in half precision and cast when a session opens: half the bytes to download.
 
 Notation, for one layer at one step
-    m, w, b   mean of its channels, a probe's weight, and what it reads at that mean
-    a         how each channel moves for a unit of change of the reading
+    m, W, b   mean of its channels, weights of probes side by side, and what they read at that mean
+    A         how each channel moves for a unit of change of each reading
 """
 
 import io
@@ -36,20 +36,20 @@ _LARGEST_FOLDED = 4096
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What reads one property at one layer, at every step: w, and b at the mean m."""
+    """What reads a property, or several, at one layer and every step: W, and b at the mean m."""
 
     layer: Layer
     mean: Float64[Tensor, "step channel"]
-    weight: Float64[Tensor, "step channel"]
-    bias: Float64[Tensor, "step"]
+    weight: Float64[Tensor, "step channel target"]
+    bias: Float64[Tensor, "step target"]
 
 
 @dataclass(frozen=True, eq=False)
 class Acting:
-    """How one layer is edited: what reads the mask there, and along what it moves."""
+    """How one layer is edited: what reads its targets there, and along what each of them moves."""
 
     reading: Reading
-    direction: Float64[Tensor, "step channel"]
+    direction: Float64[Tensor, "step channel target"]
 
 
 def word_graph(model: Model) -> bytes:
@@ -87,9 +87,11 @@ def step_graph(
     """Export one guided step of the denoiser, with the edit inside.
 
     Inputs are `latents` of one image, `timestep`, `context` (unconditional, conditional), `step`
-    from 0, `target` (a mask at the picture's size), `strength` (0 leaves all alone) and `push`:
-    the share by which the unconditional half is pushed the other way. Outputs are `out`
-    (unconditional, conditional) and `read_NAME` for each property, a map of its layer's grid.
+    from 0, `targets` (maps at the picture's size, those of `actings` in order), `asked` (1 for each
+    of them that shall be met, 0 for what is held as it is), `where` (a mask of the places to edit),
+    `strength` (0 leaves all alone) and `push`: the share by which the unconditional half is pushed
+    the other way. Outputs are `out` (unconditional, conditional) and `read_NAME` for each property,
+    maps of its layer's grid.
 
     Args:
         model: A UNet pipeline.
@@ -97,12 +99,15 @@ def step_graph(
         actings: Layers to edit.
         width: Of the text encoder's output.
     """
+    count = actings[0].direction.shape[-1]
     inputs = {
         "latents": _latents(model),
         "timestep": torch.tensor(500.0),
         "context": torch.zeros(2, model.pipeline.tokenizer.model_max_length, width),
         "step": torch.tensor(0, dtype=torch.int32),
-        "target": torch.zeros(1, 1, *model.resolution),
+        "targets": torch.zeros(1, count, *model.resolution),
+        "asked": torch.ones(count),
+        "where": torch.ones(1, 1, *model.resolution),
         "strength": torch.tensor(1.0),
         "push": torch.tensor(0.5),
     }
@@ -129,7 +134,9 @@ class _Step(nn.Module):
         timestep: Tensor,
         context: Tensor,
         step: Tensor,
-        target: Tensor,
+        targets: Tensor,
+        asked: Tensor,
+        where: Tensor,
         strength: Tensor,
         push: Tensor,
     ) -> tuple[Tensor, ...]:
@@ -139,11 +146,11 @@ class _Step(nn.Module):
             def tap(_call: int, tokens: Tensor) -> Tensor | None:
                 if module in self.layers:
                     edit = self.edits[self.layers[module]]
-                    tokens = edit(tokens, step, target, strength, push)
+                    tokens = edit(tokens, step, targets, strength * asked, where, push)
                 for name, layer in self.places.items():
                     if layer.module == module:
                         read = self.shown[name](tokens[1:], step)
-                        seen[name] = read.reshape(1, 1, *layer.grid)
+                        seen[name] = read.transpose(1, 2).reshape(1, -1, *layer.grid)
                 return tokens
 
             return tap
@@ -163,14 +170,14 @@ class _Reader(nn.Module):
         for name in ("mean", "weight", "bias"):
             self.register_buffer(name, getattr(reading, name).float())
 
-    def forward(self, tokens: Tensor, step: Tensor) -> Float[Tensor, "image place"]:
+    def forward(self, tokens: Tensor, step: Tensor) -> Float[Tensor, "image place target"]:
         # Centred first: a channel's mean may be a thousand times what the reading depends on.
         centred = tokens - _at(self.mean, step)
-        return (centred * _at(self.weight, step)).sum(dim=-1) + _at(self.bias, step)
+        return centred @ _at(self.weight, step) + _at(self.bias, step)
 
 
 class _Editor(nn.Module):
-    """Moves the tokens of a guidance batch so that the conditional half reads the target."""
+    """Moves the tokens of a guidance batch so that the conditional half reads the targets."""
 
     by_row: Tensor
     by_col: Tensor
@@ -185,12 +192,20 @@ class _Editor(nn.Module):
         self.register_buffer("by_col", to_grid(torch.eye(size[1])[..., None], (cols, 1))[..., 0])
 
     def forward(
-        self, tokens: Tensor, step: Tensor, target: Tensor, strength: Tensor, push: Tensor
+        self,
+        tokens: Tensor,
+        step: Tensor,
+        targets: Tensor,
+        strengths: Float[Tensor, "target"],
+        where: Tensor,
+        push: Tensor,
     ) -> Tensor:
-        wanted = (self.by_row @ target @ self.by_col).flatten(1)
-        short = strength * (wanted - self.read(tokens[1:], step))
-        change = short[..., None] * _at(self.direction, step)
+        short = strengths * (self._at_places(targets) - self.read(tokens[1:], step))
+        change = self._at_places(where) * (short @ _at(self.direction, step).transpose(0, 1))
         return tokens + torch.cat([-push * change, change])
+
+    def _at_places(self, maps: Tensor) -> Float[Tensor, "image place target"]:
+        return (self.by_row @ maps @ self.by_col).flatten(2).transpose(1, 2)
 
 
 def _at(rows: Any, step: Tensor) -> Tensor:

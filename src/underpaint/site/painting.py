@@ -2,6 +2,10 @@
 
 A step of DDIM is linear in the latents and in what the denoiser says, whatever that predicts, so
 the page is given four numbers a step and knows nothing of schedules.
+
+An object that is painted elsewhere takes its looks along, as `underpaint edit` has it (`aims`,
+`targets.carry_map`). No labeler is at hand in a browser: what the object looks like without a mask
+is what the probes read of it at the last step.
 """
 
 import json
@@ -15,6 +19,7 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTokenizer
 
+from ..aims import CARRIED, MARGIN
 from ..layers import Layer
 from ..models import Model, load_as
 from ..moments import Cell, Moments, merge
@@ -24,13 +29,16 @@ from ..properties import PROPERTIES, SALIENCY
 from ..runs import Run, read_json, read_moments, read_probes
 from ..schedules import observe, plan
 from ..scoring import joint_columns
+from ..targets import FRINGE
 from .graphs import Acting, Reading, picture_graph, step_graph, word_graph
 
 LARGEST_BYTES = 42_000_000
 """Of weights, in half precision. The browser's runtime takes up to 17 MB beside them."""
 
-STRENGTH, PUSH = 3.0, 0.5
-"""As `underpaint edit` does unless told otherwise, over the first half of the steps."""
+STRENGTH, PUSH, STEPS_SHARE = 1.0, 0.5, 2 / 3
+"""As `underpaint edit` does unless told otherwise: how hard, and over which share of the steps."""
+STRENGTH_ALONE = 4.0
+"""For a mask without looks, which says little: strengths up to here are what it takes."""
 
 _SPREAD = 2.5
 """Deviations of a label to either side of its mean that the page's colours span."""
@@ -54,7 +62,7 @@ def reason_against(model: Model, settings: Mapping[str, Any], layers: Sequence[L
             f"the weights are {weigh / 1e6:,.0f} MB to download, and {LARGEST_BYTES / 1e6:.0f} MB "
             "is the most."
         )
-    if SALIENCY.name not in settings["properties"] or not _edited(layers):
+    if SALIENCY.name not in settings["properties"] or not edited_layers(layers):
         return "the run has no probes of saliency at the layers that edits act on."
     return ""
 
@@ -86,15 +94,16 @@ def write_paint(
     probes, moments = read_probes(run, cpu), reduce(merge, sums.values())
     steps = settings["steps"]
     by_name = {layer.name: layer for layer in layers}
-    shown = {
+    read = {
         name: by_name[found["best_layer"]]
         for name, found in summary["properties"].items()
-        if PROPERTIES[name].targets == 1
+        if PROPERTIES[name].targets == 1 or name in CARRIED
     }
     readings = {
-        name: _reading(probes, moments, name, layer, steps) for name, layer in shown.items()
+        name: _reading(probes, moments, [name], layer, steps) for name, layer in read.items()
     }
-    actings = [_acting(probes, moments, layer, steps) for layer in _edited(layers)]
+    moved = [SALIENCY.name, *(name for name in CARRIED if name in read)]
+    actings = [_acting(probes, moments, moved, layer, steps) for layer in edited_layers(layers)]
     encoder = model.pipeline.text_encoder.config
     graphs = {
         "words": word_graph(model),
@@ -111,14 +120,23 @@ def write_paint(
         "latent": [model.pipeline.vae.config.latent_channels, *_latent_grid(model)],
         "picture": list(model.resolution),
         "steps": plan_steps(model.pipeline.scheduler, steps),
-        "edit": {"steps": max(1, (steps + 1) // 2), "strength": STRENGTH, "push": PUSH},
+        "edit": {
+            "steps": max(1, round(STEPS_SHARE * steps)),
+            "strength": STRENGTH if len(moved) > 1 else STRENGTH_ALONE,
+            "strength_alone": STRENGTH_ALONE,
+            "push": PUSH,
+            "margin_px": round(MARGIN * max(model.resolution)),
+            "fringe_px": round(FRINGE * max(model.resolution)),
+            "moved": [{"name": name, "targets": PROPERTIES[name].targets} for name in moved],
+        },
         "reads": {
             name: {
                 "layer": layer.name,
                 "grid": list(layer.grid),
+                "targets": PROPERTIES[name].targets,
                 **_colours(name, probes, moments, layer, steps, columns[name]),
             }
-            for name, layer in shown.items()
+            for name, layer in read.items()
         },
         "tokens": tokens_of(model.pipeline.tokenizer),
         "grammar": grammar,
@@ -165,7 +183,7 @@ def tokens_of(tokenizer: CLIPTokenizer) -> dict[str, Any]:
     }
 
 
-def _edited(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+def edited_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Choose the layers of the two last blocks on the way up: where `underpaint edit` acts."""
     blocks = sorted({name.split(".")[1] for name in (x.name for x in layers) if name[:3] == "up."})
     last = {f"up.{block}" for block in blocks[-2:]}
@@ -175,27 +193,28 @@ def _edited(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 def _reading(
     probes: Mapping[ProbeKey, Probe],
     moments: Mapping[Cell, Moments],
-    name: str,
+    names: Sequence[str],
     layer: Layer,
     steps: int,
 ) -> Reading:
-    own = [probes[name, layer.name, step] for step in range(steps)]
-    weight = torch.stack([probe.weight[:, 0] for probe in own])
+    own = [[probes[name, layer.name, step] for name in names] for step in range(steps)]
+    weight = torch.stack([torch.cat([each.weight for each in at], dim=1) for at in own])
+    bias = torch.stack([torch.cat([each.bias for each in at]) for at in own])
     mean = torch.stack([moments[layer.name, step].mean[: layer.channels] for step in range(steps)])
-    bias = torch.stack([probe.bias[0] for probe in own])
-    return Reading(layer, mean, weight, bias + (mean * weight).sum(dim=1))
+    return Reading(layer, mean, weight, bias + torch.einsum("sc,sct->st", mean, weight))
 
 
 def _acting(
-    probes: Mapping[ProbeKey, Probe], moments: Mapping[Cell, Moments], layer: Layer, steps: int
+    probes: Mapping[ProbeKey, Probe],
+    moments: Mapping[Cell, Moments],
+    names: Sequence[str],
+    layer: Layer,
+    steps: int,
 ) -> Acting:
-    reading = _reading(probes, moments, SALIENCY.name, layer, steps)
+    reading = _reading(probes, moments, names, layer, steps)
     directions = [
-        acting_directions(
-            probes[SALIENCY.name, layer.name, step].weight,
-            covariance(moments[layer.name, step], layer.channels),
-        )[:, 0]
-        for step in range(steps)
+        acting_directions(weight, covariance(moments[layer.name, step], layer.channels))
+        for step, weight in enumerate(reading.weight)
     ]
     return Acting(reading, torch.stack(directions))
 
@@ -209,6 +228,8 @@ def _colours(
     column: slice,
 ) -> dict[str, Any]:
     """Say which readings are the ends of a colour map, or where a mask begins at each step."""
+    if PROPERTIES[name].targets > 1:
+        return {}  # read for what an object takes along, not shown
     if PROPERTIES[name].is_binary:
         cuts = [probes[name, layer.name, step].threshold for step in range(steps)]
         return {"thresholds": [0.5 if cut is None else cut for cut in cuts]}

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..aims import CARRIED, HELD, MARGIN, aim_at, labels_of, where_of
 from ..edits import Edit, taps
 from ..errors import EditError, PromptError, SchedulerError
 from ..labelers import Labeler, label
@@ -40,6 +41,7 @@ class Desk:
     Args:
         readers: Where each property is read.
         edited: Layers that a mask is painted into.
+        carried: Properties, by name, that an object can take along: read by labelers and probes.
     """
 
     model: Model
@@ -48,6 +50,7 @@ class Desk:
     moments: Mapping[Cell, Moments]
     readers: Mapping[str, Layer]
     edited: tuple[Layer, ...]
+    carried: tuple[str, ...]
     steps: int
     guidance: float
 
@@ -59,12 +62,17 @@ class Desk:
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
-    """A mask to paint, how hard, and through which steps (from 0, both painted)."""
+    """A mask to paint, how hard, and through which steps (from 0, both painted).
+
+    An object that `carries` takes the looks along that it has without a mask: the picture is then
+    made twice. Without looks, the mask alone says little, and wants several times the strength.
+    """
 
     mask: Float[Tensor, "height width"]
-    strength: float = 3.0
+    strength: float = 1.0
     first_step: int = 0
-    last_step: int = 7
+    last_step: int = 9
+    carries: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +124,7 @@ def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str)
         )
     plan(model.pipeline.scheduler, steps=settings["steps"], begin=1 if settings["steps"] > 1 else 0)
     known = {each.name: each for each in find_layers(model) if each.name in settings["layers"]}
+    labeled = {name for each in labelers for name in each.reads} & {*summary["properties"]}
     sums, _ = read_moments(run, model.device)
     return Desk(
         model=model,
@@ -124,6 +133,7 @@ def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str)
         moments=reduce(merge, sums.values()),
         readers={name: known[each["best_layer"]] for name, each in summary["properties"].items()},
         edited=select_layers(tuple(known.values()), glob),
+        carried=tuple(name for name in CARRIED if name in labeled),
         steps=settings["steps"],
         guidance=settings["guidance"],
     )
@@ -137,7 +147,7 @@ def paint(desk: Desk, text: str, seed: int, stroke: Stroke | None) -> Iterator[C
         EditError: if the mask is empty or fills the picture, or the steps are none of the run's.
     """
     prompt = _prompt(text, seed)
-    edits = {} if stroke is None else _taps(desk, stroke)
+    edits = {} if stroke is None else _taps(desk, prompt, stroke)
     start: tuple[Tensor, int] | None = None
     for step in range(desk.steps):
         traced = trace(
@@ -221,7 +231,7 @@ def _prompt(text: str, seed: int) -> Prompt:
     return Prompt(text.strip(), seed, 0)
 
 
-def _taps(desk: Desk, stroke: Stroke) -> dict[Layer, Any]:
+def _taps(desk: Desk, prompt: Prompt, stroke: Stroke) -> dict[Layer, Any]:
     if not 0 <= stroke.first_step <= stroke.last_step < desk.steps:
         raise EditError(
             f"Cannot paint through steps {stroke.first_step + 1} to {stroke.last_step + 1}: the "
@@ -232,8 +242,17 @@ def _taps(desk: Desk, stroke: Stroke) -> dict[Layer, Any]:
             "The mask is empty or fills the picture: it says no place. Paint one object."
         )
     schedule = dict.fromkeys(range(stroke.first_step, stroke.last_step + 1), stroke.strength)
-    target = stroke.mask[None, None].to(desk.model.device)
-    edit = Edit({SALIENCY.name: target}, schedule, unconditional=UNCONDITIONAL)
+    mask = stroke.mask[None, None].to(desk.model.device)
+    targets, where = {SALIENCY.name: mask}, None
+    if stroke.carries and desk.carried:
+        plain = trace(desk.model, [prompt], steps=desk.steps, guidance=desk.guidance).images
+        there = labels_of(desk.labelers, plain, desk.carried)
+        aim = aim_at(lambda _now, _random: mask[0], carried=desk.carried)
+        found = aim({name: maps[0] for name, maps in there.items()}, np.random.default_rng(0))
+        targets = {name: maps[None].to(mask) for name, maps in found.items()}
+        where = where_of(targets, there, MARGIN)
+    held = tuple(name for name in HELD if name in desk.readers and name not in targets)
+    edit = Edit(targets, schedule, held=held, where=where, unconditional=UNCONDITIONAL)
     return taps(edit, desk.probes, desk.moments, layers=desk.edited)
 
 

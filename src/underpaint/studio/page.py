@@ -44,7 +44,7 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
         seed: And its seed.
     """
     names = [each.name for each in desk.properties]
-    half = max(1, (desk.steps + 1) // 2)
+    most = max(1, round(2 * desk.steps / 3))
     with gradio.Blocks(title="underpaint studio", analytics_enabled=False) as page:
         gradio.Markdown(
             f"# underpaint studio\n{desk.model.name}, {desk.steps} steps. Paint where the object "
@@ -62,9 +62,14 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
                     brush=gradio.Brush(default_size=48, colors=["#ff8a3d"], color_mode="fixed"),
                 )  # fmt: skip
                 strength = gradio.Slider(
-                    0, 6, 3, step=0.5, label="Strength (1 makes the reading the target)"
+                    0, 6, 1, step=0.5, label="Strength (1 makes the reading the target)"
                 )
-                last = gradio.Slider(1, desk.steps, half, step=1, label="Paint through step")
+                last = gradio.Slider(1, desk.steps, most, step=1, label="Paint through step")
+                carries = gradio.Checkbox(
+                    bool(desk.carried),
+                    label=f"Take its looks along ({', '.join(desk.carried) or 'not in this run'})",
+                    interactive=bool(desk.carried),
+                )
                 with gradio.Row():
                     go = gradio.Button("Paint", variant="primary")
                     stop = gradio.Button("Stop")
@@ -97,8 +102,10 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
         )  # fmt: skip
         seeds = gradio.State([])
 
-        def start(text: str, seed: float, mask: Any, hard: float, end: float) -> Iterator[tuple]:
-            yield from show(desk, text, int(seed), mask, float(hard), int(end))
+        def start(
+            text: str, seed: float, mask: Any, hard: float, end: float, looks: bool
+        ) -> Iterator[tuple]:
+            yield from show(desk, text, int(seed), mask, float(hard), int(end), carries=looks)
 
         def search(text: str, seed: float, mask: Any, many: float, step: float, name: str) -> tuple:
             return first_steps(desk, text, int(seed), mask, int(many), int(step), name)
@@ -107,7 +114,7 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
             return known[int(event.index)]
 
         running = go.click(
-            start, [prompt, chosen, drawn, strength, last], [picture, *maps, said],
+            start, [prompt, chosen, drawn, strength, last, carries], [picture, *maps, said],
             show_progress="minimal", concurrency_id="model", concurrency_limit=1,
         )  # fmt: skip
         stop.click(None, cancels=[running])
@@ -120,11 +127,11 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
 
 
 def show(
-    desk: Desk, text: str, seed: int, drawn: Any, strength: float, last: int
+    desk: Desk, text: str, seed: int, drawn: Any, strength: float, last: int, *, carries: bool
 ) -> Iterator[tuple]:
     """Give, at each step, the picture, a map of each property, and what to say."""
     mask = mask_of(drawn, desk.model.resolution)
-    stroke = None if mask is None else Stroke(mask, strength, 0, last - 1)
+    stroke = None if mask is None else Stroke(mask, strength, 0, last - 1, carries)
     try:
         for canvas in paint(desk, text, seed, stroke):
             maps = [_coloured(name, found) for name, found in canvas.read.items()]

@@ -24,8 +24,8 @@ test("channels become pixels", () => {
 });
 
 test("a mask's colour turns at its threshold, a map's spans its range", () => {
-  const mask = shades({ layer: "", grid: [1, 2], thresholds: [0, 0.4] }, Float32Array.of(0.41, 0.39), 1);
+  const mask = shades({ layer: "", targets: 1, grid: [1, 2], thresholds: [0, 0.4] }, Float32Array.of(0.41, 0.39), 1);
   expect(mask[0]).toBeGreaterThan(127);
   expect(mask[1]).toBeLessThan(128);
-  expect([...shades({ layer: "", grid: [1, 3], low: -1, high: 1 }, Float32Array.of(-1, 1, 5), 0)]).toEqual([0, 255, 255]);
+  expect([...shades({ layer: "", targets: 1, grid: [1, 3], low: -1, high: 1 }, Float32Array.of(-1, 1, 5), 0)]).toEqual([0, 255, 255]);
 });

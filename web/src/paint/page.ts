@@ -1,10 +1,11 @@
 // What `underpaint export` writes for this view, what the worker is asked, and what it answers.
 
+import type { Own } from "./carry";
 import type { Tokens } from "./tokens";
 
 /** Weights of x_t and of the denoiser's output. */
 export type Pair = [number, number];
-export type Read = { layer: string; grid: [number, number]; low?: number; high?: number; thresholds?: number[] };
+export type Read = { layer: string; grid: [number, number]; targets: number; low?: number; high?: number; thresholds?: number[] };
 export type Grammar = { template: string; parts: Record<string, Record<string, string>> };
 export type Page = {
   model: string;
@@ -12,7 +13,15 @@ export type Page = {
   latent: [number, number, number];
   picture: [number, number];
   steps: { timestep: number; next: Pair; clean: Pair }[];
-  edit: { steps: number; strength: number; push: number };
+  edit: {
+    steps: number;
+    strength: number;
+    strength_alone: number;
+    push: number;
+    margin_px: number;
+    fringe_px: number;
+    moved: { name: string; targets: number }[];
+  };
   reads: Record<string, Read>;
   tokens: Tokens;
   grammar: Grammar | null;
@@ -20,7 +29,8 @@ export type Page = {
   bytes: Record<"words" | "step" | "picture", number>;
 };
 
-export type Job = { id: number; text: string; seed: string; mask: Uint8Array | null; strength: number; editSteps: number };
+/** A picture to paint. With `own`, the object that is there without a mask takes its looks along. */
+export type Job = { id: number; text: string; seed: string; mask: Uint8Array | null; own: Own | null; strength: number; editSteps: number };
 export type Ask = { kind: "load"; page: Page; base: string } | ({ kind: "paint" } & Job) | { kind: "stop" };
 /** One step as it is shown: the estimate of the picture, RGBA, and each property's map. */
 export type Frame = { picture: Uint8ClampedArray<ArrayBuffer>; reads: Record<string, Float32Array> };

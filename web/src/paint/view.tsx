@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { change } from "../address";
 import { readJson } from "../data";
 import { Board, type Tool } from "./board";
+import type { Own } from "./carry";
 import { Engine } from "./engine";
 import { centreOf, empty, fromReading, isEmpty, type Mask, oval } from "./mask";
 import { type Frame, type Page, parse, spell } from "./page";
@@ -31,6 +32,8 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   const seed = /^\d{1,19}$/.test(options.seed ?? "") ? options.seed! : page.prompts[0]!.seed;
   const [strength, setStrength] = useState(page.edit.strength);
   const [editSteps, setEditSteps] = useState(page.edit.steps);
+  const looks = page.edit.moved.slice(1).map((each) => each.name);
+  const [carries, setCarries] = useState(looks.length > 0);
   const [tool, setTool] = useState<Tool>("brush");
   const [size, setSize] = useState(0.1);
   const [masks, setMasks] = useState<Mask[]>([empty(rows, cols)]);
@@ -49,11 +52,19 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   const undo = () => setMasks((before) => (before.length > 1 ? before.slice(0, -1) : before));
   const isOf = (each: Shown | null) => each !== null && each.text === text && each.seed === seed;
 
+  /** Paint; an object that takes its looks along has to be seen without the mask first. */
   const paint = (masked: Mask) => {
-    const job = { text, seed, strength, editSteps, mask: isEmpty(masked) ? null : masked.bytes };
-    let next: Shown = { text, seed, frames: [], final: null, masked: job.mask !== null };
+    if (isEmpty(masked)) start(null, null);
+    else if (!carries) start(masked, null);
+    else if (isOf(own)) start(masked, own);
+    else start(null, null, (plain) => start(masked, plain));
+  };
+
+  const start = (masked: Mask | null, from: Shown | null, then?: (plain: Shown) => void) => {
+    const job = { text, seed, strength, editSteps, mask: masked?.bytes ?? null, own: from && shownBy(page, from) };
+    let next: Shown = { text, seed, frames: [], final: null, masked: masked !== null };
     setBusy(true);
-    setStatus(`Painting “${text}”.`);
+    setStatus(then ? `Painting “${text}” without your mask, to see what it looks like.` : `Painting “${text}”.`);
     engine.current?.paint(job, {
       step: (at, frame) => {
         next = { ...next, frames: [...next.frames, frame] };
@@ -64,6 +75,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
         next = { ...next, final };
         setShown(next);
         if (!next.masked) setOwn(next);
+        if (then) return then(next);
         setBusy(false);
         setStatus(`Painted in ${seconds.toFixed(1)} seconds.`);
       },
@@ -101,9 +113,8 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
     put(oval(mask, centre, cols / 6, rows / 6));
   };
   const takeObject = () => {
-    const from = isOf(own) ? own! : current;
-    const values = from?.frames.at(-1)?.reads.saliency;
-    if (object && values) put(fromReading(rows, cols, object.grid, values, object.thresholds?.[from!.frames.length - 1] ?? 0.5));
+    const found = objectOf(page, isOf(own) ? own : current);
+    if (found) put(found);
   };
   const save = () => {
     const canvas = document.querySelector<HTMLCanvasElement>(".board canvas.picture");
@@ -156,7 +167,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
               onInput={(event) => setStep(Math.min(Number(event.currentTarget.value) - 1, (current?.frames.length ?? 1) - 1))} />
           </label>
           <div class="reads">
-            {Object.entries(page.reads).map(([name, read]) => (
+            {Object.entries(page.reads).filter(([, read]) => read.targets === 1).map(([name, read]) => (
               <figure key={name}>
                 <Reading name={name} read={read} values={frame?.reads[name] ?? null} step={step} />
                 <figcaption>{name}<span>probe at {read.layer}</span></figcaption>
@@ -173,8 +184,13 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
             <summary>How hard, how long</summary>
             <label class="scrub">Strength {strength.toFixed(1)} <input type="range" min="0" max="6" step="0.5" value={strength} onInput={(event) => setStrength(Number(event.currentTarget.value))} /></label>
             <label class="scrub">Steps 1 to {editSteps} <input type="range" min="1" max={page.steps.length} value={editSteps} onInput={(event) => setEditSteps(Number(event.currentTarget.value))} /></label>
+            <label><input type="checkbox" checked={carries} disabled={!looks.length} onChange={({ currentTarget: { checked } }) => {
+              setCarries(checked);
+              setStrength(checked ? page.edit.strength : page.edit.strength_alone);
+            }} /> The object takes its looks along{looks.length ? `: ${looks.join(", ")}` : ", if probes of them are in the run"}</label>
             <p class="note">
-              At strength 1 the probes read your mask exactly. The change is the least in the activations' own covariance,
+              At strength 1 the probes read your mask exactly, and the looks that they read of the object without it.
+              A mask alone says where, not what, and wants more strength. The change is the least in the activations' own covariance,
               at the layers of the last two blocks; after those steps the model is left alone.
             </p>
           </details>
@@ -186,6 +202,19 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
       </div>
     </>
   );
+}
+
+/** The object that a picture's last step shows, as the probe reads it. */
+function objectOf(page: Page, from: Shown | null): Mask | null {
+  const object = page.reads.saliency;
+  const values = from?.frames.at(-1)?.reads.saliency;
+  if (!object || !values) return null;
+  return fromReading(...page.picture, object.grid, values, object.thresholds?.[from!.frames.length - 1] ?? 0.5);
+}
+
+function shownBy(page: Page, from: Shown): Own | null {
+  const object = objectOf(page, from);
+  return object && { object: object.bytes, reads: from.frames.at(-1)!.reads };
 }
 
 function Words({ page, text, seed }: { page: Page; text: string; seed: string }) {

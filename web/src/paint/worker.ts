@@ -6,6 +6,7 @@ import gpuBinary from "onnxruntime-web/ort-wasm-simd-threaded.jspi.wasm?url";
 import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import binary from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 
+import { aimAt } from "./carry";
 import { randn } from "./noise";
 import { type Answer, type Ask, guided, type Job, mix, type Page, pixels } from "./page";
 import { tokenizer } from "./tokens";
@@ -112,7 +113,8 @@ async function paint({ ort, page, sessions }: Loaded, job: Job): Promise<void> {
     const { picture } = await sessions.picture.run({ latents: new ort.Tensor("float32", latents, shape) });
     return pixels((await picture!.getData()) as Float32Array);
   };
-  const target = Float32Array.from(job.mask ?? new Uint8Array(page.picture[0] * page.picture[1]));
+  const aim = aimAt(page, job.mask ?? new Uint8Array(page.picture[0] * page.picture[1]), job.own);
+  const [count, size] = [aim.asked.length, page.picture];
   let latents = randn(page.latent[0] * page.latent[1] * page.latent[2], BigInt(job.seed));
   for (const [step, plan] of page.steps.entries()) {
     const isEdited = job.mask !== null && step < job.editSteps;
@@ -121,7 +123,9 @@ async function paint({ ort, page, sessions }: Loaded, job: Job): Promise<void> {
       timestep: scalar(plan.timestep),
       context: context!,
       step: new ort.Tensor("int32", [step], []),
-      target: new ort.Tensor("float32", target, [1, 1, ...page.picture]),
+      targets: new ort.Tensor("float32", aim.targets, [1, count, ...size]),
+      asked: new ort.Tensor("float32", aim.asked, [count]),
+      where: new ort.Tensor("float32", aim.where, [1, 1, ...size]),
       strength: scalar(isEdited ? job.strength : 0),
       push: scalar(page.edit.push),
     });
