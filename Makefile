@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test lint types wheel-check clean
 
 demo: .venv/ready
-	$(BIN)/underpaint run demo --quick
+	$(BIN)/underpaint run demo --quick --properties saliency,depth,shading,normals,albedo
 	$(BIN)/underpaint show demo
 
 # A process a core, each of one thread; a file stays in one process, for its fixtures.

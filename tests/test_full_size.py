@@ -102,13 +102,13 @@ def test_stable_diffusion_v1_4_is_traced_in_full():
         assert all(each.isfinite().all() for each in seen.activations.values())
         kept = sum(each.numel() * 4 for each in seen.activations.values())
         properties = [SALIENCY, DEPTH, SHADING]
-        found = need(model, layers, properties, steps=2, has_control=False)
+        found = need(model, layers, properties, steps=2, controls=0)
         assert found.each["activations"] * 2 == kept
         notes["parameters_unet"] = sum(p.numel() for p in model.denoiser.parameters())
         notes["activations_mb"] = round(kept / 2**20, 1)
         notes["predicted_mb"] = round((found.total(2) - found.fixed["sums"]) / 2**20)
         notes["predicted"] = found.sentence(2)
-        full = need(model, layers, properties, steps=15, has_control=False)
+        full = need(model, layers, properties, steps=15, controls=0)
         notes["predicted_15_steps_batch_1"] = full.sentence(1)
 
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import diffusers
@@ -390,3 +391,13 @@ def test_untrained_weights_are_new_everywhere_and_the_model_keeps_its_own():
         assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.3)
         assert not torch.equal(weight, before[name])
     assert all(torch.equal(each, before[name]) for name, each in denoiser.named_parameters())
+
+
+def test_large_pictures_go_through_the_vae_two_at_a_time(model):
+    seen = []
+    hook = model.pipeline.vae.decoder.register_forward_pre_hook(
+        lambda _module, given: seen.append(len(given[0]))
+    )
+    decode(replace(model, resolution=(512, 512)), torch.zeros(5, 4, 8, 8))
+    hook.remove()
+    assert seen == [2, 2, 1]

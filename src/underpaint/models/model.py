@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ..capture import tapped
 from ..errors import ModelError
 
-_DECODED_AT_ONCE = 8
+_DECODED_AT_ONCE, _DECODED_PX = 8, 2**19
+"""Most pictures, and most pixels, that go through a VAE at once: two of 512², one of 1024²."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +198,7 @@ def decode(
     vae = model.pipeline.vae
     mean, scale = _latent_affine(vae, latents)
     unscaled = (latents * scale + mean).to(vae.device, vae.dtype)
-    images = [vae.decode(part).sample for part in unscaled.split(_DECODED_AT_ONCE)]
+    images = [vae.decode(part).sample for part in unscaled.split(_at_once(model))]
     return (torch.cat(images).float() / 2 + 0.5).clamp(0, 1)
 
 
@@ -211,7 +212,7 @@ def encode(
     """
     vae = model.pipeline.vae
     signed = (images * 2 - 1).to(vae.device, vae.dtype)
-    parts = [vae.encode(part).latent_dist.mean for part in signed.split(_DECODED_AT_ONCE)]
+    parts = [vae.encode(part).latent_dist.mean for part in signed.split(_at_once(model))]
     latents = torch.cat(parts).float()
     mean, scale = _latent_affine(vae, latents)
     return (latents - mean) / scale
@@ -248,7 +249,7 @@ def decoder_attention(
     def keep(_step: int, tokens: Tensor) -> None:
         found.append(tokens)
 
-    for part in (latents * scale + mean).to(vae.device, vae.dtype).split(_DECODED_AT_ONCE):
+    for part in (latents * scale + mean).to(vae.device, vae.dtype).split(_at_once(model)):
         x = part if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(part)
         x = vae.decoder.conv_in(x)
         with tapped(vae.decoder.mid_block, {"attentions.0.to_out.0": keep}, steps=1):
@@ -257,6 +258,11 @@ def decoder_attention(
     return rearrange(
         torch.cat(found), "image (row col) channel -> image channel row col", row=rows, col=cols
     )
+
+
+def _at_once(model: Model) -> int:
+    height, width = model.resolution
+    return max(1, min(_DECODED_AT_ONCE, _DECODED_PX // (height * width)))
 
 
 def _latent_affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
