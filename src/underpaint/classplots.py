@@ -18,7 +18,7 @@ from .plots import OTHER_PAINTS, PAINTS, STYLE
 from .tables import number
 
 SHOWN = 5
-"""So many classes have a line: those with the highest mean probability over steps."""
+"""So many classes have a line, the same in every strip: the likeliest, over strips and steps."""
 
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A8A8A")
 """Okabe & Ito's colours (2008), which no common colour blindness confuses."""
@@ -58,6 +58,8 @@ def draw_classes(
         path: A .png, .pdf or .svg file.
     """
     steps = len(next(iter(strips.values())))
+    every = np.concatenate([values.cpu().numpy() for values in probabilities.values()])
+    shown = np.argsort(-every.mean(axis=0))[:SHOWN]
     # A strip as high as its pictures are square; few steps have large pictures, up to a limit.
     high = min(5.4 / steps, 0.8)
     figure, axes = plt.subplots(
@@ -70,7 +72,7 @@ def draw_classes(
         pictures.set_axis_off()
         pictures.set_title(what, fontsize=7, loc="left", pad=2)
         values = probabilities[what].cpu().numpy()
-        for place, one in enumerate(np.argsort(-values.mean(axis=0))[:SHOWN]):
+        for place, one in enumerate(shown):
             axis.plot(
                 range(1, steps + 1), values[:, one], color=LINES[place], label=classes[one],
                 marker="osD^v"[place], markersize=2.5, linewidth=1.2,
