@@ -5,6 +5,7 @@
 RUN is a run whose site has the paint view. Prints, as JSON: bytes fetched, seconds until the first
 step is shown and until the picture is done, and the PSNR of both pictures, without and with a mask:
 the object's own, moved, which takes its looks along.
+`--runtime webgpu` takes the way of a GPU, played by software: for the answer, not the time.
 `--threads one` serves the site as hosts do that do not isolate pages.
 """
 
@@ -39,6 +40,11 @@ from underpaint.prompts import Prompt
 from underpaint.site import painting, server_for, serving
 from underpaint.traces import trace
 
+SOFTWARE_GPU = (
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
+)
 MOVES = ("ArrowRight",) * 6 + ("ArrowUp",) * 2
 
 
@@ -47,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--threads", choices=("all", "one"), default="all")
+    parser.add_argument("--runtime", choices=("webgpu", "wasm"), help="Software plays the GPU.")
     parser.add_argument("--screenshot", type=Path)
     chosen = parser.parse_args()
     if chosen.threads == "one":
@@ -57,9 +64,11 @@ def main() -> None:
     with server_for(run.folder / "site", port=0) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", *(SOFTWARE_GPU if chosen.runtime == "webgpu" else ())],
         )
-        query = urlencode({"text": prompt.text, "seed": prompt.seed})
+        asked = {"text": prompt.text, "seed": prompt.seed, "runtime": chosen.runtime or ""}
+        query = urlencode(asked)
         address = f"http://localhost:{server.server_port}/#/paint?{query}"
         found, plain, edited, mask, own = _paint(browser.new_page(), address, chosen.screenshot)
         browser.close()

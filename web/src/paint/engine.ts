@@ -1,6 +1,6 @@
 // The page's side of the worker: one job at a time, and only the latest one is heard.
 
-import type { Answer, Ask, Frame, Job, Page } from "./page";
+import type { Answer, Ask, Frame, Job, Page, Wanted } from "./page";
 
 export type Loading = {
   progress: (done: number, total: number) => void;
@@ -18,10 +18,10 @@ export class Engine {
   private number = 0;
   private painting: Painting | null = null;
 
-  constructor(page: Page, base: string, loading: Loading) {
+  constructor(page: Page, base: string, wanted: Wanted, loading: Loading) {
     this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.hear(data, loading);
     this.worker.onerror = (event) => loading.failed(event.message || "its worker did not start");
-    this.ask({ kind: "load", page, base: new URL(base, document.baseURI).href });
+    this.ask({ kind: "load", page, base: new URL(base, document.baseURI).href, wanted });
   }
 
   paint(job: Omit<Job, "id">, painting: Painting): void {

@@ -31,7 +31,9 @@ export type Page = {
 
 /** A picture to paint. With `own`, the object that is there without a mask takes its looks along. */
 export type Job = { id: number; text: string; seed: string; mask: Uint8Array | null; own: Own | null; strength: number; editSteps: number };
-export type Ask = { kind: "load"; page: Page; base: string } | ({ kind: "paint" } & Job) | { kind: "stop" };
+/** Where the model shall run; the best there is, if nothing is asked for. */
+export type Wanted = "webgpu" | "wasm" | undefined;
+export type Ask = { kind: "load"; page: Page; base: string; wanted: Wanted } | ({ kind: "paint" } & Job) | { kind: "stop" };
 /** One step as it is shown: the estimate of the picture, RGBA, and each property's map. */
 export type Frame = { picture: Uint8ClampedArray<ArrayBuffer>; reads: Record<string, Float32Array> };
 export type Answer =

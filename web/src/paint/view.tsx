@@ -87,7 +87,8 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   };
 
   useEffect(() => {
-    const made = new Engine(page, BASE, {
+    const wanted = options.runtime === "webgpu" || options.runtime === "wasm" ? options.runtime : undefined;
+    const made = new Engine(page, BASE, wanted, {
       progress: (done, total) => setProgress({ done, total }),
       ready: (found) => {
         setRuntime(found);

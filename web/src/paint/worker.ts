@@ -8,7 +8,7 @@ import binary from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 
 import { aimAt } from "./carry";
 import { randn } from "./noise";
-import { type Answer, type Ask, guided, type Job, mix, type Page, pixels } from "./page";
+import { type Answer, type Ask, guided, type Job, mix, type Page, pixels, type Wanted } from "./page";
 import { tokenizer } from "./tokens";
 
 type Sessions = Record<"words" | "step" | "picture", Ort.InferenceSession>;
@@ -23,7 +23,7 @@ const tell = (answer: Answer) => postMessage(answer);
 onmessage = async ({ data }: MessageEvent<Ask>) => {
   try {
     if (data.kind === "stop") isStopped = true;
-    if (data.kind === "load") loaded = await load(data.page, data.base);
+    if (data.kind === "load") loaded = await load(data.page, data.base, data.wanted);
     if (data.kind === "paint" && loaded) await paint(loaded, data);
   } catch (error) {
     tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
@@ -31,8 +31,8 @@ onmessage = async ({ data }: MessageEvent<Ask>) => {
 };
 
 /** Open the model on a GPU where there is one; on the processor where it does not run there. */
-async function load(page: Page, base: string): Promise<Loaded> {
-  const onGpu = await hasGpu();
+async function load(page: Page, base: string, wanted: Wanted): Promise<Loaded> {
+  const onGpu = wanted !== "wasm" && (await hasGpu(wanted === "webgpu"));
   try {
     return await open(page, base, onGpu);
   } catch (error) {
@@ -65,12 +65,12 @@ async function open(page: Page, base: string, onGpu: boolean): Promise<Loaded> {
 
 type Adapter = { isFallbackAdapter?: boolean; info?: { isFallbackAdapter?: boolean } };
 
-/** Say whether there is a GPU, not software that plays one, and the way to wait for it that the runtime needs. */
-async function hasGpu(): Promise<boolean> {
+/** Say whether there is a GPU, and the way to wait for it that the runtime needs. Software that plays a GPU counts if asked for. */
+async function hasGpu(takesSoftware: boolean): Promise<boolean> {
   const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } };
   if (!gpu || !("Suspending" in WebAssembly)) return false;
   const adapter = await gpu.requestAdapter().catch(() => null);
-  return adapter !== null && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false);
+  return adapter !== null && (takesSoftware || !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false));
 }
 
 /** Fetch files at once, telling how many bytes are here. Sizes are the servers', where they say. */
