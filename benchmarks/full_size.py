@@ -30,8 +30,8 @@ def block(found: Iterable[dict[str, Any]]) -> str:
             f"| {each['what']} | {size / 1e6:.0f} M | {each['cpu_seconds']:.0f} | "
             f"{each['peak_rss_mb']} |\n"
         )
-        for name in ("predicted", "predicted_15_steps_batch_1"):
-            if name in each:
+        for name in each:
+            if name == "predicted" or (name.startswith("predicted_") and "steps" in name):
                 notes.append(f"\n{name.replace('_', ' ')}: `{each[name]}`\n")
     heads = "| what | parameters | CPU seconds, building included | peak MB of the process |\n"
     return heads + "| --- | --: | --: | --: |\n" + "".join(rows) + "".join(notes)

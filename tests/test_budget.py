@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -9,6 +11,7 @@ from underpaint.errors import RunError
 from underpaint.labelers import Labeler
 from underpaint.layers import find_layers
 from underpaint.properties import DEPTH, SALIENCY
+from underpaint.scoring import LATENTS, target_count
 
 GB = 2**30
 NEED = Need({"weights": 4 * GB, "sums": GB}, {"activations": GB, "VAE": GB})
@@ -29,6 +32,14 @@ def test_what_does_not_fit_is_refused_with_the_arithmetic():
     check_budget(NEED, 3, 11 * GB)
 
 
+def set_of_sums(model, layers):
+    """Bytes of one set: of each cell's joint scatter, for five steps and two targets."""
+    targets = target_count([SALIENCY, DEPTH])
+    widths = [layer.channels for layer in layers]
+    widths += [model.pipeline.vae.config.latent_channels] * len(LATENTS)
+    return 8 * 5 * sum((width + targets) ** 2 for width in widths)
+
+
 def test_activations_sums_and_weights_are_counted_exactly(model):
     layers = find_layers(model)
     found = need(model, layers, [SALIENCY, DEPTH], steps=5, controls=0)
@@ -40,6 +51,11 @@ def test_activations_sums_and_weights_are_counted_exactly(model):
     own = (model.denoiser, model.pipeline.vae, model.pipeline.text_encoder)
     weights = sum(p.numel() * p.element_size() for part in own for p in part.parameters())
     assert found.fixed["weights"] == weights
+    assert found.fixed["sums"] == 3 * set_of_sums(model, layers)
+    on_gpu = need(
+        replace(model, device=torch.device("cuda")), layers, [SALIENCY, DEPTH], steps=5, controls=0
+    )
+    assert on_gpu.fixed["sums"] == 2 * set_of_sums(model, layers)
     both = need(model, layers, [SALIENCY, DEPTH], steps=5, controls=1)
     denoiser = sum(p.numel() * p.element_size() for p in model.denoiser.parameters())
     assert both.each["activations"] == 2 * live

@@ -8,6 +8,7 @@ import json
 import resource
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import diffusers
 import pytest
@@ -16,8 +17,8 @@ import transformers
 from safetensors.torch import save_file
 
 import worlds
-from underpaint.budget import need
-from underpaint.labelers import label, labeler, name, namer
+from underpaint.budget import check_budget, need
+from underpaint.labelers import Labeler, label, labeler, name, namer
 from underpaint.labelers.masks import tracer_labeler
 from underpaint.layers import find_layers
 from underpaint.models import Model
@@ -110,6 +111,23 @@ def test_stable_diffusion_v1_4_is_traced_in_full():
         notes["predicted"] = found.sentence(2)
         full = need(model, layers, properties, steps=15, controls=0)
         notes["predicted_15_steps_batch_1"] = full.sentence(1)
+
+
+def test_the_paper_s_study_fits_small_gpus():
+    with torch.random.fork_rng(), measured("SD v1.4, float16: its sizes, one step") as notes:
+        model = sd14()
+        layers = find_layers(model)
+        model.pipeline.to(torch.float16)
+        on_gpu = replace(model, dtype=torch.float16, device=torch.device("cuda"))
+        weights = torch.nn.Linear(343_030_465, 1, bias=False, device="meta")  # as DPT-Large has
+        depth = Labeler("DPT-Large", ("depth",), "Apache-2.0", lambda _: {}, networks=(weights,))
+        properties = [SALIENCY, DEPTH, SHADING]
+        found = need(on_gpu, layers, properties, steps=15, controls=0, labelers=[depth])
+        notes["parameters_unet"] = sum(p.numel() for p in model.denoiser.parameters())
+        notes["predicted_float16_15_steps_batch_1"] = found.sentence(1)
+        notes["predicted_float16_15_steps_batch_4"] = found.sentence(4)
+        check_budget(found, 1, 8 * 2**30)
+        check_budget(found, 4, 24 * 2**30)
 
 
 def test_dpt_large_at_full_size(tmp_path):

@@ -90,6 +90,23 @@ def test_shards_add_up_to_the_whole_batch(batch):
         torch.testing.assert_close(merged[cell].scatter, moments.scatter)
 
 
+def test_a_batch_gathered_onto_others_is_the_sum_that_merging_gives(batch):
+    activations, targets = batch
+    before = gather(activations, {grid: each * 2 for grid, each in targets.items()})
+    found, merged = (
+        gather(activations, targets, before),
+        merge(before, gather(activations, targets)),
+    )
+    assert set(found) == set(merged)
+    for cell, each in found.items():
+        assert each.count == merged[cell].count
+        assert torch.equal(each.mean, merged[cell].mean)
+        assert torch.equal(each.scatter, merged[cell].scatter)
+    del before["deep", 1]
+    with pytest.raises(MomentsError, match="Only one of the two shards has layer deep at step 1"):
+        gather(activations, targets, before)
+
+
 def test_gather_names_layers_given_as_nouns(batch):
     activations, targets = batch
     layer = Layer(name="up.0.0", module="anywhere", channels=5, grid=(8, 6))

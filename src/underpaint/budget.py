@@ -27,8 +27,6 @@ from .scoring import LATENTS, target_count
 LARGEST_BATCH = 32
 """What `auto` takes where memory sets no limit: more is no faster."""
 
-_SETS_OF_SUMS = 4
-"""Tuning, training, the batch's own, and what adding makes of the last two."""
 _LIVE_IN_DENOISER = 30
 """Skips, and a feed-forward layer's width, in units of the widest layer's activation."""
 _LIVE_IN_VAE = 3
@@ -87,7 +85,7 @@ def need(
     fixed = {
         "weights": sum(map(_bytes_of, _modules(model.pipeline))) + copies,
         "labelers": taken(each.weight_bytes for each in labelers),
-        "sums": _SETS_OF_SUMS * 8 * steps * cells,
+        "sums": _sets_of_sums(model) * 8 * steps * cells,
     }
     each = {
         "activations": networks * steps * sum(wide) * width,
@@ -132,6 +130,17 @@ def free_bytes(device: torch.device, held: int) -> int:
     else:
         free = psutil.virtual_memory().available
     return int(_SHARE * free) + held
+
+
+def _sets_of_sums(model: Model) -> int:
+    """Count the sets that are held at once.
+
+    While folding, those so far and what adding a batch makes of them, beside the finished part in
+    main memory; while fitting, both parts, and for a transformer both in its channels' own units.
+    """
+    if model.is_transformer:
+        return 4
+    return 3 if model.device.type == "cpu" else 2
 
 
 def _modules(pipeline: Any) -> list[torch.nn.Module]:

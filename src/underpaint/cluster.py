@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from .errors import RunError, UnderpaintError
-from .moments import Moments
+from .moments import to_cpu
 from .prompts import Prompt
 from .runs import Run, encoded, write_encoded, write_images, write_table
 from .scoring import SHUFFLES, Batch, MeanMap, Sums, extend, join, readings
@@ -275,10 +275,6 @@ def _unread() -> dict[str, float]:
 
 
 def _on_cpu(sums: Sums) -> Sums:
-    moments = {
-        cell: Moments(each.count, each.mean.cpu(), each.scatter.cpu())
-        for cell, each in sums.moments.items()
-    }
     position = {name: MeanMap(each.count, each.mean.cpu()) for name, each in sums.position.items()}
     last = None if sums.last is None else sums.last.cpu()
-    return replace(sums, moments=moments, position=position, last=last)
+    return replace(sums, moments=to_cpu(sums.moments), position=position, last=last)

@@ -12,7 +12,7 @@ y holds the targets of every property side by side, controls (the labels of othe
 one scatter serves them all. `probes.columns_of` says which columns are whose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +81,7 @@ def gather(
     activations: Mapping[str, Float[Tensor, "step image _ _ _"]]
     | Mapping[Layer, Float[Tensor, "step image _ _ _"]],
     targets: Mapping[tuple[int, int], Float[Tensor, "image target _ _"]],
+    onto: Mapping[Cell, Moments] | None = None,
 ) -> dict[Cell, Moments]:
     """Fold one batch of activations and their labels into the moments of every layer and step.
 
@@ -88,17 +89,23 @@ def gather(
         activations: Per layer, `step image channel row col`; layers differ in the last three axes.
         targets: Per activation grid `(rows, cols)`, the cell means of every target of every
             property, `image target row col`. The same for all steps: an image has one label.
+        onto: What other batches gave, to add this one to, cell by cell: the sum is that of `merge`,
+            and the batch's own moments are never all there at once.
 
     Returns:
         Moments by layer name and step, on the device that holds the activations.
 
     Raises:
-        MomentsError: if a layer's grid has no targets, or images do not pair up.
+        MomentsError: if a layer's grid has no targets, images do not pair up, or `onto` has other
+            cells.
     """
+    if onto:
+        cells = [(_name(layer), step) for layer, x in activations.items() for step in range(len(x))]
+        _check_cells(onto, cells)
     rows_of_y = {grid: to_rows(maps).double() for grid, maps in targets.items()}
     moments: dict[Cell, Moments] = {}
     for layer, activation in activations.items():
-        name = layer if isinstance(layer, str) else layer.name
+        name = _name(layer)
         grid = (activation.shape[-2], activation.shape[-1])
         if grid not in rows_of_y:
             raise MomentsError(
@@ -107,7 +114,8 @@ def gather(
             )
         y = rows_of_y[grid]
         for step, one_step in enumerate(activation):
-            moments[name, step] = Moments.of(to_rows(one_step), y)
+            own = Moments.of(to_rows(one_step), y)
+            moments[name, step] = onto[name, step] + own if onto else own
     return moments
 
 
@@ -119,10 +127,26 @@ def merge(some: Mapping[Cell, Moments], others: Mapping[Cell, Moments]) -> dict[
     """
     if not some or not others:
         return dict(some or others)
+    _check_cells(some, others)
+    return {cell: some[cell] + others[cell] for cell in some}
+
+
+def to_cpu(moments: Mapping[Cell, Moments]) -> dict[Cell, Moments]:
+    """Move moments to main memory."""
+    return {
+        cell: Moments(each.count, each.mean.cpu(), each.scatter.cpu())
+        for cell, each in moments.items()
+    }
+
+
+def _name(layer: str | Layer) -> str:
+    return layer if isinstance(layer, str) else layer.name
+
+
+def _check_cells(some: Collection[Cell], others: Collection[Cell]) -> None:
     if differing := sorted(set(some) ^ set(others)):
         layer, step = differing[0]
         raise MomentsError(
             f"Only one of the two shards has layer {layer} at step {step} ({len(differing)} cells "
             "differ). Gather both with the same layers and number of steps."
         )
-    return {cell: some[cell] + others[cell] for cell in some}

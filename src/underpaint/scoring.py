@@ -138,7 +138,9 @@ def folded(properties: Sequence[Property], *, are_exact: bool) -> tuple[Property
 
 
 def fold(
-    batch: Batch, before: Float[Tensor, "shuffle target height width"] | None = None
+    batch: Batch,
+    before: Float[Tensor, "shuffle target height width"] | None = None,
+    onto: Mapping[Cell, Moments] | None = None,
 ) -> tuple[dict[Cell, Moments], Float[Tensor, "shuffle target height width"]]:
     """Fold a training batch into moments: columns of `joint_columns`, then those of `waves`.
 
@@ -147,7 +149,8 @@ def fold(
     very first one's labels, turned upside down.
 
     Returns:
-        Moments, and the labels of the last `SHUFFLES` pictures, the newest last.
+        Moments, added to those of `onto`, and the labels of the last `SHUFFLES` pictures, the
+        newest last.
     """
     labels = torch.cat(list(batch.labels.values()), dim=1)
     if before is None:
@@ -156,7 +159,8 @@ def fold(
     others = [past[SHUFFLES - k : len(past) - k] for k in range(1, SHUFFLES + 1)]
     targets = torch.cat([labels, *others], dim=1)
     grids = {(each.shape[-2], each.shape[-1]) for each in batch.readable.values()}
-    moments = gather(batch.readable, {grid: _beside_waves(targets, grid) for grid in grids})
+    shrunk = {grid: _beside_waves(targets, grid) for grid in grids}
+    moments = gather(batch.readable, shrunk, onto)
     return moments, past[-SHUFFLES:]
 
 
@@ -170,11 +174,11 @@ def _beside_waves(
 
 def extend(sums: Sums, batch: Batch) -> Sums:
     """Add the next training batch. Batches are added one by one, so where a run was cut is lost."""
-    moments, last = fold(batch, sums.last)
+    moments, last = fold(batch, sums.last, sums.moments)
     means, so_far = mean_maps(batch), sums.position
     return Sums(
         images=sums.images + len(batch.trace.prompts),
-        moments=merge(sums.moments, moments),
+        moments=moments,
         position={key: so_far[key] + means[key] for key in means} if so_far else means,
         last=last,
     )

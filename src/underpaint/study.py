@@ -24,6 +24,7 @@ from .given import Pictures, trace_given
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model, decoder_attention
+from .moments import to_cpu
 from .plots import draw_all
 from .probes import Probe, ProbeKey
 from .prompts import Prompt, Split, plain
@@ -279,7 +280,8 @@ def fold_all(
             if sums.images % every == 0 or sums.images == len(part):
                 write_sums(run, name, sums)
             progress("training pictures", done + sums.images, total)
-        summed[name] = sums
+        # On a GPU the finished part makes room for the next one's sums.
+        summed[name] = replace(sums, moments=to_cpu(sums.moments))
         done += sums.images
     position = {
         key: summed["tuning"].position[key] + each
