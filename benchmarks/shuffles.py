@@ -19,14 +19,11 @@ from torch import Tensor
 
 from underpaint.arrays import to_grid, to_rows
 from underpaint.fitting import fit
-from underpaint.labelers import labelers_for
-from underpaint.layers import find_layers
 from underpaint.metrics import METRICS, best_threshold, prepare
-from underpaint.models import load
 from underpaint.moments import Moments
-from underpaint.properties import PROPERTIES, Property
+from underpaint.properties import Property
 
-from .recipes import TUNING_SHARE, Pictures, collect, split_captions
+from .recipes import TUNING_SHARE, Pictures, look, shared
 
 
 def hand_outs(
@@ -77,44 +74,28 @@ def row(property: Property, cell: tuple[str, int], judge: str, scores: list[floa
 
 
 @click.command()
-@click.option("--model", "model_id", default="tiny", show_default=True)
 @click.option("--images", default=96, show_default=True)
 @click.option("--layers", "names", default="up.2.2,up.3.2", show_default=True)
 @click.option("--at", default="15", show_default=True, help="Steps, from 1.")
-@click.option("--steps", default=15, show_default=True)
-@click.option("--properties", default="saliency,depth,shading", show_default=True)
 @click.option("--shuffles", default=50, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True)
+@shared
 def main(
     model_id: str, images: int, names: str, at: str, steps: int, properties: str, shuffles: int,
     seed: int, out: Path,
 ) -> None:  # fmt: skip
     """Hand labels round on generated pictures and write a page."""
-    model = load(model_id)
-    layers = [each for each in find_layers(model) if each.name in names.split(",")]
-    chosen = [PROPERTIES[name] for name in properties.split(",")]
-    places = [int(step) - 1 for step in at.split(",")]
-    split = split_captions(images, seed)
-    pictures = {
-        part: collect(
-            model, labelers_for(model), chosen, getattr(split, part),
-            layers=layers, at=places, steps=steps,
-        )
-        for part in ("train", "validation", "test")
-    }  # fmt: skip
+    seen = look(model_id, images, names, at, steps, properties, seed)
     heads = ["property", "metric", "layer", "step", "judge", "mean", "deviation", "least", "most"]
     lines = [f"| {' | '.join(heads)} |\n", f"|{' --- |' * 5}{' --: |' * 4}\n"]
-    for each in chosen:
-        for cell in [(layer.name, step) for layer in layers for step in places]:
-            found = hand_outs(each, cell, pictures, shuffles=shuffles, seed=seed)
+    for each in seen.properties:
+        for cell in seen.cells:
+            found = hand_outs(each, cell, seen.pictures, shuffles=shuffles, seed=seed)
             lines += [row(each, cell, judge, scores) for judge, scores in found.items()]
             click.echo(f"{each.name} {cell[0]} step {cell[1] + 1}", err=True)
-    counts = ", ".join(f"{len(getattr(split, part))} {part}" for part in pictures)
     about, command = (__doc__ or "").strip().rsplit("\n\n    ", 1)
     out.write_text(
-        f"# Shuffled labels\n\n{about}\n\n{shuffles} hand-outs; pictures: {counts}, of "
-        f"{model.name}. Each score is a mean over test pictures; the table spans hand-outs.\n\n"
+        f"# Shuffled labels\n\n{about}\n\n{shuffles} hand-outs; pictures: {seen.counts}. "
+        "Each score is a mean over test pictures; the table spans hand-outs.\n\n"
         f"{''.join(lines)}\nMade by\n\n```\n{command}\n```\n",
         encoding="utf-8",
     )
