@@ -171,7 +171,8 @@ def verdict(lines: Sequence[Line]) -> str:
     cost = ", ".join(f"`{name}` {min(x):.0f} to {max(x):.0f}" for name, x in times.items())
     return (
         f"Of {len(others)} comparisons with ridge, {lost} lie above 0 with all of their interval, "
-        f"{won} below it, and {len(others) - lost - won} hold 0. Times ridge's, a fit takes: {cost}."
+        f"{won} below it, and {len(others) - lost - won} hold 0. "
+        f"Times ridge's, a fit takes: {cost}."
     )
 
 
