@@ -77,7 +77,8 @@ def main() -> None:
         draw_doses(entries, like=found, path=run.figures / "edit-doses.png")
         first, last = found["steps"]
         strip = f"edit-random-moves-*test-none-{found['strength']:g}-{first}-{last}.png"
-        shrink(next(run.figures.glob(strip), None), "edit.png")
+        # The shortest name: those of moves with another target beside them are longer.
+        shrink(min(run.figures.glob(strip), key=lambda x: len(x.name), default=None), "edit.png")
     shrink(run.figures / "edit-doses.png", "edit-doses.png")
     shrink(next(run.figures.glob("edit-light-left-*.png"), None), "edit-light.png")
     shrink(next(iter(sorted(run.figures.glob("pick-mask-left-*.png"))), None), "pick.png")

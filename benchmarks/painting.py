@@ -45,6 +45,8 @@ SOFTWARE_GPU = (
     "--use-webgpu-adapter=swiftshader",
     "--enable-features=Vulkan",
 )
+DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+"""What was clicked is on the canvas two frames later."""
 MOVES = ("ArrowRight",) * 6 + ("ArrowUp",) * 2
 
 
@@ -127,6 +129,7 @@ def _finish(page: Page) -> None:
 
 
 def _canvas(page: Page, selector: str) -> np.ndarray:
+    page.evaluate(DRAWN)
     read = "(canvas) => canvas.toDataURL('image/png').split(',')[1]"
     encoded = base64.b64decode(page.locator(selector).evaluate(read))
     return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGBA"))

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from benchmarks.painting import in_python, page_taps
+from benchmarks.painting import DRAWN, in_python, page_taps
 from PIL import Image
 
 import worlds
@@ -213,6 +213,7 @@ def address(site):
 
 def canvas(page, selector):
     """Read a canvas back, as RGBA."""
+    page.evaluate(DRAWN)
     read = "(canvas) => canvas.toDataURL('image/png').split(',')[1]"
     encoded = page.locator(selector).evaluate(read)
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA"))

@@ -18,11 +18,10 @@ export function aimAt(page: Page, mask: Uint8Array, own: Own | null): Aim {
   const count = page.edit.moved.reduce((sum, each) => sum + each.targets, 0);
   const targets = new Float32Array(count * pixels);
   targets.set(mask);
-  if (!own || !own.object.includes(1) || count === 1) {
-    const asked = new Float32Array(count);
-    asked[0] = 1;
-    return { targets, asked, where: new Float32Array(pixels).fill(1) };
-  }
+  if (!own) return { targets, asked: onlyFirst(count), where: new Float32Array(pixels).fill(1) };
+  const near = grown(own.object.map((value, place) => value | mask[place]!), size, page.edit.margin_px);
+  const where = Float32Array.from(near);
+  if (!own.object.includes(1)) return { targets, asked: onlyFirst(count), where };
   const from = sources(own.object, mask, size, page.edit.fringe_px);
   let at = pixels;
   for (const { name, targets: maps } of page.edit.moved.slice(1)) {
@@ -30,8 +29,11 @@ export function aimAt(page: Page, mask: Uint8Array, own: Own | null): Aim {
       targets.set(enlarged(page.reads[name]!, own.reads[name]!, map, size, from), at);
     }
   }
-  const where = grown(own.object.map((value, place) => value | mask[place]!), size, page.edit.margin_px);
-  return { targets, asked: new Float32Array(count).fill(1), where: Float32Array.from(where) };
+  return { targets, asked: new Float32Array(count).fill(1), where };
+}
+
+function onlyFirst(count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, at) => (at === 0 ? 1 : 0));
 }
 
 /** Say which pixel each one takes its looks from: of the object where it shall be, else of what is around it. */
