@@ -37,7 +37,7 @@ MANY = 617
 
 
 def wait_until(page, expression):
-    """Ask until it is true: Playwright's own way asks by `eval`, which the site's policy forbids."""
+    """Ask until it is true: Playwright's own way is `eval`, which the site's policy forbids."""
     for _ in range(200):
         if page.evaluate(expression):
             return
