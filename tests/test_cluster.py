@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from underpaint import cluster, runs, study
 from underpaint.errors import LabelError
@@ -40,12 +41,16 @@ def failing(images):
 
 @pytest.fixture
 def importable(monkeypatch):
-    """Let workers import what tests import, and make shards small."""
+    """Let workers import what tests import, make shards small, and compute on one thread too."""
     here, others = str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, others]))
     monkeypatch.setattr(cluster, "SHARD", 8)
     monkeypatch.setattr(cluster, "ROUND", 2)
     monkeypatch.setattr(study, "draw_all", lambda *_, **__: ())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # Ray gives each worker one; more round otherwise
+    yield
+    torch.set_num_threads(threads)
 
 
 def spread(planned, run, **how):
