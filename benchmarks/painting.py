@@ -29,7 +29,7 @@ from playwright.sync_api import Page, sync_playwright
 from torch import Tensor
 
 from underpaint import runs
-from underpaint.aims import MARGIN, aim_at, where_of
+from underpaint.aims import aim_at_drawn
 from underpaint.arrays import to_image
 from underpaint.capture import Tap
 from underpaint.edits import Edit, taps
@@ -166,10 +166,7 @@ def page_taps(
             layer = page["reads"][name]["layer"]
             read = probes[name, layer, last](by_name[layer]).float()
             there[name] = to_image(read, model.resolution)
-        aim = aim_at(lambda _now, _random: mask[0], carried=carried)
-        found = aim({name: maps[0] for name, maps in there.items()}, np.random.default_rng(0))
-        targets = {name: maps[None] for name, maps in found.items()}
-        where = where_of(targets, there, MARGIN)
+        targets, where = aim_at_drawn(mask, there, carried)
     strength = how["strength_alone" if own is None else "strength"]
     edit = Edit(
         targets,
@@ -178,8 +175,7 @@ def page_taps(
         where=where,
         unconditional=how["push"],
     )
-    edited = painting.edited_layers(layers)
-    return taps(edit, probes, sums, layers=edited)
+    return taps(edit, probes, sums, layers=painting.edited_layers(layers))
 
 
 def in_python(

@@ -125,6 +125,32 @@ def where_of(
     return grow_mask(torch.maximum(old, targets.get(SALIENCY.name, old).to(old)), margin)
 
 
+def aim_at_drawn(
+    mask: Float[Tensor, "1 1 height width"],
+    there: Mapping[str, Float[Tensor, "1 _target height width"]],
+    carried: Sequence[str],
+) -> tuple[dict[str, Tensor], Float[Tensor, "1 1 height width"] | None]:
+    """Aim one picture at a drawn mask, and say where to edit, `MARGIN` around.
+
+    Args:
+        mask: Where the object shall be.
+        there: What the picture shows.
+        carried: As in `aim_at`.
+
+    Returns:
+        Targets by property, and 1 where to edit, else 0.
+    """
+    aim = aim_at(lambda _now, _random: mask[0], carried=carried)
+    found = aim({name: maps[0] for name, maps in there.items()}, np.random.default_rng(0))
+    targets = {name: maps[None].to(mask) for name, maps in found.items()}
+    return targets, where_of(targets, there, MARGIN)
+
+
+def steps_edited(steps: int) -> int:
+    """Say how many of a run's first steps are edited unless more is said: two thirds."""
+    return max(1, round(2 * steps / 3))
+
+
 def relit(
     shading: Float[Tensor, "1 height width"], mask: Float[Tensor, "1 height width"], side: Side
 ) -> Float[Tensor, "1 height width"]:

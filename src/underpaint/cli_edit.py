@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from . import runs
-from .aims import CARRIED, HELD, MARGIN, Aim, Place, Side, aim_at
+from .aims import CARRIED, HELD, MARGIN, Aim, Place, Side, aim_at, steps_edited
 from .bars import progress_bar
 from .cli_options import RUNNING
 from .doses import draw_doses
@@ -185,7 +185,7 @@ def edit(
 def _span(text: str | None, steps: int) -> tuple[int, int]:
     """Read "A-B" or "A", counted from 1, as first and last step from 0."""
     if text is None:
-        return 0, max(1, round(2 * steps / 3)) - 1
+        return 0, steps_edited(steps) - 1
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     first = int(found[1]) if found else 0
     last = int(found[2] or found[1]) if found else 0

@@ -19,7 +19,7 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTokenizer
 
-from ..aims import CARRIED, MARGIN
+from ..aims import CARRIED, MARGIN, steps_edited
 from ..layers import Layer
 from ..models import Model, load_as
 from ..moments import Cell, Moments, merge
@@ -35,8 +35,8 @@ from .graphs import Acting, Reading, picture_graph, step_graph, word_graph
 LARGEST_BYTES = 42_000_000
 """Of weights, in half precision. The browser's runtime takes up to 17 MB beside them."""
 
-STRENGTH, PUSH, STEPS_SHARE = 1.0, 0.5, 2 / 3
-"""As `underpaint edit` does unless told otherwise: how hard, and over which share of the steps."""
+STRENGTH, PUSH = 1.0, 0.5
+"""As `underpaint edit` does unless told otherwise."""
 STRENGTH_ALONE = 4.0
 """For a mask without looks, which says little: strengths up to here are what it takes."""
 
@@ -121,7 +121,7 @@ def write_paint(
         "picture": list(model.resolution),
         "steps": plan_steps(model.pipeline.scheduler, steps),
         "edit": {
-            "steps": max(1, round(STEPS_SHARE * steps)),
+            "steps": steps_edited(steps),
             "strength": STRENGTH if len(moved) > 1 else STRENGTH_ALONE,
             "strength_alone": STRENGTH_ALONE,
             "push": PUSH,

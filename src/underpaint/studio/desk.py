@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..aims import CARRIED, HELD, MARGIN, aim_at, labels_of, where_of
+from ..aims import CARRIED, HELD, aim_at_drawn, labels_of
 from ..edits import Edit, taps
 from ..errors import EditError, PromptError, SchedulerError
 from ..labelers import Labeler, label
@@ -247,10 +247,7 @@ def _taps(desk: Desk, prompt: Prompt, stroke: Stroke) -> dict[Layer, Any]:
     if stroke.carries and desk.carried:
         plain = trace(desk.model, [prompt], steps=desk.steps, guidance=desk.guidance).images
         there = labels_of(desk.labelers, plain, desk.carried)
-        aim = aim_at(lambda _now, _random: mask[0], carried=desk.carried)
-        found = aim({name: maps[0] for name, maps in there.items()}, np.random.default_rng(0))
-        targets = {name: maps[None].to(mask) for name, maps in found.items()}
-        where = where_of(targets, there, MARGIN)
+        targets, where = aim_at_drawn(mask, there, desk.carried)
     held = tuple(name for name in HELD if name in desk.readers and name not in targets)
     edit = Edit(targets, schedule, held=held, where=where, unconditional=UNCONDITIONAL)
     return taps(edit, desk.probes, desk.moments, layers=desk.edited)

@@ -15,6 +15,7 @@ from gradio.themes import Base
 from jaxtyping import Float
 from torch import Tensor
 
+from ..aims import steps_edited
 from ..errors import UnderpaintError
 from .desk import Canvas, Desk, Glimpse, Stroke, glimpse, mask_of, paint
 
@@ -44,7 +45,7 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
         seed: And its seed.
     """
     names = [each.name for each in desk.properties]
-    most = max(1, round(2 * desk.steps / 3))
+    most = steps_edited(desk.steps)
     with gradio.Blocks(title="underpaint studio", analytics_enabled=False) as page:
         gradio.Markdown(
             f"# underpaint studio\n{desk.model.name}, {desk.steps} steps. Paint where the object "
