@@ -16,6 +16,7 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
+    LDMPipeline,
     PixArtSigmaPipeline,
     PixArtTransformer2DModel,
     PNDMScheduler,
@@ -24,6 +25,8 @@ from diffusers import (
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
+    UNet2DModel,
+    VQModel,
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from tokenizers import Tokenizer
@@ -122,6 +125,37 @@ def pipeline(*, scheduler: Any = None, transformer_blocks: int = 1) -> StableDif
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
+        )
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def unprompted_pipeline(*, size: int = 32) -> LDMPipeline:
+    """Make an unconditional latent diffusion pipeline, a VQ-VAE and a UNet without text."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = LDMPipeline(
+            vqvae=VQModel(
+                block_out_channels=(4, 8),
+                down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+                up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+                latent_channels=3,
+                num_vq_embeddings=16,
+                norm_num_groups=4,
+                sample_size=size,
+            ).eval(),
+            unet=UNet2DModel(
+                sample_size=size // 2,
+                in_channels=3,
+                out_channels=3,
+                block_out_channels=(8, 16),
+                layers_per_block=1,
+                down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+                up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+                attention_head_dim=4,
+                norm_num_groups=4,
+            ).eval(),
+            scheduler=ddim(),
         )
     made.set_progress_bar_config(disable=True)
     return made

@@ -12,7 +12,15 @@ from .prompts import Prompt, Split, cut_prompts, read_prompts, split_prompts
 from .scenes.words import CAPTIONS, unknown_words
 
 
-def split_of(path: Path | None, *, count: int, seed: int, cut: tuple[int, int] | None) -> Split:
+def split_of(
+    path: Path | None,
+    *,
+    count: int,
+    seed: int,
+    cut: tuple[int, int] | None,
+    is_wordless: bool = False,
+) -> Split:
+    """Read a file's prompts, or make them up: captions, or for a model that takes none, seeds."""
     divide = split_prompts if cut is None else partial(cut_prompts, train=cut[0], test=cut[1])
     if path is not None:
         found = read_prompts(path)
@@ -23,6 +31,9 @@ def split_of(path: Path | None, *, count: int, seed: int, cut: tuple[int, int] |
             click.echo(f"{path} {' and '.join(said)}.", err=True)
         return divide(_numbered(found.prompts[:count]), seed=seed)
     random = np.random.default_rng(seed)
+    if is_wordless:
+        drawn = [int(s) for s in random.integers(10**8, size=count)]
+        return divide(_numbered(tuple(Prompt(f"seed {s}", s) for s in drawn)), seed=seed)
     texts = [str(CAPTIONS[i % len(CAPTIONS)]) for i in random.permutation(len(CAPTIONS))]
     texts = [texts[i % len(texts)] for i in range(count)]
     seeds = random.integers(10**8, size=count)

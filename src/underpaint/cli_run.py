@@ -127,6 +127,10 @@ def run(
         )
     split = split_of(prompts, count=count, seed=seed, cut=parts)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
+    if not model.takes_text:
+        click.echo(f"{model_id} takes no prompt: pictures follow from their seeds alone.", err=True)
+        if prompts is None:
+            split = split_of(None, count=count, seed=seed, cut=parts, is_wordless=True)
     layers = select_layers(find_layers(model), glob)
     pictures = pictures_for(images, model, chosen)
     labelers = labelers_for(model, named)

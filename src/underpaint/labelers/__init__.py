@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from ..errors import LabelError
 from ..models import Model
@@ -54,7 +55,18 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     reader = reader.eval().to(memory_format=torch.channels_last).to(device)  # pyright: ignore[reportCallIssue]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Labeler("tiny", tuple(MAPS), "MIT", reader, f"sha256:{digest}")
+
+    def read(images: Tensor) -> dict[str, Tensor]:
+        height, width = images.shape[-2:]
+        if height % MapReader.UNIT_PX or width % MapReader.UNIT_PX:
+            raise LabelError(
+                "The labeler of the rendered world reads pictures whose sides are multiples of "
+                f"{MapReader.UNIT_PX} pixels, and these are {height}×{width}. Choose another "
+                "--resolution, or other --labelers."
+            )
+        return reader(images)
+
+    return Labeler("tiny", tuple(MAPS), "MIT", read, f"sha256:{digest}")
 
 
 def labeler(property: str, id_or_path: str, device: torch.device) -> Labeler:

@@ -63,7 +63,7 @@ def load(
     scheduler: str | None = None,
     resolution: int | None = None,
 ) -> Model:
-    """Load a text-to-image model, without a safety checker, pickles or code from elsewhere.
+    """Load a latent diffusion model, without a safety checker, pickles or code from elsewhere.
 
     The network is used for hub ids alone, and not at all where HF_HUB_OFFLINE=1 is set.
 

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+# Its module has moved between versions of diffusers, its name has not.
+from diffusers import LDMPipeline  # pyright: ignore[reportPrivateImportUsage]
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.vq_model import VQModel
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from einops import rearrange
 from jaxtyping import Float
@@ -14,6 +18,7 @@ from torch import Tensor, nn
 
 from ..capture import tapped
 from ..errors import ModelError
+from .unprompted import UnpromptedPipeline
 
 _DECODED_AT_ONCE, _DECODED_PX = 8, 2**19
 """Most pictures, and most pixels, that go through a VAE at once: two of 512², one of 1024²."""
@@ -21,7 +26,7 @@ _DECODED_AT_ONCE, _DECODED_PX = 8, 2**19
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A text-to-image pipeline and what has to be known about it. Build one with `load`.
+    """A latent diffusion pipeline and what has to be known about it. Build one with `load`.
 
     Args:
         name: The id or path it was asked for by.
@@ -57,7 +62,8 @@ class Model:
         """Describe a pipeline that is already in memory.
 
         Args:
-            pipeline: A latent text-to-image pipeline with one UNet or transformer.
+            pipeline: A latent text-to-image pipeline with one UNet or transformer, or diffusers'
+                `LDMPipeline`, which takes no prompt.
             name: What to call it.
             fingerprint: What tells its weights from others.
             guidance: Default guidance scale; the pipeline's own where not given.
@@ -68,6 +74,8 @@ class Model:
                 into tokens, or cannot draw that size.
         """
         kind = type(pipeline).__name__
+        if isinstance(pipeline, LDMPipeline) and not isinstance(pipeline, UnpromptedPipeline):
+            pipeline = UnpromptedPipeline.of(pipeline)
         denoiser = getattr(pipeline, "unet", None)
         if denoiser is None:
             denoiser = getattr(pipeline, "transformer", None)
@@ -75,7 +83,7 @@ class Model:
         if denoiser is None or getattr(pipeline, "vae", None) is None or not takes_prompt:
             raise ModelError(
                 f"{kind} is not a latent text-to-image pipeline: it needs a unet or transformer, "
-                "a vae, and a prompt. Use a model such as Stable Diffusion."
+                "a vae, and a prompt. Use a model such as Stable Diffusion, or an LDMPipeline."
             )
         if hasattr(pipeline, "_pack_latents") and not _packs_as_flux(pipeline):
             raise ModelError(
@@ -109,6 +117,11 @@ class Model:
             device=torch.device(pipeline.device),
             dtype=next(denoiser.parameters()).dtype,
         )
+
+    @property
+    def takes_text(self) -> bool:
+        """Say whether prompts' texts mean anything to it, or only their seeds."""
+        return not isinstance(self.pipeline, UnpromptedPipeline)
 
     @property
     def is_transformer(self) -> bool:
@@ -208,11 +221,14 @@ def encode(
 ) -> Float[Tensor, "image latent lrow lcol"]:
     """Find the latents of images in 0..1: the mean of the VAE's posterior, in float32.
 
-    The mean, not a draw, so that the same image always has the same latents.
+    The mean, not a draw, so that the same image always has the same latents. A VQ-VAE has one
+    answer: its codes before they are rounded to the nearest of its book, as its denoiser sees them.
     """
     vae = model.pipeline.vae
     signed = (images * 2 - 1).to(vae.device, vae.dtype)
-    parts = [vae.encode(part).latent_dist.mean for part in signed.split(_at_once(model))]
+    coded = [vae.encode(part) for part in signed.split(_at_once(model))]
+    is_vector_quantised = isinstance(vae, VQModel)
+    parts = [each.latents if is_vector_quantised else each.latent_dist.mean for each in coded]
     latents = torch.cat(parts).float()
     mean, scale = _latent_affine(vae, latents)
     return (latents - mean) / scale
@@ -250,7 +266,8 @@ def decoder_attention(
         found.append(tokens)
 
     for part in (latents * scale + mean).to(vae.device, vae.dtype).split(_at_once(model)):
-        x = part if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(part)
+        x = vae.quantize(part)[0] if isinstance(vae, VQModel) else part
+        x = x if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(x)
         x = vae.decoder.conv_in(x)
         with tapped(vae.decoder.mid_block, {"attentions.0.to_out.0": keep}, steps=1):
             vae.decoder.mid_block(x)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 MAPS = {"saliency": 1, "depth": 1, "shading": 1, "normals": 3, "albedo": 3}
-_WIDTHS = (48, 96, 128, 160)
+_WIDTHS, _BLOCKS = (48, 96, 128, 160), (1, 1, 3, 3)
 _GLANCE, _FAR = 8, 128
 _CROP, _NEAR = 64, (32, 96, 160, 256)
 _PATCH = 4
@@ -26,25 +26,39 @@ class _Block(nn.Module):
         return self.shortcut(x) + self.second(F.silu(self.norm(self.first(x))))
 
 
+def _stage(width_in: int, width: int, blocks: int) -> nn.Sequential:
+    """Chain blocks at one level; all but the first begin as the identity."""
+    more = [_Block(width, width) for _ in range(blocks - 1)]
+    for block in more:
+        nn.init.zeros_(block.second.weight)
+        nn.init.zeros_(block.second.bias)  # pyright: ignore[reportArgumentType]
+    return nn.Sequential(_Block(width_in, width), *more)
+
+
 class MapReader(nn.Module):
     """A U-Net from a picture to its saliency, depth, shading, normals and albedo.
 
     It works on 4x4 pixel blocks, and sees the whole picture at its lowest level.
     """
 
+    UNIT_PX = _PATCH * 2 ** (len(_WIDTHS) - 1)
+    """What a picture's sides have to be multiples of."""
+
     def __init__(self) -> None:
         super().__init__()
         first, last = _WIDTHS[0], _WIDTHS[-1]
         self.stem = nn.Conv2d(3 * _PATCH**2, first, 3, padding=1)
         self.down = nn.ModuleList(
-            _Block(before, width)
-            for before, width in zip((first, *_WIDTHS[:-1]), _WIDTHS, strict=True)
+            _stage(before, width, blocks)
+            for before, width, blocks in zip((first, *_WIDTHS[:-1]), _WIDTHS, _BLOCKS, strict=True)
         )
         self.whole = nn.Linear(last, last)
         self.middle = _Block(last, last)
         self.up = nn.ModuleList(
-            _Block(below + width, width)
-            for below, width in zip((last, *_WIDTHS[:0:-1]), _WIDTHS[::-1], strict=True)
+            _stage(below + width, width, blocks)
+            for below, width, blocks in zip(
+                (last, *_WIDTHS[:0:-1]), _WIDTHS[::-1], _BLOCKS[::-1], strict=True
+            )
         )
         self.head = nn.Conv2d(first, _PATCH**2 * sum(MAPS.values()), 3, padding=1)
 
