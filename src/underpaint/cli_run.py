@@ -52,6 +52,11 @@ from .study import Study, carry_out
     "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
 )
 @click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
+@click.option(
+    "--label-cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that keeps what those say of each picture, for the next run.",
+)
 @click.option("--images", help="Probe these, not generated ones: rendered, or a FOLDER.")
 @click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
 @click.option("--classifier", help="What `classify` asks: vgg16, vgg16:FOLDER, id or folder.")
@@ -95,6 +100,7 @@ def run(
     glob: str,
     properties: str,
     labeled_by: str | None,
+    label_cache: Path | None,
     images: str | None,
     recipe: str,
     classifier: str | None,
@@ -133,7 +139,7 @@ def run(
             split = split_of(None, count=count, seed=seed, cut=parts, is_wordless=True)
     layers = select_layers(find_layers(model), glob)
     pictures = pictures_for(images, model, chosen)
-    labelers = labelers_for(model, named)
+    labelers = labelers_for(model, named, cache=label_cache)
     needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2, labelers=labelers)
     at_once = _fitting(at_once, needed, model, budget)
     _say_who_labels(labelers, chosen)

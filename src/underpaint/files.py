@@ -13,7 +13,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
             write(part)
             part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written, nothing is left
+            part.unlink(missing_ok=True)
 
 
 def write_sealed(path: Path, write: Callable[[Path], object]) -> None:

@@ -22,6 +22,7 @@ from .checkscene import check_direction
 from .labeler import Labeler, Namer, Read, check_maps, label, name
 from .namers import namer
 from .offtheshelf import DOORS
+from .remembered import remembering
 from .sources import undisturbed
 
 __all__ = [
@@ -92,18 +93,23 @@ def labeler(property: str, id_or_path: str, device: torch.device) -> Labeler:
     return found
 
 
-def labelers_for(model: Model, chosen: Mapping[str, str] | None = None) -> tuple[Labeler, ...]:
+def labelers_for(
+    model: Model, chosen: Mapping[str, str] | None = None, *, cache: Path | None = None
+) -> tuple[Labeler, ...]:
     """Load the chosen labelers; what they leave is read by the model folder's own, or `tiny`'s.
 
     Args:
         model: Whose pictures are labelled, on whose device.
         chosen: Id or folder of an off-the-shelf labeler, by property.
+        cache: Where what those say of each picture is kept; nowhere if not given.
 
     Raises:
         LabelError: if one cannot be used, or no reader of the rendered world is there.
         ModelError: if the weights of a chosen one cannot be found, trusted or read.
     """
     ours = [labeler(name, source, model.device) for name, source in (chosen or {}).items()]
+    if cache is not None:
+        ours = [remembering(each, cache) for each in ours]
     folder = Path(model.name).expanduser()
     has_own = (folder / "map_reader.safetensors").exists()
     rest = tiny_labeler(model.device, folder if has_own else TINY)
