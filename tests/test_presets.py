@@ -1,6 +1,7 @@
 """Presets are data: printed, changed, and used where nothing else is said."""
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -38,7 +39,15 @@ def test_every_property_of_a_preset_has_a_labeler_and_every_source_a_licence(nam
     assert set(preset.numbers["properties"]) == set(preset.labelers) <= set(PROPERTIES)
     sources = [preset.model, *preset.labelers.values(), preset.classifier]
     assert all(source is not None and source.licence for source in sources)
-    assert len(preset.model.revision) == 40
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_hub_id_of_a_preset_is_pinned_to_a_whole_commit(name):
+    preset = read_preset(name)
+    sources = [preset.model, *preset.labelers.values()]
+    commits = [source.revision for source in sources if "/" in source.id]
+    assert len(commits) >= 3
+    assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in commits)
 
 
 def test_a_revision_pins_a_hub_id_and_nothing_else(tmp_path):
@@ -98,7 +107,7 @@ def own(tmp_path, saved_model):
 def test_a_run_takes_a_preset_and_what_is_said_beside_it_counts_more(own, tmp_path, monkeypatch):
     asked = {}
 
-    def stand_in(_model, chosen=None):
+    def stand_in(_model, chosen=None, **_):
         asked.update(chosen)
         return (worlds.LOOK,)
 
@@ -119,7 +128,10 @@ def test_a_run_takes_a_preset_and_what_is_said_beside_it_counts_more(own, tmp_pa
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == 0, result.output
     settings = runs.read_json(out / "run.json")
-    assert asked == {"saliency": "mine", "depth": "Intel/dpt-large@bc15f29"}
+    assert asked == {
+        "saliency": "mine",
+        "depth": "Intel/dpt-large@bc15f29aa3a80d532f2ed650b5e16ac48d8958f9",
+    }
     assert settings["labeled_by"] == asked
     assert (settings["scheduler"], settings["swapped_scheduler"]) == ("LMSDiscreteScheduler", "lms")
     assert (settings["guidance"], settings["steps"], settings["resolution"]) == (3.0, 2, 16)
