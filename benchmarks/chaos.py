@@ -23,7 +23,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import worlds
-from underpaint import runs, study
+from underpaint import passes, runs, study
 from underpaint.files import is_whole
 
 BATCH = 4
@@ -41,9 +41,9 @@ def carry_out(folder: Path, drawn: Path) -> None:
         return real(model, prompts, **how)
 
     study.trace = trace
-    study.SUMS_EVERY = 2 * BATCH
-    study.draw_all = lambda *_, **__: ()  # figures take most of so small a run, and hold no number
-    study.carry_out(worlds.study(BATCH), runs.open_run(folder, {}), lambda *_: None)
+    passes.SUMS_EVERY = 2 * BATCH
+    passes.draw_all = lambda *_, **__: ()  # figures take most of so small a run, and hold no number
+    passes.carry_out(worlds.study(BATCH), runs.open_run(folder, {}), lambda *_: None)
     drawn.write_text(str(count))
 
 

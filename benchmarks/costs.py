@@ -35,9 +35,9 @@ from underpaint.labelers import labelers_for
 from underpaint.layers import find_layers
 from underpaint.metrics import prepare, spearman
 from underpaint.models import load
+from underpaint.passes import carry_out
 from underpaint.prompts import Prompt, split_prompts
 from underpaint.properties import PROPERTIES
-from underpaint.study import carry_out
 
 ROOT = Path(__file__).resolve().parents[1]
 NUMBERS, PAGE = ROOT / "docs" / "benchmarks.json", ROOT / "docs" / "benchmarks.md"

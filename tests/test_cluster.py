@@ -11,7 +11,7 @@ import torch
 
 from underpaint import cluster, runs, study
 from underpaint.errors import LabelError
-from underpaint.study import carry_out
+from underpaint.passes import carry_out
 from worlds import LOOK, brightness
 from worlds import study as plan
 

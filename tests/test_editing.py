@@ -19,9 +19,10 @@ from underpaint.editing import Setup, _kept, check_run, edit_all
 from underpaint.errors import EditError, RunError
 from underpaint.labelers import Labeler, Namer
 from underpaint.layers import find_layers
+from underpaint.passes import carry_out
 from underpaint.prompts import Prompt, split_prompts
 from underpaint.properties import DEPTH, SALIENCY, SHADING
-from underpaint.study import Study, carry_out
+from underpaint.study import Study
 from underpaint.targets import move_mask, random_move
 from underpaint.trials import Trial, edit_scores, summarise_edits
 

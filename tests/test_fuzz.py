@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from underpaint import cli, runs
 from underpaint.errors import UnderpaintError
 from underpaint.files import write_sealed
+from underpaint.passes import carry_out
 from underpaint.prompts import read_prompts, split_prompts
-from underpaint.study import carry_out
 from underpaint.targets import read_map, read_mask
 from worlds import study
 

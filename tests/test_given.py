@@ -14,11 +14,11 @@ from underpaint.errors import LabelError, SchedulerError
 from underpaint.given import Given, read_folder, trace_given
 from underpaint.layers import find_layers
 from underpaint.models import encode
+from underpaint.passes import carry_out
 from underpaint.probes import Probe
 from underpaint.prompts import Prompt, split_prompts
 from underpaint.properties import DEPTH, NORMALS, SALIENCY
 from underpaint.schedules import swap
-from underpaint.study import carry_out
 
 PROMPTS = worlds.PROMPTS[:2]
 

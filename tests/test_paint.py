@@ -16,13 +16,14 @@ import worlds
 from underpaint import runs, targets
 from underpaint.labelers import Labeler
 from underpaint.layers import find_layers
+from underpaint.passes import carry_out
 from underpaint.prompts import Prompt, split_prompts
 from underpaint.properties import ALBEDO, DEPTH, SALIENCY, SHADING
 from underpaint.scenes.words import CAPTIONS, grammar
 from underpaint.site import export, painting, server_for
 from underpaint.site.graphs import picture_graph, word_graph
 from underpaint.site.painting import plan_steps, reason_against
-from underpaint.study import Study, carry_out
+from underpaint.study import Study
 from underpaint.traces import trace
 
 onnx = pytest.importorskip("onnx")
@@ -61,7 +62,7 @@ def run(tmp_path_factory, model):
     study = Study(model, (LOOK,), properties, layers, split, STEPS, GUIDANCE, 12)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "underpaint.study.draw_all", lambda *_, **__: None
+            "underpaint.passes.draw_all", lambda *_, **__: None
         )  # figures are not asked for
         carry_out(study, made, lambda *_: None)
     return made

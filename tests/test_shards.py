@@ -6,13 +6,13 @@ import time
 import pytest
 import torch
 
-from underpaint import runs, study
+from underpaint import passes, runs, study
 from underpaint.errors import RunError
 from underpaint.files import held, is_whole, write_sealed
 from underpaint.moments import Moments
+from underpaint.passes import carry_out
 from underpaint.scoring import MeanMap, Sums
 from underpaint.shards import read_sums, write_sums
-from underpaint.study import carry_out
 from worlds import study as plan
 
 CPU = torch.device("cpu")
@@ -49,8 +49,8 @@ def counted(monkeypatch):
         return real(model, prompts, **how)
 
     monkeypatch.setattr(study, "trace", trace)
-    monkeypatch.setattr(study, "SUMS_EVERY", 8)
-    monkeypatch.setattr(study, "draw_all", lambda *_, **__: ())
+    monkeypatch.setattr(passes, "SUMS_EVERY", 8)
+    monkeypatch.setattr(passes, "draw_all", lambda *_, **__: ())
     return seen
 
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 import worlds
 from underpaint import cli, runs, sharing
 from underpaint.errors import ModelError, RunError
+from underpaint.passes import carry_out
 from underpaint.sharing import load_probes, push_probes, share_run
-from underpaint.study import carry_out
 
 LAYERS = ["down.0.0", "down.1.0", "mid.0", "up.0.0", "up.0.1", "up.1.0", "up.1.1"]
 

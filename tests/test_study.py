@@ -14,11 +14,12 @@ from underpaint.errors import LabelError, RunError
 from underpaint.labelers import Labeler, label, tiny_labeler
 from underpaint.models.readers import MapReader
 from underpaint.moments import Moments, merge
+from underpaint.passes import carry_out, choose_cuts
 from underpaint.probes import Probe
 from underpaint.prompts import Prompt
 from underpaint.properties import DEPTH, SALIENCY
 from underpaint.scoring import Batch, fold, joint_columns
-from underpaint.study import batches_of, carry_out, choose_cuts
+from underpaint.study import batches_of
 from underpaint.traces import trace
 from worlds import model as random_model
 from worlds import study
@@ -74,15 +75,15 @@ def test_the_summary_is_whole_and_free_of_nan(done):
 
 
 def test_thresholds_are_chosen_on_no_more_pictures_than_may_be_held_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("underpaint.study.draw_all", lambda *_, **__: ())
-    monkeypatch.setattr("underpaint.study.TUNED_ON", 4)
+    monkeypatch.setattr("underpaint.passes.draw_all", lambda *_, **__: ())
+    monkeypatch.setattr("underpaint.passes.TUNED_ON", 4)
     found = []
 
     def noted(*args):
         found.append(choose_cuts(*args))
         return found[-1]
 
-    monkeypatch.setattr("underpaint.study.choose_cuts", noted)
+    monkeypatch.setattr("underpaint.passes.choose_cuts", noted)
     plan = study(2)
     carry_out(plan, runs.open_run(tmp_path / "run", {}), lambda *_: None)
     assert found[0].texts == tuple(prompt.text for prompt in plan.split.validation[:4])
@@ -91,7 +92,7 @@ def test_thresholds_are_chosen_on_no_more_pictures_than_may_be_held_at_once(tmp_
 
 
 def test_batches_of_whole_groups_give_the_same_numbers_to_the_last_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr("underpaint.study.draw_all", lambda *_, **__: ())
+    monkeypatch.setattr("underpaint.passes.draw_all", lambda *_, **__: ())
     found = []
     for batch in (16, 40):
         run = runs.open_run(tmp_path / str(batch), {})

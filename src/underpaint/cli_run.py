@@ -22,10 +22,11 @@ from .errors import RunError
 from .labelers import Labeler, labelers_for
 from .layers import find_layers, select_layers
 from .models import Model, has_decoder_attention, load, permuted, untrained
+from .passes import carry_out
 from .presets import Preset
 from .properties import PROPERTIES, Property
 from .recipes import RECIPES, suits
-from .study import Study, carry_out
+from .study import Study
 
 
 @click.command()

@@ -22,22 +22,12 @@ import torch
 
 from .errors import RunError, UnderpaintError
 from .moments import to_cpu
+from .passes import Cuts, Progress, choose_cuts, fit_probes, fold_all, score_group
 from .prompts import Prompt
 from .runs import Run, encoded, write_encoded, write_images, write_table
 from .scoring import SHUFFLES, Batch, MeanMap, Sums, extend, join, readings
 from .shards import ReadMaps, checked, held_path, read_sums, scores_path, write_held, write_sums
-from .study import (
-    Cuts,
-    Progress,
-    Study,
-    batches,
-    batches_of,
-    choose_cuts,
-    fit_probes,
-    fold_all,
-    score_group,
-    training_parts,
-)
+from .study import Study, batches, batches_of, training_parts
 
 SHARD = 256
 """Training pictures of one piece of work. Before each, a group is drawn again for its labels."""

@@ -17,8 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .files import is_whole, remove_sealed, write_sealed
+from .packing import pack_moments, unpack_moments
 from .prompts import Prompt
-from .runs import Run, pack, unpack
+from .runs import Run
 from .scoring import Batch, Sums
 from .traces import Trace
 
@@ -31,7 +32,7 @@ _STATES = 2
 
 def write_sums(run: Run, part: str, sums: Sums) -> None:
     """Keep the sums so far of one part of the training pictures, and the state before."""
-    tensors = pack({part: sums.moments}, sums.position)
+    tensors = pack_moments({part: sums.moments}, sums.position)
     if sums.last is not None:
         tensors["last"] = sums.last.cpu().contiguous()
     path = run.shards / f"{part}-{sums.images:07d}.safetensors"
@@ -46,7 +47,7 @@ def read_sums(run: Run, part: str, device: torch.device, say: Callable[[str], No
         if not checked(path, say):
             continue
         with safe_open(path, framework="pt", device=str(device)) as file:
-            moments, position = unpack(file)
+            moments, position = unpack_moments(file)
             return Sums(images, moments[part], position, file.get_tensor("last"))
     return Sums()
 

@@ -22,14 +22,13 @@ from .errors import ModelError, RunError
 from .files import is_whole, read_json_file, write_file
 from .models import Model
 from .models.weights import first_line, is_hub_id, split_revision
+from .packing import pack_probes, unpack_probes
 from .probes import Probe, ProbeKey
 from .runs import (
     Run,
-    pack_probes,
     read_probes,
     read_settings,
     read_summary,
-    unpack_probes,
     write_json,
 )
 from .tables import fixed, markdown, metric_name, number

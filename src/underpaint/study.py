@@ -1,103 +1,29 @@
-"""The whole study, stage by stage: generate, label, fold, fit, score, summarise."""
+"""What is studied, and how: the noun behind a run, and its pictures, batch by batch."""
 
-import math
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial, reduce
-from itertools import chain
-from operator import add
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import pandas as pd
 import torch
-from jaxtyping import Float64
-from torch import Tensor, nn
+from torch import nn
 
-from .arrays import to_grid
-from .errors import PromptError, RunError
-from .files import held
-from .fitting import from_units, in_units
+from .errors import PromptError
 from .given import Pictures, trace_given
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model, decoder_attention
-from .moments import to_cpu
-from .plots import draw_all
-from .probes import Probe, ProbeKey
 from .prompts import Prompt, Split, plain
 from .properties import Property
-from .recipes import fit_by, suits
-from .runs import (
-    Run,
-    read_moments,
-    read_table,
-    update_summary,
-    write_images,
-    write_moments,
-    write_probes,
-    write_prompts,
-    write_table,
-)
-from .schedules import noise_ratios
-from .scores import Scores, tabulate
-from .scoring import (
-    DECODER,
-    LATENTS,
-    AnyProbe,
-    Batch,
-    MeanMap,
-    Sums,
-    Wrong,
-    choose_thresholds,
-    extend,
-    fit_all,
-    folded,
-    labelled,
-    property_of,
-    readings,
-    score,
-    strangers,
-    target_count,
-)
-from .shards import (
-    ReadMaps,
-    checked,
-    clear,
-    held_path,
-    read_held,
-    read_held_labels,
-    read_held_maps,
-    read_sums,
-    scores_path,
-    write_held,
-    write_sums,
-)
-from .summaries import summarise
+from .scoring import Batch, folded, labelled
 from .traces import excerpt, trace
 
 TUNING_SHARE = 8
 """One in so many training images chooses penalties instead of fitting weights."""
 
-SUMS_EVERY = 64
-"""About how many training pictures a killed run may have to draw again."""
-
 GROUP = 16
 """Pictures that are labelled, folded and scored together, whatever the batch: what is summed in one
 order rounds in one way. Batches are whole groups. Below 16 rows, a processor's matrix products take
 other kernels, which round otherwise; from 16 on, a picture is the same to the last bit."""
-
-TUNED_ON = 8 * GROUP
-"""The most validation pictures that choose thresholds and lend their labels to be wrong with. Those
-are held at once; more would hardly choose another."""
-
-RECIPE_BYTES = 4 * 2**30
-"""The most that activations kept for a recipe may take."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, images done, and images in all."""
 
 
 @dataclass(frozen=True)
@@ -126,88 +52,6 @@ class Study:
     def folded(self) -> tuple[Property, ...]:
         """List what is folded: properties, and where labels are exact, the labeler's too."""
         return folded(self.properties, are_exact=self.pictures is not None)
-
-
-def carry_out(
-    study: Study,
-    run: Run,
-    progress: Progress,
-    say: Callable[[str], None] = lambda _line: None,
-    *,
-    before: Callable[[], None] = lambda: None,
-) -> dict:
-    """Do every stage and write what it finds; return the summary that `show --json` prints.
-
-    What is there already and whole is not done again, wherever a run before this was cut: the
-    numbers are those of a run that never was. Only "cost" tells: it counts this time alone, and
-    `overhead` is None where nothing was left to generate.
-
-    Args:
-        study: What to do. On one folder always the same, batch included.
-        run: Where to.
-        progress: Told how far each pass is.
-        say: Told a line for each file that was damaged and is made again.
-        before: Called first, with the folder held. What it leaves on disk is not done again: this
-            is how `cluster` does the work elsewhere.
-
-    Raises:
-        RunError: if the folder cannot be written, or another process is writing it.
-    """
-    with held(run.folder):
-        before()
-        return _carry_out(study, run, progress, say)
-
-
-def _carry_out(study: Study, run: Run, progress: Progress, say: Callable[[str], None]) -> dict:
-    begun = time.perf_counter()
-    spent: dict[str, float] = {"generation": 0.0}
-    parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
-    write_prompts(run, parts)
-    if not checked(run.moments, say):
-        fold_all(study, run, progress, spent, say)
-    clear(run, "tuning", "training")
-    if not (checked(run.scores, say) and checked(run.probes, say)):
-        _score_all(study, run, progress, spent, say)
-    clear(run, "validation", "scores")
-    properties = summarise(Scores(read_table(run.scores)), study.properties)
-    seconds = time.perf_counter() - begun
-    generation = spent["generation"]
-    entries = {
-        "schema": 1,
-        "model": study.model.name,
-        "steps": study.steps,
-        "noise": _noise(study),
-        "images": {part: len(prompts) for part, prompts in parts.items()},
-        "properties": properties,
-        "cost": {
-            "seconds": seconds,
-            "seconds_generation": generation,
-            "overhead": seconds / generation if generation else None,
-            "peak_rss_mb": _peak_rss_mb(),
-            "peak_vram_mb": _peak_vram_mb(study.model.device),
-        },
-    }
-    draw_all(entries, run.figures, layers=study.layers)
-    return update_summary(run, entries)
-
-
-def _noise(study: Study) -> list[float | None] | None:
-    """Give each step's ratio of noise to signal. JSON has no infinity: None is noise alone."""
-    ratios = noise_ratios(study.model.pipeline.scheduler, steps=study.steps)
-    if ratios is None:
-        return None
-    return [ratio if math.isfinite(ratio) else None for ratio in ratios]
-
-
-def _peak_rss_mb() -> float:
-    """Give the most memory this process has held. Linux counts in KiB, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _peak_vram_mb(device: torch.device) -> float | None:
-    """Give the most memory this process has held on a CUDA device; None on any other."""
-    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None
 
 
 def batches(study: Study, prompts: Sequence[Prompt], spent: dict[str, float]) -> Iterator[Batch]:
@@ -257,46 +101,13 @@ def batches_of(count: int, batch: int) -> list[list[tuple[int, int]]]:
     return [*cut, *([groups[whole:]] if count % group else [])]
 
 
-def fold_all(
-    study: Study,
-    run: Run,
-    progress: Progress,
-    spent: dict[str, float],
-    say: Callable[[str], None],
-) -> None:
-    """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
-    parts = training_parts(study)
-    total = sum(map(len, parts.values()))
-    at_once = batches_of(study.batch, study.batch)[0][-1][1]
-    every = max(1, SUMS_EVERY // at_once) * at_once
-    summed: dict[str, Sums] = {}
-    done = 0
-    for name, part in parts.items():
-        sums = read_sums(run, name, study.model.device, say)
-        progress("training pictures", done + sums.images, total)
-        for batch in batches(study, part[sums.images :], spent):
-            sums = extend(sums, batch)
-            write_images(run, batch.trace.images, batch.trace.prompts)
-            if sums.images % every == 0 or sums.images == len(part):
-                write_sums(run, name, sums)
-            progress("training pictures", done + sums.images, total)
-        # On a GPU the finished part makes room for the next one's sums.
-        summed[name] = replace(sums, moments=to_cpu(sums.moments))
-        done += sums.images
-    position = {
-        key: summed["tuning"].position[key] + each
-        for key, each in summed["training"].position.items()
-    }
-    write_moments(run, {name: each.moments for name, each in summed.items()}, position)
-
-
 def training_parts(study: Study) -> dict[str, list[Prompt]]:
     """Give the training prompts in the order of folding: those for penalties, and the others.
 
     Raises:
         PromptError: if there are too few.
     """
-    prompts = _apart(study.split.train)
+    prompts = apart(study.split.train)
     cut = len(prompts) // TUNING_SHARE
     if cut == 0:
         raise PromptError(
@@ -306,214 +117,7 @@ def training_parts(study: Study) -> dict[str, list[Prompt]]:
     return {"tuning": prompts[:cut], "training": prompts[cut:]}
 
 
-def fit_probes(
-    study: Study, run: Run, progress: Progress, spent: dict[str, float]
-) -> tuple[dict[ProbeKey, AnyProbe], dict[str, MeanMap]]:
-    """Fit every probe from the sums of a run; give them, and the mean label maps."""
-    sums, position = read_moments(run, study.model.device)
-    own = [layer.name for layer in study.layers]  # as they run, not by alphabet
-    decoder = [DECODER] if study.sees_decoder else []
-    names = [
-        *own,
-        *LATENTS,
-        *decoder,
-        *(f"{control} {name}" for control in study.controls for name in own),
-    ]
-    cells = [(name, step) for name in names for step in range(study.steps)]
-    training = {cell: sums["training"][cell] for cell in cells}
-    tuning, units = sums["tuning"], {}
-    if study.model.is_transformer:
-        training, tuning, units = in_units(training, tuning, targets=target_count(study.folded))
-    fitted = fit_all(training, tuning, study.folded, layers=study.layers)
-    probes: dict[ProbeKey, AnyProbe] = {**from_units(fitted, units)}
-    probes |= _fit_by_recipe(study, probes, progress, spent)
-    return probes, position
-
-
-def _score_all(
-    study: Study,
-    run: Run,
-    progress: Progress,
-    spent: dict[str, float],
-    say: Callable[[str], None],
-) -> None:
-    """Pass 2: thresholds from the validation pictures, then scores of both held-out splits.
-
-    Validation pictures leave on disk what is read from them until thresholds are chosen; test
-    pictures are scored and forgotten batch by batch.
-    """
-    probes, position = fit_probes(study, run, progress, spent)
-    validation, test = study.split.validation, study.split.test
-    total = len(validation) + len(test)
-    seen = partial(progress, "held-out pictures")
-    for groups in batches_of(len(validation), study.batch):
-        paths = [held_path(run, start) for start, _ in groups]
-        if not all(checked(path, say) for path in paths):
-            some = validation[groups[0][0] : groups[-1][1]]
-            for path, batch in zip(paths, batches(study, some, spent), strict=True):
-                write_held(path, batch, readings(probes, batch))
-                write_images(run, batch.trace.images, batch.trace.prompts)
-        seen(groups[-1][1], total)
-    cuts = choose_cuts(study, run, position)
-
-    tables = []
-    for start, stop in chain.from_iterable(batches_of(len(validation), study.batch)):
-        tables.append(scores_path(run, start))
-        if not checked(tables[-1], say):
-            batch, maps = read_held(
-                held_path(run, start), validation[start:stop], study.model.device
-            )
-            write_table(tables[-1], score_group(study, cuts, start, "validation", batch, maps))
-    for groups in batches_of(len(test), study.batch):
-        numbers = [len(validation) + start for start, _ in groups]
-        paths = [scores_path(run, number) for number in numbers]
-        tables += paths
-        if not all(checked(path, say) for path in paths):
-            some = test[groups[0][0] : groups[-1][1]]
-            for path, number, batch in zip(
-                paths, numbers, batches(study, some, spent), strict=True
-            ):
-                maps = readings(probes, batch)
-                write_table(path, score_group(study, cuts, number, "test", batch, maps))
-                write_images(run, batch.trace.images, batch.trace.prompts)
-        seen(len(validation) + groups[-1][1], total)
-
-    masks = {
-        (name, layer, step): float(at)
-        for (name, layer), each in cuts.thresholds.items()
-        for step, at in enumerate(each)
-    }
-    cut = {
-        key: replace(probe, threshold=masks.get(key))
-        for key, probe in probes.items()
-        if isinstance(probe, Probe)
-    }
-    write_probes(run, cut)
-    # Read back, so that rows are the same whether they were scored now or before a cut.
-    write_table(run.scores, reduce(add, (Scores(read_table(path)) for path in tables)).rows)
-
-
-@dataclass(frozen=True, eq=False)
-class Cuts:
-    """What scoring takes from the validation pictures: thresholds, and labels to be wrong with."""
-
-    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]]
-    position: Mapping[str, MeanMap]
-    labels: Mapping[str, Tensor]
-    texts: tuple[str, ...]
-
-
-def choose_cuts(study: Study, run: Run, position: Mapping[str, MeanMap]) -> Cuts:
-    """Choose thresholds from validation pictures, once their groups are on disk."""
-    validation, device = study.split.validation, study.model.device
-    groups = list(chain.from_iterable(batches_of(len(validation), study.batch)))
-    groups = [(start, stop) for start, stop in groups if stop <= TUNED_ON or start == 0]
-    validation = validation[: groups[-1][1]]
-    paths = [held_path(run, start) for start, _ in groups]
-    parts = [read_held_labels(path, device) for path in paths]
-    labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    texts = tuple(plain(prompt.text) for prompt in validation)
-    wrong = _wrong(labels, texts, texts, 0)
-    return Cuts(_thresholds(study, paths, labels, position, wrong), position, labels, texts)
-
-
-def _wrong(
-    labels: Mapping[str, Tensor], known: Sequence[str], texts: Sequence[str], first: int
-) -> Wrong:
-    chosen = strangers(texts, known, first=first)
-    return {name: maps[chosen.to(maps.device)] for name, maps in labels.items()}
-
-
-def score_group(
-    study: Study, cuts: Cuts, first: int, part: str, batch: Batch, read_maps: ReadMaps
-) -> pd.DataFrame:
-    """Score every source on one group of held-out pictures, `first` the number of its first."""
-    prompts = batch.trace.prompts
-    texts = [plain(prompt.text) for prompt in prompts]
-    blocks = score(
-        study.model,
-        study.labelers,
-        study.properties,
-        batch,
-        layers=study.layers,
-        read_maps=read_maps,
-        thresholds=cuts.thresholds,
-        position=cuts.position,
-        wrong=_wrong(cuts.labels, cuts.texts, texts, first),
-        drawn=part == "test",
-    )
-    numbers = list(range(first, first + len(prompts)))
-    return tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts)).rows
-
-
-def _thresholds(
-    study: Study,
-    paths: Sequence[Path],
-    labels: Mapping[str, Tensor],
-    position: Mapping[str, MeanMap],
-    wrong: Wrong,
-) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
-    masks = [each for each in study.folded if each.is_binary]
-    if not masks:
-        return {}
-    names = {each.name for each in masks}
-    parts = [
-        read_held_maps(path, study.model.device, lambda name: property_of(name) in names)[1]
-        for path in paths
-    ]
-    maps = {key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}
-    return choose_thresholds(masks, maps, labels, position, wrong)
-
-
-def _fit_by_recipe(
-    study: Study,
-    probes: Mapping[ProbeKey, AnyProbe],
-    progress: Progress,
-    spent: dict[str, float],
-) -> dict[ProbeKey, AnyProbe]:
-    """Fit every layer and step by the study's recipe; the training pictures are drawn once more."""
-    if study.recipe is None:
-        return {}
-    prompts = _apart(study.split.train)
-    values = sum(layer.channels * layer.grid[0] * layer.grid[1] for layer in study.layers)
-    if (needed := 4 * values * study.steps * len(prompts)) > RECIPE_BYTES:
-        raise RunError(
-            f"The recipe {study.recipe} keeps all activations of {len(prompts)} pictures, "
-            f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
-            "Choose fewer --layers, such as those that ridge reads best."
-        )
-    seen = batches(replace(study, controls={}, sees_decoder=False), prompts, spent)
-    activations: dict[str, list[Tensor]] = {layer.name: [] for layer in study.layers}
-    labels: dict[str, list[Tensor]] = {each.name: [] for each in study.properties}
-    done = 0
-    for batch in seen:
-        for name, parts in activations.items():
-            parts.append(batch.readable[name].float())
-        for name, parts in labels.items():
-            parts.append(batch.labels[name])
-        done += len(batch.trace.prompts)
-        progress("recipe", done, len(prompts))
-    found: dict[ProbeKey, AnyProbe] = {}
-    for layer in study.layers:
-        x = torch.cat(activations.pop(layer.name), dim=1)
-        for each in (each for each in study.properties if suits(study.recipe, each)):
-            y = to_grid(torch.cat(labels[each.name]), layer.grid)
-            for step in range(study.steps):
-                ridge = probes[each.name, layer.name, step]
-                found[f"{study.recipe} {each.name}", layer.name, step] = fit_by(
-                    study.recipe,
-                    x[step],
-                    y,
-                    property=each,
-                    layer=layer.name,
-                    step=step,
-                    penalty=getattr(ridge, "penalty", None) or 1e-6,
-                    generator=torch.Generator().manual_seed(step),
-                )
-    return found
-
-
-def _apart(prompts: Sequence[Prompt]) -> list[Prompt]:
+def apart(prompts: Sequence[Prompt]) -> list[Prompt]:
     """Put pictures of one text far from each other: first one of each text, then the second ones.
 
     The labels that shuffling gives a picture are those of pictures shortly before it.
