@@ -33,7 +33,6 @@ ORDER = [
     "intervals",
     "scores",
     "summaries",
-    "baselines",
     "scoring",
     "targets",
     "aims",

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from underpaint.layers import Layer
-from underpaint.tables import fixed, layer_page, result_page, result_table, truth_page
+from underpaint.tables import caption, fixed, layer_page, result_page, result_table, truth_page
 
 
 def final(mean, low, high, undefined=0):
@@ -110,3 +110,12 @@ def test_table_3_holds_what_a_labelers_error_is_worth_where_truth_is_known():
         "depth", "Spearman", "0.90 (– … 0.95)", "0.80 (– … 0.95)", "0.70 (– … 0.95)",
         "0.60 (– … 0.95)",
     )  # fmt: skip
+
+
+def test_a_long_prompt_is_broken_and_then_cut_where_a_word_ends():
+    assert caption("a red ball", width=20) == "a red ball"
+    assert caption("$5 of  tea", width=20) == r"\$5 of tea"
+    text = " ".join(["lemon"] * 20)
+    assert caption(text, width=17, lines=2) == "lemon lemon lemon\nlemon lemon …"
+    assert caption(text, width=12) == "lemon …"
+    assert len(caption("x" * 99, width=10, lines=2)) <= 21

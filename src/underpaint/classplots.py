@@ -15,7 +15,7 @@ from matplotlib import rc_context
 from torch import Tensor
 
 from .plots import OTHER_PAINTS, PAINTS, STYLE
-from .tables import number
+from .tables import caption, number
 
 SHOWN = 5
 """So many classes have a line, the same in every strip: the likeliest, over strips and steps."""
@@ -84,8 +84,7 @@ def draw_classes(
         axis.set_ylabel("probability")
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes[-1].set_xlabel(f"step of {steps}")
-    # A dollar sign would start a formula.
-    figure.suptitle(title[:90].replace("$", r"\$"), fontsize=8, y=0.995)
+    figure.suptitle(caption(title, width=90), fontsize=8, y=0.995)
     _save(figure, path)
 
 

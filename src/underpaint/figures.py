@@ -17,6 +17,7 @@ from .labelers import Labeler, label
 from .models import Model, decode
 from .probes import Probe, ProbeKey
 from .properties import Property, normalise
+from .tables import caption
 from .traces import Trace
 
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
@@ -61,8 +62,7 @@ def draw_steps(
         axes[0][step].set_title(str(step + 1), fontsize=9)
     axes[0][steps].set_title("final", fontsize=9)
     text = trace.prompts[0].text
-    # A dollar sign would start a formula.
-    figure.suptitle(text[:90].replace("$", r"\$"), fontsize=10, y=0.99)
+    figure.suptitle(caption(text, width=110, lines=2), fontsize=10, y=0.99)
     figure.subplots_adjust(wspace=0.04, hspace=0.06, top=1 - 0.55 / figure.get_figheight())
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, bbox_inches="tight")

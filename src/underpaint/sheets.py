@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from .picks import Finished, Stopped, Wish
+from .tables import caption
 
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 
@@ -60,8 +61,7 @@ def draw_sheet(
         axis.spines[:].set_visible(False)
     for axis, heading in zip(axes[0], headings, strict=True):
         axis.set_title(heading, fontsize=8)
-    # A dollar sign would start a formula.
-    title = stopped.prompts[0].text[:80].replace("$", r"\$")
+    title = caption(stopped.prompts[0].text, width=80)
     figure.suptitle(title, fontsize=9, y=0.995)
     top = 1 - 0.5 / figure.get_figheight()
     figure.subplots_adjust(left=0.06, right=0.995, bottom=0.01, top=top, wspace=0.04, hspace=0.04)

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from .editing import Shown
+from .tables import caption
 
 HEADINGS = ("before", "target", "after", "mask seen")
 
@@ -45,8 +46,7 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
         is_mask = len(np.unique(target)) == 2
         for axis in (line[2], line[3]) if is_mask else ():
             axis.contour(target, levels=[0.5], colors="orange", linewidths=1)
-        # A dollar sign would start a formula.
-        line[0].set_ylabel(row.prompt.text[:28].replace("$", r"\$"), fontsize=6)
+            line[0].set_ylabel(caption(row.prompt.text, width=28, lines=2), fontsize=6)
     for axis, heading in zip(axes[0], HEADINGS, strict=True):
         axis.set_title(heading, fontsize=9)
     figure.suptitle(title, fontsize=9, y=0.995)

@@ -4,6 +4,7 @@ Made from the summary alone. A value that is None or NaN is shown as "–", neve
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,16 @@ Understanding the Internal Representation of Latent Diffusion Models" (UC San Di
 UNKNOWN = "–"
 TRUTH_SOURCES = ("labeler", "probe", "taught", "judged")
 """Sources of a run whose labels are exact."""
+
+
+def caption(text: str, *, width: int, lines: int = 1) -> str:
+    """Write a prompt above a picture: in so many lines at most, an ellipsis for what is left out.
+
+    What Matplotlib would take for a formula is taken as it is written.
+    """
+    short = textwrap.shorten(text, width * lines, placeholder=" …")
+    rows = textwrap.wrap(short, width, max_lines=lines, placeholder=" …")
+    return "\n".join(rows).replace("$", r"\$")
 
 
 def result_table(summary: Mapping[str, Any]) -> pd.DataFrame:
