@@ -7,8 +7,24 @@ from safetensors.torch import load_file
 from torch import nn
 
 from underpaint.errors import PromptError
-from underpaint.scenes.autoencoder import fold_normalisation, new_autoencoder
-from underpaint.scenes.denoiser import TOKENS, new_tokenizer, tokens_of
+from underpaint.scenes.autoencoder import (
+    Decoding,
+    decoding_loss,
+    encode_all,
+    fold_normalisation,
+    new_autoencoder,
+    reconstruct,
+)
+from underpaint.scenes.denoiser import (
+    OBJECT_WEIGHT,
+    TOKENS,
+    Denoiser,
+    boxes_of,
+    caption_tokens,
+    denoising_loss,
+    new_tokenizer,
+    tokens_of,
+)
 from underpaint.scenes.layouts import layout
 from underpaint.scenes.render import render
 from underpaint.scenes.renders import draw
@@ -162,6 +178,63 @@ def test_folding_normalises_latents_and_leaves_the_pictures_alone():
     torch.testing.assert_close(vae.decode(after.mean).sample, pictures, atol=1e-4, rtol=1e-4)
     expected = before.std / spread[None, :, None, None]
     torch.testing.assert_close(after.std, expected, atol=0, rtol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def few():
+    return draw(
+        [parse(f"a red {thing} on a sand floor, light from above") for thing in OBJECTS], seed=1
+    )
+
+
+def test_the_decoder_learns_alone_and_latents_stay_what_they_were(few):
+    torch.manual_seed(0)
+    vae = new_autoencoder()
+    latents = encode_all(vae, few, mirrored=False)
+    before = (reconstruct(vae, few) - few.maps("image")).square().mean()
+    drawn = Decoding(vae)
+    loss_of = decoding_loss(drawn, few, latents)
+    optimizer = torch.optim.Adam(drawn.parameters(), 1e-3)
+    for step in range(6):
+        optimizer.zero_grad()
+        loss_of(torch.Generator().manual_seed(step)).backward()
+        optimizer.step()
+    assert (reconstruct(vae, few) - few.maps("image")).square().mean() < 0.7 * before
+    assert torch.equal(encode_all(vae, few, mirrored=False), latents)
+
+
+def test_a_box_holds_the_object_with_a_latent_to_spare(few):
+    boxes = boxes_of(few)
+    assert boxes.shape == (len(few), 16, 16)
+    for box, mask in zip(boxes, few.maps("saliency"), strict=True):
+        rows, cols = box.any(dim=1).nonzero()[:, 0], box.any(dim=0).nonzero()[:, 0]
+        assert box.sum() == len(rows) * len(cols)  # a full rectangle
+        seen = (mask[0] > 0.5).nonzero() // 8
+        low, high = seen.amin(dim=0), seen.amax(dim=0)
+        assert rows[0] == max(0, low[0] - 1)
+        assert cols[0] == max(0, low[1] - 1)
+        assert rows[-1] == min(15, high[0] + 1)
+        assert cols[-1] == min(15, high[1] + 1)
+
+
+def test_the_box_around_the_object_counts_more_in_the_denoiser_s_loss(few):
+    torch.manual_seed(0)
+    tokenizer = new_tokenizer()
+    denoiser = Denoiser(tokenizer).eval()
+    latents = torch.randn(len(few), 4, 16, 16)
+    tokens = caption_tokens(tokenizer, few.classes, mirrored=False)
+
+    @torch.no_grad()
+    def loss(boxes: torch.Tensor) -> float:
+        loss_of = denoising_loss(denoiser, tokenizer, latents, tokens, boxes, batch=8)
+        return float(loss_of(torch.Generator().manual_seed(0)))
+
+    nowhere, everywhere = (torch.full((len(few), 16, 16), each) for each in (False, True))
+    plain, most, near = loss(nowhere), loss(everywhere), loss(boxes_of(few))
+    assert plain < near < most <= OBJECT_WEIGHT * plain * 1.001
+    halves = torch.zeros_like(nowhere)
+    halves[:, :8] = True
+    assert loss(halves) + loss(~halves) == pytest.approx(plain + most)
 
 
 class Killed(Exception):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from .renders import Renders
 from .training import LossOf, fast_precision, picked
@@ -24,6 +24,44 @@ def new_autoencoder() -> AutoencoderKL:
         sample_size=128,
         scaling_factor=1.0,
     )
+
+
+class Decoding(nn.Module):
+    """What draws a picture from latents: the part that is trained further on its own."""
+
+    def __init__(self, vae: AutoencoderKL) -> None:
+        super().__init__()
+        self.post_quant_conv, self.decoder = vae.post_quant_conv, vae.decoder
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Draw latents as pictures in -1..1."""
+        assert self.post_quant_conv is not None
+        return self.decoder(self.post_quant_conv(latents))
+
+
+def decoding_loss(
+    drawn: Decoding, renders: Renders, latents: Float[Tensor, "image channel row col"]
+) -> LossOf:
+    """A tenth of log MSE, half the L1, half the L1 of 8x8 means, on whole pictures, 8 at once.
+
+    The encoder rests, so that latents stay what they are. The mean of log MSE over pictures is
+    PSNR; beside 64² crops and drawn latents, whole pictures and posterior means are what a
+    generated picture's decoder meets.
+    """
+    device = next(drawn.parameters()).device
+
+    def loss_of(generator: torch.Generator) -> Tensor:
+        rows = picked(len(renders), 8, generator)
+        images = renders.truth["image"][rows].to(device).float() / 127.5 - 1
+        seen = latents[rows].to(device, torch.float32)
+        with fast_precision(device):
+            pictures = drawn(seen.contiguous(memory_format=torch.channels_last))
+        error = pictures.float() - images
+        squared = error.square().mean(dim=(1, 2, 3))
+        coarse = F.avg_pool2d(error, 8).abs().mean()
+        return 0.1 * (squared + 1e-5).log().mean() + 0.5 * (error.abs().mean() + coarse)
+
+    return loss_of
 
 
 def reconstruction_loss(vae: AutoencoderKL, renders: Renders) -> LossOf:

@@ -18,19 +18,34 @@ from torch import Tensor, nn
 from ..models import load
 from ..models.readers import MapReader, WordReader
 from .autoencoder import (
+    Decoding,
+    decoding_loss,
     encode_all,
     fold_normalisation,
     new_autoencoder,
     reconstruct,
     reconstruction_loss,
 )
-from .denoiser import Denoiser, caption_tokens, denoising_loss, new_scheduler, new_tokenizer
+from .denoiser import (
+    Denoiser,
+    boxes_of,
+    caption_tokens,
+    denoising_loss,
+    new_scheduler,
+    new_tokenizer,
+)
 from .measures import measure_autoencoder, measure_pictures, measure_readers, read_readers
 from .reading import WORD_SIZES, map_loss, word_loss
 from .renders import read_shards, render_shards
 from .training import Budget, train
 
-SHARES = {"autoencoder": 0.16, "map_reader": 0.12, "word_reader": 0.09, "denoiser": 0.63}
+SHARES = {
+    "autoencoder": 0.13,
+    "decoder": 0.05,
+    "map_reader": 0.13,
+    "word_reader": 0.09,
+    "denoiser": 0.6,
+}
 """How the minutes are divided."""
 GUIDANCE = 2.5
 READERS_SEE = 8_000
@@ -73,6 +88,15 @@ def train_all(
     fewer = renders[torch.arange(min(len(renders), READERS_SEE))]
     sample = encode_all(vae, fewer[torch.arange(min(len(fewer), 2000))], mirrored=False)
     fold_normalisation(vae, sample.to(chosen))
+    latents = _once(
+        out / "latents.safetensors",
+        lambda: torch.cat(
+            [encode_all(vae, renders, mirrored=flip).half() for flip in (False, True)]
+        ),
+    )
+    drawn = Decoding(vae)
+    loss = decoding_loss(drawn, renders, latents[: len(renders)])
+    train(drawn, loss, out, "decoder", budget("decoder", 1e-3, 0.998), progress)
     decoded = _once(
         out / "decoded.safetensors",
         lambda: (reconstruct(vae, fewer) * 255).round().to(torch.uint8),
@@ -82,14 +106,10 @@ def train_all(
     loss = word_loss(words, renders, decoded)
     train(words, loss, out, "word_reader", budget("word_reader", 1e-3, 0.998), progress)
 
-    latents = _once(
-        out / "latents.safetensors",
-        lambda: torch.cat(
-            [encode_all(vae, renders, mirrored=flip).half() for flip in (False, True)]
-        ),
-    )
     tokens = [caption_tokens(tokenizer, renders.classes, mirrored=flip) for flip in (False, True)]
-    loss = denoising_loss(denoiser, tokenizer, latents, torch.cat(tokens), batch=32)
+    boxes = boxes_of(renders)
+    boxes = torch.cat([boxes, boxes.flip(-1)])
+    loss = denoising_loss(denoiser, tokenizer, latents, torch.cat(tokens), boxes, batch=32)
     train(denoiser, loss, out, "denoiser", budget("denoiser", 6e-4, 0.999), progress)
 
     pipeline = StableDiffusionPipeline(
