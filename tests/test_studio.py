@@ -76,6 +76,19 @@ def test_an_object_that_carries_its_looks_is_asked_for_with_them_and_only_near(d
     torch.testing.assert_close(pictures[True], whole.images[0], atol=1e-3, rtol=0)
 
 
+def test_many_strokes_take_their_looks_from_one_picture(desk, monkeypatch):
+    whole = []
+
+    def counted(*args, **how):
+        whole.append("stop_at" not in how)
+        return trace(*args, **how)
+
+    monkeypatch.setattr("underpaint.studio.desk.trace", counted)
+    for strength in (1.0, 2.0, 3.0):
+        list(paint(desk, "a red cone nobody drew", 6, Stroke(mask(desk), strength, 0, STEPS - 1)))
+    assert whole.count(True) == 1
+
+
 def test_a_stroke_of_no_strength_changes_nothing_and_is_scored(desk):
     plain = list(paint(desk, "a red cone", 5, None))[-1]
     stroke = Stroke(mask(desk), 0.0, 0, STEPS - 1)

@@ -7,7 +7,7 @@ the layer that reads its property best on validation pictures.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -245,12 +245,17 @@ def _taps(desk: Desk, prompt: Prompt, stroke: Stroke) -> dict[Layer, Any]:
     mask = stroke.mask[None, None].to(desk.model.device)
     targets, where = {SALIENCY.name: mask}, None
     if stroke.carries and desk.carried:
-        plain = trace(desk.model, [prompt], steps=desk.steps, guidance=desk.guidance).images
-        there = labels_of(desk.labelers, plain, desk.carried)
-        targets, where = aim_at_drawn(mask, there, desk.carried)
+        targets, where = aim_at_drawn(mask, _looks(desk, prompt), desk.carried)
     held = tuple(name for name in HELD if name in desk.readers and name not in targets)
     edit = Edit(targets, schedule, held=held, where=where, unconditional=UNCONDITIONAL)
     return taps(edit, desk.probes, desk.moments, layers=desk.edited)
+
+
+@lru_cache(maxsize=8)
+def _looks(desk: Desk, prompt: Prompt) -> dict[str, Tensor]:
+    """Label the picture as it is without a mask: many strokes take their looks from one picture."""
+    plain = trace(desk.model, [prompt], steps=desk.steps, guidance=desk.guidance).images
+    return labels_of(desk.labelers, plain, desk.carried)
 
 
 def _read(desk: Desk, traced: Trace, place: int, step: int) -> dict[str, Tensor]:
