@@ -20,7 +20,7 @@ from .words import CAPTIONS, Caption
 TOKENS = 16
 UNCONDITIONAL_SHARE = 0.1  # captions dropped in training, so that guidance has a model without one
 SNR_CEILING = 5.0
-OBJECT_WEIGHT, DECIDED_SNR = 4.0, 0.03
+OBJECT_WEIGHT, DECIDED_SNR = 4.0, 1.0
 """How much more the box around the object counts, once there is enough signal to have placed it."""
 SHIFT = 2.0
 """How much less noise `tiny` meets than SD does, as a ratio to the signal."""
@@ -154,7 +154,7 @@ def denoising_loss(
     The weights are those of Hang et al. (2023, eq. 8 for v). A room has far more that cannot be
     foretold than an object has shape, and without weights the room is most of what is learnt. The
     box counts the same all over, so that no outline is drawn to either side; and nothing counts
-    more while the object's place is open, or it would be drawn in all places at once.
+    more while the object's place is open, or it would be drawn in several at once.
     Timesteps are stratified over the batch, which takes most of their noise out of the gradient.
     """
     device = next(denoiser.parameters()).device

@@ -47,7 +47,7 @@ SHARES = {
     "denoiser": 0.6,
 }
 """How the minutes are divided."""
-GUIDANCE = 2.5
+GUIDANCE = 3.5
 READERS_SEE = 8_000
 """Pictures that the readers meet as the autoencoder gives them back, beside all as rendered."""
 
