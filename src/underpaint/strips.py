@@ -46,7 +46,7 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
         is_mask = len(np.unique(target)) == 2
         for axis in (line[2], line[3]) if is_mask else ():
             axis.contour(target, levels=[0.5], colors="orange", linewidths=1)
-            line[0].set_ylabel(caption(row.prompt.text, width=28, lines=2), fontsize=6)
+        line[0].set_ylabel(caption(row.prompt.text, width=28, lines=2), fontsize=6)
     for axis, heading in zip(axes[0], HEADINGS, strict=True):
         axis.set_title(heading, fontsize=9)
     figure.suptitle(title, fontsize=9, y=0.995)
