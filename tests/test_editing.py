@@ -249,7 +249,7 @@ def command(run, monkeypatch):
     group = Commands("main", commands={"edit": cli_edit.edit})
 
     def call(*arguments):
-        asked = ["edit", str(run.folder), "--layers", "up.*", *map(str, arguments)]
+        asked = ["edit", str(run.folder), *map(str, arguments)]
         return CliRunner().invoke(group, asked)
 
     return call

@@ -4,7 +4,7 @@ import torch
 
 import worlds
 from underpaint.errors import LayerError
-from underpaint.layers import Layer, find_layers, name_sites, select_layers
+from underpaint.layers import Layer, find_layers, last_stages, name_sites, select_layers
 from underpaint.models import Model
 
 LAYERS = tuple(
@@ -129,6 +129,23 @@ def test_a_pattern_selects_layers_in_their_order(glob, names):
 def test_a_pattern_that_matches_nothing_is_refused(glob):
     with pytest.raises(LayerError, match=r"No layer matches '(left\.\*)?'\. There are down\.0\.0"):
         select_layers(LAYERS, glob)
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "chosen"),
+    [
+        (["mid.0", "up.1.0", "up.2.0", "up.2.1", "up.3.0"], "up.2.*,up.3.*", 3),
+        (["down.2.0.9", "mid.0.9", "up.0.0.0", "up.0.0.1", "up.1.0.0"], "up.0.*,up.1.*", 3),
+        (["block.0", "block.1"], "block.*", 2),
+        (["block.0", "single.0", "single.1"], "block.*,single.*", 3),
+        (["net.attns.0.to_out", "net.attns.1.to_out"], "net.attns.*", 2),
+        (["down.0.0", "mid.0"], "down.0.*,mid.*", 2),
+    ],
+)
+def test_the_last_stages_of_any_model_have_a_pattern(names, pattern, chosen):
+    layers = [Layer(name, name, 8, (4, 4)) for name in names]
+    assert last_stages(layers) == pattern
+    assert len(select_layers(layers, pattern)) == chosen
 
 
 def test_flux_s_single_blocks_are_read_where_text_and_image_are_told_apart():

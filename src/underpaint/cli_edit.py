@@ -19,7 +19,7 @@ from .editing import CONTROLS, Setup, check_run, edit_all, edit_frames, names_in
 from .errors import EditError, PromptError, RunError
 from .frames import strengths_of, write_frames
 from .labelers import Namer, labelers_for, namer_for
-from .layers import find_layers, select_layers
+from .layers import find_layers, last_stages, select_layers
 from .models import Model, load_as
 from .moments import merge
 from .prompts import Prompt
@@ -68,7 +68,7 @@ TRIED_STRENGTHS = (0.0, 8.0)
     show_default=True,
     help="Edit only so near to the object, a share of the side; -1 everywhere.",
 )
-@click.option("--layers", "glob", default="up.2.*,up.3.*", show_default=True, help="As a glob.")
+@click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
 @click.option(
     "--unconditional",
     default=0.5,
@@ -101,7 +101,7 @@ def edit(
     hold: str,
     carry: str,
     margin: float,
-    glob: str,
+    glob: str | None,
     unconditional: float,
     control: str,
     frames: int,
@@ -137,6 +137,7 @@ def edit(
         move, scale, mask, depth, light, count=count, size=model.resolution, carried=carried
     )
     known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
+    glob = glob or last_stages(known)
     sums, _ = runs.read_moments(run, model.device)
     setup = Setup(
         model=model,

@@ -19,12 +19,12 @@ LOOPBACK = "127.0.0.1"
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--model", "name", help="Id or folder.  [default: the run's]")
-@click.option("--layers", "glob", default="up.2.*,up.3.*", show_default=True, help="As a glob.")
+@click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
 @click.option("--host", default=LOOPBACK, show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535))
 @RUNNING
 def studio(
-    out: Path, name: str | None, glob: str, host: str, port: int, device: str, dtype: str
+    out: Path, name: str | None, glob: str | None, host: str, port: int, device: str, dtype: str
 ) -> None:
     """Paint masks and pick seeds in a browser, with the model and probes of the run OUT.
 

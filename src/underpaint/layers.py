@@ -95,6 +95,17 @@ def select_layers(layers: Sequence[Layer], glob: str) -> tuple[Layer, ...]:
     )
 
 
+def last_stages(layers: Sequence[Layer], count: int = 2) -> str:
+    """Write the pattern of the last stages: "up.2.*,up.3.*" of Stable Diffusion, "block.*" of DiT.
+
+    A UNet's stage is one of its blocks; a transformer's, all of its blocks of one kind.
+    """
+    stages = dict.fromkeys(
+        re.sub(r"^((?:down|up)\.\d+|\D+?)\.\d.*", r"\1", layer.name) for layer in layers
+    )
+    return ",".join(f"{stage}.*" for stage in list(stages)[-count:])
+
+
 def name_sites(denoiser: nn.Module) -> dict[str, str]:
     """Name each self-attention output of a denoiser: short names by module path.
 

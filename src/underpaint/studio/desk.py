@@ -19,7 +19,7 @@ from ..aims import CARRIED, HELD, aim_at_drawn, labels_of
 from ..edits import Edit, taps
 from ..errors import EditError, PromptError, SchedulerError
 from ..labelers import Labeler, label
-from ..layers import Layer, find_layers, select_layers
+from ..layers import Layer, find_layers, last_stages, select_layers
 from ..metrics import dice, prepare
 from ..models import Model
 from ..moments import Cell, Moments, merge
@@ -102,13 +102,13 @@ class Glimpse:
     score: float | None
 
 
-def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str) -> Desk:
+def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str | None) -> Desk:
     """Gather what the studio needs of a finished run.
 
     Args:
         model: The run's own, checked.
         labelers: The run's own.
-        glob: Of the layers that a mask is painted into.
+        glob: Of the layers that a mask is painted into; None takes the last two stages.
 
     Raises:
         RunError: if the run is not finished.
@@ -123,7 +123,8 @@ def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str)
             f"with {SALIENCY.name} among --properties."
         )
     plan(model.pipeline.scheduler, steps=settings["steps"], begin=1 if settings["steps"] > 1 else 0)
-    known = {each.name: each for each in find_layers(model) if each.name in settings["layers"]}
+    found = [each for each in find_layers(model) if each.name in settings["layers"]]
+    known = {each.name: each for each in found}
     labeled = {name for each in labelers for name in each.reads} & {*summary["properties"]}
     sums, _ = read_moments(run, model.device)
     return Desk(
@@ -132,7 +133,7 @@ def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str)
         probes=read_probes(run, model.device),
         moments=reduce(merge, sums.values()),
         readers={name: known[each["best_layer"]] for name, each in summary["properties"].items()},
-        edited=select_layers(tuple(known.values()), glob),
+        edited=select_layers(found, glob or last_stages(found)),
         carried=tuple(name for name in CARRIED if name in labeled),
         steps=settings["steps"],
         guidance=settings["guidance"],
