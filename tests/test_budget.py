@@ -8,10 +8,11 @@ import worlds
 from underpaint import cli
 from underpaint.budget import Need, check_budget, fit_batch, free_bytes, need
 from underpaint.errors import RunError
+from underpaint.folding import target_count
 from underpaint.labelers import Labeler
 from underpaint.layers import find_layers
 from underpaint.properties import DEPTH, SALIENCY
-from underpaint.scoring import LATENTS, target_count
+from underpaint.scoring import LATENTS
 
 GB = 2**30
 NEED = Need({"weights": 4 * GB, "sums": GB}, {"activations": GB, "VAE": GB})

@@ -28,6 +28,7 @@ ORDER = [
     "recipes",
     "fitting",
     "places",
+    "folding",
     "ranks",
     "metrics",
     "intervals",

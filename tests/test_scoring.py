@@ -4,21 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from underpaint.folding import Batch, Sums, extend, fit_all
 from underpaint.intervals import interval
 from underpaint.layers import Layer
 from underpaint.prompts import Prompt
 from underpaint.properties import DEPTH, SALIENCY, normalise
 from underpaint.scores import curves, tabulate
-from underpaint.scoring import (
-    Batch,
-    Sums,
-    choose_thresholds,
-    extend,
-    fit_all,
-    readings,
-    score,
-    strangers,
-)
+from underpaint.scoring import choose_thresholds, readings, score, strangers
 from underpaint.traces import Trace
 from worlds import model
 

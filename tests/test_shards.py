@@ -9,9 +9,9 @@ import torch
 from underpaint import passes, runs, study
 from underpaint.errors import RunError
 from underpaint.files import held, is_whole, write_sealed
+from underpaint.folding import MeanMap, Sums
 from underpaint.moments import Moments
 from underpaint.passes import carry_out
-from underpaint.scoring import MeanMap, Sums
 from underpaint.shards import read_sums, write_sums
 from worlds import study as plan
 

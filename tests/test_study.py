@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from underpaint import cli, runs
 from underpaint.arrays import to_grid, to_rows
 from underpaint.errors import LabelError, RunError
+from underpaint.folding import Batch, fold, joint_columns
 from underpaint.labelers import Labeler, label, tiny_labeler
 from underpaint.models.readers import MapReader
 from underpaint.moments import Moments, merge
@@ -18,7 +19,6 @@ from underpaint.passes import carry_out, choose_cuts
 from underpaint.probes import Probe
 from underpaint.prompts import Prompt
 from underpaint.properties import DEPTH, SALIENCY
-from underpaint.scoring import Batch, fold, joint_columns
 from underpaint.study import batches_of
 from underpaint.traces import trace
 from worlds import model as random_model

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .arrays import to_grid
+from .folding import fit_all, fold, labelled
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model
@@ -26,7 +27,7 @@ from .moments import merge
 from .prompts import Prompt
 from .properties import Property
 from .recipes import fit_paper
-from .scoring import fit_all, fold, labelled, readings
+from .scoring import readings
 from .study import GROUP
 from .traces import Trace, excerpt, trace
 

@@ -18,11 +18,12 @@ import psutil
 import torch
 
 from .errors import RunError
+from .folding import target_count
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model
 from .properties import Property
-from .scoring import LATENTS, target_count
+from .scoring import LATENTS
 
 LARGEST_BATCH = 32
 """What `auto` takes where memory sets no limit: more is no faster."""

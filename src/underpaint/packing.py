@@ -7,9 +7,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from .folding import MeanMap
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey
-from .scoring import MeanMap
 
 
 def pack_moments(

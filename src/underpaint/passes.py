@@ -20,6 +20,7 @@ from .arrays import to_grid
 from .errors import RunError
 from .files import held
 from .fitting import from_units, in_units
+from .folding import DECODER, Batch, MeanMap, Sums, extend, fit_all, target_count
 from .moments import to_cpu
 from .plots import draw_all
 from .probes import Probe, ProbeKey
@@ -39,21 +40,14 @@ from .runs import (
 from .schedules import noise_ratios
 from .scores import Scores, tabulate
 from .scoring import (
-    DECODER,
     LATENTS,
     AnyProbe,
-    Batch,
-    MeanMap,
-    Sums,
     Wrong,
     choose_thresholds,
-    extend,
-    fit_all,
     property_of,
     readings,
     score,
     strangers,
-    target_count,
 )
 from .shards import (
     ReadMaps,

@@ -36,12 +36,12 @@ from .files import (
     write_sealed,
     writing,
 )
+from .folding import MeanMap
 from .moments import Cell, Moments
 from .packing import pack_moments, pack_probes, unpack_moments, unpack_probes
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
 from .properties import PROPERTIES
-from .scoring import MeanMap
 from .shapes import PLAIN_NUMBER, TEXT, misfit
 
 SCHEMA = 1

@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .files import is_whole, remove_sealed, write_sealed
+from .folding import Batch, Sums
 from .packing import pack_moments, unpack_moments
 from .prompts import Prompt
 from .runs import Run
-from .scoring import Batch, Sums
 from .traces import Trace
 
 ReadMaps = dict[tuple[str, str], Float[Tensor, "step image _ _ _"]]

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from .errors import PromptError
+from .folding import Batch, folded, labelled
 from .given import Pictures, trace_given
 from .labelers import Labeler
 from .layers import Layer
 from .models import Model, decoder_attention
 from .prompts import Prompt, Split, plain
 from .properties import Property
-from .scoring import Batch, folded, labelled
 from .traces import excerpt, trace
 
 TUNING_SHARE = 8

@@ -16,12 +16,12 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ..folding import MeanMap
 from ..labelers import Labeler, label
 from ..layers import Layer
 from ..models import Model, decode
 from ..probes import Probe, ProbeKey
 from ..properties import Property, normalise
-from ..scoring import MeanMap
 from ..traces import Trace, trace
 
 PICTURE_PX = 128

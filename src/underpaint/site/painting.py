@@ -20,6 +20,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTokenizer
 
 from ..aims import CARRIED, MARGIN, steps_edited
+from ..folding import joint_columns
 from ..layers import Layer
 from ..models import Model, load_as
 from ..moments import Cell, Moments, merge
@@ -28,7 +29,6 @@ from ..prompts import Prompt
 from ..properties import PROPERTIES, SALIENCY
 from ..runs import Run, read_json, read_moments, read_probes
 from ..schedules import observe, plan
-from ..scoring import joint_columns
 from ..targets import FRINGE
 from .graphs import Acting, Reading, picture_graph, step_graph, word_graph
 
