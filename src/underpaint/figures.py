@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,6 +26,8 @@ COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 OTHER_COLOURS = "cividis"
 RANGES = {"normals": (-1.0, 1.0), "albedo": (0.0, 1.0)}
 """What black and white are where three targets are drawn as red, green and blue."""
+SHARES = (0.01, 0.99)
+"""Of a row's values, what lies beyond its colour map's ends."""
 
 
 def draw_steps(
@@ -51,9 +54,9 @@ def draw_steps(
         len(rows), steps + 1, figsize=(0.8 * (steps + 1) + 1, 0.82 * len(rows) + 0.5), squeeze=False
     )
     for (name, maps, colours), line in zip(rows, axes, strict=True):
-        low, high = (0.0, 1.0) if colours == "gray" else (float(maps.min()), float(maps.max()))
+        low, high = _range(maps, colours)
         for axis, one in zip(line, maps, strict=True):
-            axis.imshow(one, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            axis.imshow(one.numpy(), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
             axis.spines[:].set_visible(False)
@@ -95,8 +98,8 @@ def draw_labels(
     for line, axis_row in enumerate(axes):
         for (name, maps, colours), axis in zip(columns, axis_row, strict=True):
             one = maps[line]
-            low, high = (0.0, 1.0) if colours == "gray" else (float(one.min()), float(one.max()))
-            axis.imshow(one, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            low, high = _range(one, colours)
+            axis.imshow(one.numpy(), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
             axis.spines[:].set_visible(False)
@@ -106,6 +109,14 @@ def draw_labels(
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200, bbox_inches="tight")
     plt.close(figure)
+
+
+def _range(maps: Tensor, colours: str | None) -> tuple[float, float]:
+    """Give what the colour map's ends stand for: a small highlight must not dim all the rest."""
+    if colours == "gray":
+        return 0.0, 1.0
+    low, high = np.quantile(maps.numpy(), SHARES)
+    return float(low), float(high)
 
 
 def _shown(
