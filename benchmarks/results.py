@@ -25,9 +25,11 @@ ABSENT = {
 """Why a run may lack a source."""
 SHOWN_STEPS = (1, 3, 5, 10)
 SOURCES = (
-    "probe", "image", "estimate", "position", "probe+position", "latent", "vae", "random",
+    "probe", "probe+position", "position", "image", "estimate", "latent", "vae", "random",
     "untrained", "shuffled", "ceiling",
 )  # fmt: skip
+FIRST_PROPERTIES, FIRST_SOURCES = ("saliency", "depth", "shading"), SOURCES[:5]
+"""What the README shows of them; the page has all."""
 
 
 def main(folder: Path, how: str = "") -> None:
@@ -44,7 +46,9 @@ def main(folder: Path, how: str = "") -> None:
     PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text(), how))
     before, rest = README.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
-    block = f"{MARKS[0]}\n{told(summary)}\n\n{table(summary, SOURCES[:4])}{MARKS[1]}"
+    shown = {name: summary["properties"][name] for name in FIRST_PROPERTIES}
+    first = {**summary, "properties": shown}
+    block = f"{MARKS[0]}\n{told(first)}\n\n{table(first, FIRST_SOURCES)}{MARKS[1]}"
     README.write_text(before + block + after)
 
 
@@ -160,10 +164,12 @@ def _gain(found: Mapping[str, Any]) -> str:
     gain = found.get("gain")
     if gain is None:
         return ""
+    reads = fixed(number(found["sources"]["probe+position"]["final"]["mean"]))
     last = [fixed(number(gain["final"][part])) for part in ("mean", "low", "high")]
     return (
-        f" Given the place too, a probe gains {last[0]} ({last[1]} to {last[2]}) over the place "
-        "alone at the last step."
+        f" Given the place too, a probe reads {reads} at the last step, {last[0]} ({last[1]} to "
+        f"{last[2]}) above the place alone, with its onset at step "
+        f"{_onset(found, 'probe+position')}."
     )
 
 
