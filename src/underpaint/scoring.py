@@ -28,14 +28,14 @@ a probe, a threshold and a layer chosen alike can find where there is nothing bu
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from .arrays import to_grid
-from .folding import DECODER, SHUFFLES, TAUGHT, Batch, MeanMap
+from .folding import DECODER, PLACED, SHUFFLES, TAUGHT, Batch, MeanMap
 from .labelers import Labeler, label
 from .layers import Layer
 from .metrics import METRICS, Truth, best_threshold, dice, prepare
@@ -55,6 +55,9 @@ AnyProbe = Probe | MlpProbe
 
 Wrong = Mapping[str, Float[Tensor, "shuffle image _ height width"]]
 """Other pictures' labels, by property, that stand for each picture's own."""
+
+Reading = tuple[str, str, Sequence[tuple[Tensor, Tensor | float | None, Truth]]]
+"""Source, layer, and maps, each with its cut and its truth: of several, the mean score is kept."""
 
 
 def strangers(
@@ -146,69 +149,104 @@ def score(
     chosen for those two, so only test pictures are worth it: it is most of what scoring costs.
     """
     trace = batch.trace
-    steps = len(trace.timesteps)
     shown = {"image": trace.latents, "estimate": trace.estimates} if drawn else {}
     looked_at = {
         source: _labels_by_step(model, labelers, properties, latents)
         for source, latents in shown.items()
     }
     blocks: dict[ScoreKey, Tensor] = {}
-
     for each in properties:
-        place = position[each.name].mean
+        place, half = position[each.name].mean, 0.5 if each.is_binary else None
         truth = prepare(batch.labels[each.name], position=place)
         others = [prepare(one, position=place) for one in wrong[each.name]]
-
-        def put(
-            source: str,
-            layer: str,
-            *readings: tuple[Tensor, Tensor | float | None, Truth],
-            each: Property = each,
-        ) -> None:
-            """Score readings, each with its cut and its truth; of several, keep the mean score."""
-            shown = [(maps if cut is None else maps > cut, truth) for maps, cut, truth in readings]
+        shown_by = [
+            *_by_probes(each, read_maps, thresholds, truth, others),
+            *((source, "", [(maps[each.name], half, truth)]) for source, maps in looked_at.items()),
+            *_by_opinion(each, batch, layers, read_maps, thresholds, position, truth),
+            _by_place(each, position, thresholds, truth),
+            *_by_ceilings(each, layers, truth),
+        ]
+        for source, layer, parts in shown_by:
+            masks = [(maps if cut is None else maps > cut, own) for maps, cut, own in parts]
             for metric in each.metrics:
-                scores = [METRICS[metric](maps, truth) for maps, truth in shown]
+                scores = [METRICS[metric](maps, own) for maps, own in masks]
                 values = torch.stack(scores).mean(dim=0)
-                values = values.expand(steps, -1) if values.ndim == 1 else values
+                values = values.expand(len(trace.timesteps), -1) if values.ndim == 1 else values
                 blocks[ScoreKey(source, each.name, layer, metric)] = values.cpu()
-
-        shuffled: dict[str, list[tuple[Tensor, Tensor | None, Truth]]] = {}
-        for (name, layer), maps in read_maps.items():
-            if property_of(name) != each.name:
-                continue
-            cut = thresholds.get((name, layer))
-            cut = None if cut is None else cut[:, None, None, None, None]
-            if (k := shuffle_of(name)) is not None:
-                shuffled.setdefault(layer, []).append((maps, cut, others[k]))
-            else:
-                kind = name.removesuffix(each.name).strip()
-                source = {"placed": BESIDE}.get(kind, kind) or _source_of(layer)
-                put(source, layer.split(" ")[-1], (maps, cut, truth))
-        for layer, readings_there in shuffled.items():
-            put("shuffled", layer, *readings_there)
-        for source, maps in looked_at.items():
-            put(source, "", (maps[each.name], 0.5 if each.is_binary else None, truth))
-        opinion = batch.labels.get(TAUGHT + each.name)
-        if opinion is not None:
-            put("labeler", "", (opinion, 0.5 if each.is_binary else None, truth))
-            own = prepare(opinion, position=position[TAUGHT + each.name].mean)
-            for layer in layers:
-                key = (TAUGHT + each.name, layer.name)
-                cut = thresholds.get(key)
-                cut = None if cut is None else cut[:, None, None, None, None]
-                put("taught", layer.name, (read_maps[key], cut, truth))
-                put("judged", layer.name, (read_maps[key], cut, own))
-        mean = place.to(trace.images.device)
-        at = thresholds.get((each.name, ""))
-        flat = mean.expand(len(trace.prompts), -1, -1, -1)
-        put("position", "", (flat, None if at is None else float(at[0]), truth))
-        exact = truth.labels > 0.5 if each.is_binary else truth.labels
-        shrunk = {layer.grid: to_grid(exact.double(), layer.grid) for layer in layers}
-        best = {grid: _best_cut(each, maps, truth) for grid, maps in shrunk.items()}
-        for layer in layers:
-            put("ceiling", layer.name, (shrunk[layer.grid], best[layer.grid], truth))
     return blocks
+
+
+def _by_probes(
+    property: Property,
+    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
+    truth: Truth,
+    others: Sequence[Truth],
+) -> Iterator[Reading]:
+    """Lay out what probes read; of shuffled labels, held against the labels they were given."""
+    shuffled: dict[str, list[tuple[Tensor, Tensor | None, Truth]]] = {}
+    for (name, layer), maps in read_maps.items():
+        if property_of(name) != property.name:
+            continue
+        cut = _cut(thresholds, name, layer)
+        if (k := shuffle_of(name)) is not None:
+            shuffled.setdefault(layer, []).append((maps, cut, others[k]))
+        else:
+            kind = name.removesuffix(property.name).strip()
+            source = {PLACED.strip(): BESIDE}.get(kind, kind) or _source_of(layer)
+            yield source, layer.split(" ")[-1], [(maps, cut, truth)]
+    for layer, parts in shuffled.items():
+        yield "shuffled", layer, parts
+
+
+def _by_opinion(
+    property: Property,
+    batch: Batch,
+    layers: Sequence[Layer],
+    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
+    position: Mapping[str, MeanMap],
+    truth: Truth,
+) -> Iterator[Reading]:
+    """Lay out, where labels are exact, what the labeler says and what a probe of that reads."""
+    name = TAUGHT + property.name
+    if (opinion := batch.labels.get(name)) is None:
+        return
+    yield "labeler", "", [(opinion, 0.5 if property.is_binary else None, truth)]
+    own = prepare(opinion, position=position[name].mean)
+    for layer in layers:
+        maps, cut = read_maps[name, layer.name], _cut(thresholds, name, layer.name)
+        yield "taught", layer.name, [(maps, cut, truth)]
+        yield "judged", layer.name, [(maps, cut, own)]
+
+
+def _by_place(
+    property: Property,
+    position: Mapping[str, MeanMap],
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
+    truth: Truth,
+) -> Reading:
+    """Lay out the mean label map, the same for every picture."""
+    mean = position[property.name].mean.to(truth.labels.device)
+    at = thresholds.get((property.name, ""))
+    flat = mean.expand(len(truth.labels), -1, -1, -1)
+    return "position", "", [(flat, None if at is None else float(at[0]), truth)]
+
+
+def _by_ceilings(property: Property, layers: Sequence[Layer], truth: Truth) -> Iterator[Reading]:
+    """Lay out the labels themselves, shrunk to each layer's grid."""
+    exact = truth.labels > 0.5 if property.is_binary else truth.labels
+    shrunk = {layer.grid: to_grid(exact.double(), layer.grid) for layer in layers}
+    best = {grid: _best_cut(property, maps, truth) for grid, maps in shrunk.items()}
+    for layer in layers:
+        yield "ceiling", layer.name, [(shrunk[layer.grid], best[layer.grid], truth)]
+
+
+def _cut(
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]], name: str, layer: str
+) -> Float64[Tensor, "step 1 1 1 1"] | None:
+    cut = thresholds.get((name, layer))
+    return None if cut is None else cut[:, None, None, None, None]
 
 
 def property_of(name: str) -> str:
