@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.progress import Progress
+from torch import nn
 
 from . import cluster, runs
 from .bars import progress_bar
@@ -144,15 +145,10 @@ def run(
     needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2, labelers=labelers)
     at_once = _fitting(at_once, needed, model, budget)
     _say_who_labels(labelers, chosen)
-    ours = [each.name for each in chosen if each.name not in named]
-    if ours and Path(model_id).name != "tiny":
-        click.echo(
-            f"Labels of {', '.join(ours)} for {model_id} come from the reader of rendered "
-            "scenes: on other pictures they mean little. Choose others with --labelers.",
-            err=True,
-        )
     if Path(model_id).name == "tiny":
         say_unknown(split)
+    else:
+        _warn_of_our_labels(model_id, [each.name for each in chosen if each.name not in named])
     strength = model.guidance if guidance is None else guidance
     settings = {
         "model": model.name,
@@ -187,29 +183,37 @@ def run(
     if runs.is_done(folder):
         click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
         return
-    controls = (
-        {}
-        if quick
-        else {
-            "random": permuted(model.denoiser, seed=seed),
-            "untrained": untrained(model.denoiser, seed=seed),
-        }
-    )
     study = Study(
-        model, labelers, chosen, layers, split, steps, strength, at_once, controls,
+        model, labelers, chosen, layers, split, steps, strength, at_once,
+        controls={} if quick else _controls(model, seed),
         pictures=pictures, recipe=other,
         sees_decoder=not quick and has_decoder_attention(model),
     )  # fmt: skip
-    with progress_bar() as bar:
-        try:
-            report, say = _reporter(bar), partial(click.echo, err=True)
-            away = partial(cluster.fill, study, folder, report, say, workers=workers)
-            carry_out(study, folder, report, say, before=away if engine == "ray" else lambda: None)
-        except KeyboardInterrupt as error:
-            raise RunError(f"Stopped. The same command goes on with {out} from here.") from error
+    _carry_out(study, folder, on_cluster=engine == "ray", workers=workers)
     path = draw_pictures(folder, model, labelers, chosen, split.test[0], steps, strength)
     write_site(folder, out / "site", model=model)
     click.echo(f"Table: underpaint show {out}\nPicture: {path}")
+
+
+def _controls(model: Model, seed: int) -> dict[str, nn.Module]:
+    """Make the denoisers that know nothing."""
+    return {
+        "random": permuted(model.denoiser, seed=seed),
+        "untrained": untrained(model.denoiser, seed=seed),
+    }
+
+
+def _carry_out(study: Study, folder: runs.Run, *, on_cluster: bool, workers: int | None) -> None:
+    """Do the study under a progress bar, here or on a cluster's workers first."""
+    with progress_bar() as bar:
+        report, say = _reporter(bar), partial(click.echo, err=True)
+        away = partial(cluster.fill, study, folder, report, say, workers=workers)
+        try:
+            carry_out(study, folder, report, say, before=away if on_cluster else lambda: None)
+        except KeyboardInterrupt as error:
+            raise RunError(
+                f"Stopped. The same command goes on with {folder.folder} from here."
+            ) from error
 
 
 def _properties(names: str) -> tuple[Property, ...]:
@@ -298,6 +302,16 @@ def _say_who_labels(labelers: tuple[Labeler, ...], properties: tuple[Property, .
     for each in labelers:
         if reads := [name for name in each.reads if name in names]:
             click.echo(f"Labels of {', '.join(reads)}: {each.name} ({each.licence}).", err=True)
+
+
+def _warn_of_our_labels(model_id: str, names: list[str]) -> None:
+    """Say which labels of another model's pictures are our own reader's."""
+    if names:
+        click.echo(
+            f"Labels of {', '.join(names)} for {model_id} come from the reader of rendered "
+            "scenes: on other pictures they mean little. Choose others with --labelers.",
+            err=True,
+        )
 
 
 def _reporter(bar: Progress) -> Callable[[str, int, int], None]:
