@@ -1,7 +1,6 @@
 """Published architectures built small with random weights, saved as published, loaded by path."""
 
 import importlib.util
-import json
 import random
 import sys
 import types
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from safetensors.torch import save_file
 from transformers import DepthAnythingConfig, Dinov2Config, DPTConfig
 
 import worlds
@@ -23,23 +21,16 @@ from underpaint.labelers import (
     Labeler,
     labeler,
     labelers_for,
-    masks,
-    name,
-    namer,
     offtheshelf,
     sources,
 )
 from underpaint.labelers.checkscene import check_direction, check_scene
 from underpaint.labelers.labeler import awake
-from underpaint.recognition import class_of
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 def images(count: int = 2) -> torch.Tensor:
@@ -209,112 +200,6 @@ def test_a_labeler_that_is_nowhere_is_refused(source, words):
         labeler("depth", source, CPU)
 
 
-def test_tracer_says_what_to_install(tmp_path, monkeypatch):
-    def missing(name: str):
-        raise ImportError(f"No module named {name!r}")
-
-    monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(LabelError, match=r"TRACER needs carvekit.*pip install carvekit"):
-        labeler("saliency", str(saved(tmp_path / "weights")), CPU)
-
-
-BIREFNET = """
-import torch
-from transformers import PretrainedConfig, PreTrainedModel
-
-class Config(PretrainedConfig):
-    model_type = "birefnet"
-
-class BiRefNet(PreTrainedModel):
-    config_class = Config
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.head = torch.nn.Conv2d(3, 1, 1)
-        self.post_init()
-
-    def forward(self, pixels):
-        return [self.head(pixels), self.head(pixels)]
-"""
-
-
-@pytest.fixture
-def birefnet(tmp_path, monkeypatch) -> Path:
-    """Save a network that brings its own code, as BiRefNet's folder does."""
-    monkeypatch.setattr(masks, "BIREFNET_SIDE_PX", 32)
-    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "m"))
-    monkeypatch.delenv(sources.ALLOW_REMOTE_CODE, raising=False)
-    folder = tmp_path / "BiRefNet"
-    folder.mkdir()
-    (folder / "birefnet.py").write_text(BIREFNET)
-    auto_map = {"AutoConfig": "birefnet.Config"}
-    auto_map["AutoModelForImageSegmentation"] = "birefnet.BiRefNet"
-    config = {"model_type": "birefnet", "architectures": ["BiRefNet"], "auto_map": auto_map}
-    (folder / "config.json").write_text(json.dumps(config))
-    weight = torch.tensor([3.0, -1.0, -1.0]).reshape(1, 3, 1, 1)
-    tensors = {"head.weight": weight, "head.bias": torch.zeros(1)}
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    return folder
-
-
-def test_code_that_comes_with_weights_is_run_only_where_it_is_allowed(birefnet, monkeypatch):
-    with pytest.raises(LabelError, match=r"brings its own network code.*UNDERPAINT_REMOTE_CODE=1"):
-        labeler("saliency", str(birefnet), CPU)
-    monkeypatch.setenv(sources.ALLOW_REMOTE_CODE, "1")
-    found = labeler("saliency", str(birefnet), CPU)
-    maps = found.read(images())["saliency"]
-    assert maps.shape == (2, 1, 32, 48)
-    assert found.fingerprint.startswith("sha256:")
-    # What is red is foreground to these weights: pixels reach them as ImageNet's.
-    square = torch.zeros(1, 3, 32, 32)
-    square[:, 0] = 1.0
-    by_hand = 3 * (1 - 0.485) / 0.229 + 0.456 / 0.224 + 0.406 / 0.225
-    expected = torch.full((1, 1, 32, 32), by_hand).sigmoid()
-    torch.testing.assert_close(found.read(square)["saliency"], expected)
-
-
-@pytest.mark.parametrize("name", ["ZhengPeng7/BiRefNet", "ZhengPeng7/BiRefNet@main"])
-def test_code_from_the_hub_has_to_be_pinned(monkeypatch, name):
-    monkeypatch.setenv(sources.ALLOW_REMOTE_CODE, "1")
-    with pytest.raises(LabelError, match="is not pinned, so it could change"):
-        labeler("saliency", name, CPU)
-
-
-def u2net(path: Path, *, is_flipped: bool = False) -> Path:
-    """Save a graph of U²-Net's shape: what is dark is foreground, or what is bright."""
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
-    side = masks.U2NET_SIDE_PX
-    picture = onnx.helper.make_tensor_value_info("x", 1, [1, 3, side, side])
-    answer = onnx.helper.make_tensor_value_info("y", 1, [1, 1, side, side])
-    mean = onnx.helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1)
-    last = onnx.helper.make_node("Identity" if is_flipped else "Neg", ["mean"], ["y"])
-    graph = onnx.helper.make_graph([mean, last], "u2net", [picture], [answer])
-    opset = [onnx.helper.make_opsetid("", 13)]
-    made = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
-    path.write_bytes(made.SerializeToString())
-    return path
-
-
-def test_u2net_is_read_from_an_onnx_file_and_stretched_to_0_1(tmp_path):
-    path = u2net(tmp_path / "u2net.onnx")
-    found = labeler("saliency", str(path), CPU)
-    maps = found.read(images())["saliency"]
-    assert maps.shape == (2, 1, 32, 48)
-    assert 0 <= maps.min() < 0.1
-    assert 0.9 < maps.max() <= 1
-    torch.testing.assert_close(found.read(images()[1:])["saliency"], maps[1:])
-
-
-def test_u2net_the_wrong_way_round_or_cut_short_is_refused(tmp_path):
-    path = u2net(tmp_path / "u2net.onnx", is_flipped=True)
-    with pytest.raises(LabelError, match="reads saliency the wrong way round"):
-        labeler("saliency", str(path), CPU)
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ModelError, match=r"Give a whole \.onnx file"):
-        labeler("saliency", str(path), CPU)
-
-
 def fake_intrinsic(monkeypatch, run_pipeline, load_models=lambda name: name):
     """Stand in for the authors' package, which is on no index."""
     package, module = types.ModuleType("intrinsic"), types.ModuleType("intrinsic.pipeline")
@@ -416,70 +301,6 @@ def test_a_pinned_labeler_asks_the_hub_for_that_revision(tmp_path, monkeypatch):
     assert labeler("depth", "some/depth@c0ffee", CPU).name == "some/depth@c0ffee"
     assert (asked["name"], asked["revision"]) == ("some/depth", "c0ffee")
     assert "*.py" not in asked["allow_patterns"]
-
-
-def vit(folder: Path, names: list[str]) -> Path:
-    """Save a small image classifier with its names."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = transformers.ViTConfig(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-            image_size=32,
-            patch_size=16,
-            id2label=dict(enumerate(names)),
-            label2id={name: at for at, name in enumerate(names)},
-        )
-        transformers.ViTForImageClassification(config).save_pretrained(folder)
-    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return folder
-
-
-def test_any_classifier_of_transformers_names_pictures(tmp_path):
-    folder = vit(tmp_path / "vit", ["lemon", "orange", "cup, mug"])
-    found = namer(str(folder), CPU)
-    assert found.classes == ("lemon", "orange", "cup, mug")
-    square = images()[:, :, :, :32]
-    network = transformers.ViTForImageClassification.from_pretrained(folder).eval()
-    with torch.no_grad():
-        expected = network((square - 0.5) / 0.5).logits.softmax(dim=1)
-    torch.testing.assert_close(name(found, square), expected, atol=1e-5, rtol=1e-4)
-    assert [class_of(found, text) for text in ("a Mug", "a cup", "a lemon and a cup", "fog")] == [
-        2, 2, None, None,
-    ]  # fmt: skip
-
-
-def test_vgg_16_is_read_from_local_weights_with_its_imagenet_names(tmp_path, monkeypatch):
-    def small(weights=None):
-        return torch.nn.Sequential(
-            torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 1000)
-        )
-
-    monkeypatch.setattr("torchvision.models.vgg16", small)
-    save_file(small().state_dict(), tmp_path / "model.safetensors")
-    found = namer(f"vgg16:{tmp_path}", CPU)
-    assert (len(found.classes), found.classes[951], found.licence) == (
-        1000,
-        "lemon",
-        "BSD-3-Clause",
-    )
-    assert name(found, images()).shape == (2, 1000)
-    save_file({"other": torch.ones(1)}, tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match="Cannot read VGG-16 from vgg16:") as caught:
-        namer(f"vgg16:{tmp_path}", CPU)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [("vgg16", "HF_HUB_OFFLINE=1 forbids"), ("vgg16:no/such", "No folder"), ("a/b/c", "no hub id")],
-)
-def test_a_class_network_that_is_not_here_is_one_line(source, words, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(ModelError, match=words):
-        namer(source, CPU)
 
 
 @pytest.mark.parametrize("name", ["saliency", "depth"])

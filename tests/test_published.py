@@ -15,7 +15,9 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 import worlds
-from test_labelers import marigold, saved, u2net, vit
+from test_labelers import marigold, saved
+from test_masks import u2net
+from test_namers import vit
 from underpaint import cli, load, runs
 from underpaint.labelers import masks
 from underpaint.layers import find_layers
