@@ -126,7 +126,7 @@ def _bent(
     if not property.is_binary:
         return _as_bytes(maps, low, high)
     cuts = torch.tensor([0.0 if cut is None else cut for _, cut in read])[:, None, None]
-    spread = maps.std(dim=(1, 2), keepdim=True).clamp(min=1e-6)
+    spread = maps.std(dim=(1, 2), correction=0, keepdim=True).clamp(min=1e-6)
     return _as_bytes(0.5 + 0.5 * torch.tanh((maps - cuts) / spread), 0.0, 1.0)
 
 
