@@ -1,4 +1,5 @@
-"""How good the embedded world is: its readers on exact truth, its pictures on held-out captions."""
+"""How good the embedded world is: what its places give away, its readers on exact truth, its
+pictures on held-out captions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..metrics import dice, prepare, spearman
+from ..metrics import best_threshold, dice, prepare, spearman
 from ..models import Model, decode, encode
 from ..models.readers import MapReader, WordReader
 from ..prompts import Prompt
 from ..traces import trace
-from .reading import WORD_SIZES
+from .reading import WORD_SIZES, standardised
 from .renders import Renders
 from .words import HELD_OUT, Caption
 
@@ -30,6 +31,29 @@ def read_readers(folder: Path) -> tuple[MapReader, WordReader]:
         reader.load_state_dict({key: each.float() for key, each in saved.items()})
         reader.eval()
     return readers
+
+
+def measure_place(held_out: Renders) -> dict[str, float]:
+    """Score what knowing only a pixel's place gives: mean maps of one half, held to the other half.
+
+    The mask's threshold is chosen on the half that the means are of. No model is asked: this is how
+    much of the world a probe could read without an activation.
+    """
+    half = len(held_out) // 2
+    known, asked = held_out[torch.arange(half)], held_out[torch.arange(half, len(held_out))]
+    found = {}
+    for name in ("saliency", "depth", "shading"):
+        maps, truth = known.maps(name), asked.maps(name)
+        if name == "depth":
+            maps, truth = standardised(maps), standardised(truth)
+        mean = maps.mean(dim=0, keepdim=True).double()
+        guess = mean.expand(len(truth), -1, -1, -1)
+        if name == "saliency":
+            cut = best_threshold(mean.expand(half, -1, -1, -1), prepare(maps))
+            found["place saliency dice"] = dice(guess > cut, prepare(truth))
+        else:
+            found[f"place {name} spearman"] = spearman(guess, prepare(truth))
+    return {name: float(scores.nanmean()) for name, scores in found.items()}
 
 
 @torch.no_grad()

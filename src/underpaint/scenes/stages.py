@@ -34,7 +34,13 @@ from .denoiser import (
     new_scheduler,
     new_tokenizer,
 )
-from .measures import measure_autoencoder, measure_pictures, measure_readers, read_readers
+from .measures import (
+    measure_autoencoder,
+    measure_pictures,
+    measure_place,
+    measure_readers,
+    read_readers,
+)
 from .reading import WORD_SIZES, map_loss, word_loss
 from .renders import read_shards, render_shards
 from .training import Budget, train
@@ -146,7 +152,8 @@ def measure_all(out: Path, *, count: int, progress: Callable[[str], None]) -> di
     model = load(str(folder), device="cpu")
     maps, words = read_readers(folder)
     held_out = read_shards(render_shards(out / "renders", 0, workers=1, progress=progress))
-    found = measure_readers(maps, words, held_out) | measure_autoencoder(model, held_out)
+    found = measure_place(held_out) | measure_readers(maps, words, held_out)
+    found |= measure_autoencoder(model, held_out)
     found |= measure_pictures(
         model, words, held_out, count=count, sheet=out / "sheet.png", progress=progress
     )
