@@ -24,12 +24,17 @@ pytestmark = pytest.mark.usefixtures("offline")
 
 
 def test_tracer_says_what_to_install(tmp_path, monkeypatch):
-    def missing(name: str):
-        raise ImportError(f"No module named {name!r}")
+    folder = str(saved(tmp_path / "weights"))
+    find = importlib.import_module
+
+    def missing(name: str, package: str | None = None):
+        if name.startswith("carvekit"):
+            raise ImportError(f"No module named {name!r}")
+        return find(name, package)
 
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(LabelError, match=r"TRACER needs carvekit.*pip install carvekit"):
-        labeler("saliency", str(saved(tmp_path / "weights")), CPU)
+        labeler("saliency", folder, CPU)
 
 
 BIREFNET = """
