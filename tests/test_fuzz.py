@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from underpaint import cli, runs
+from underpaint import cli, pictures, runs
 from underpaint.errors import UnderpaintError
 from underpaint.files import write_sealed
 from underpaint.passes import carry_out
@@ -268,7 +268,7 @@ def test_any_table_of_prompts_of_a_run_is_read_or_refused(seed, content, whole, 
 @FUZZ
 @given(text=st.text(max_size=300))
 def test_any_words_make_a_file_name_that_stays_where_it_is(text):
-    name = runs.file_name(text)
+    name = pictures.file_name(text)
     assert 0 < len(name.encode()) <= 120
     assert Path(name).name == name
     assert name not in (".", "..")

@@ -1,6 +1,7 @@
 """Imports run one way, so that any file can be read knowing only those before it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,11 @@ ORDER = [
     "classplots",
     "shapes",
     "packing",
+    "pictures",
     "runs",
     "shards",
     "study",
+    "cuts",
     "passes",
     "cluster",
     "bench",
@@ -118,6 +121,11 @@ def test_a_module_imports_only_from_those_above_it(path):
             {"scenes"} if part.startswith("cli") else set()
         )
     assert imported <= allowed
+
+
+def test_the_design_lists_every_room_in_this_order():
+    design = (PACKAGE.parents[1] / "docs" / "design.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", design, re.MULTILINE) == [*ORDER, "scenes"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from .labelers import Namer, labelers_for, namer_for
 from .layers import find_layers, last_stages, select_layers
 from .models import Model, load_as
 from .moments import merge
+from .pictures import file_name
 from .prompts import Prompt
 from .properties import PROPERTIES
 from .strips import draw_strip
@@ -348,6 +349,4 @@ def _frames_name(trial: Trial) -> str:
 
 def _slug(trial: Trial) -> str:
     steps = f"{trial.first_step + 1}-{trial.last_step + 1}"
-    return runs.file_name(
-        f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g} {steps}"
-    )
+    return file_name(f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g} {steps}")

@@ -30,6 +30,7 @@ from .picks import (
     judge,
     start,
 )
+from .pictures import file_name, write_picture
 from .previews import preview_taps
 from .prompts import Prompt
 from .properties import DEPTH, PROPERTIES, SALIENCY, normalise
@@ -161,7 +162,7 @@ def _pick_one(
     places = stopped.ranking if all_ else chosen
     finished = finish(search, stopped, places, report, watch=watch)
     best = Finished(tuple(chosen), finished.images[: search.keep], finished.scores[: search.keep])
-    name = runs.file_name(f"{words} {text}")
+    name = file_name(f"{words} {text}")
     path = run.figures / f"pick-{name}.png"
     draw_sheet(search.wishes, stopped, best, stop_at=search.stop_at, path=path)
     runs.write_picks(run, name, best.images, [prompts[place].seed for place in chosen])
@@ -176,7 +177,7 @@ def _watch(run: runs.Run, search: Search, layers: Mapping[str, Layer]) -> Watch:
     click.echo(f"Watch {', '.join(map(str, paths.values()))}", err=True)
 
     def show(_step: int, name: str, picture: torch.Tensor) -> None:
-        runs.write_picture(paths[name], picture)
+        write_picture(paths[name], picture)
 
     return lambda prompts: preview_taps(layers, search.probes, images=len(prompts), show=show)
 

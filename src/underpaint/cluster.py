@@ -20,12 +20,14 @@ from typing import Any, TypeVar
 import pandas as pd
 import torch
 
+from .cuts import Cuts, choose_cuts
 from .errors import RunError, UnderpaintError
 from .folding import SHUFFLES, Batch, MeanMap, Sums, extend, join
 from .moments import to_cpu
-from .passes import Cuts, Progress, choose_cuts, fit_probes, fold_all, score_group
+from .passes import Progress, fit_probes, fold_all, score_group
+from .pictures import encoded
 from .prompts import Prompt
-from .runs import Run, encoded, write_encoded, write_images, write_table
+from .runs import Run, write_encoded, write_images, write_table
 from .scoring import readings
 from .shards import ReadMaps, checked, held_path, read_sums, scores_path, write_held, write_sums
 from .study import Study, batches, batches_of, training_parts

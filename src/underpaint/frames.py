@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 
 from .editing import Shown
-from .runs import Run, read_json, write_json, write_picture
+from .pictures import write_picture
+from .runs import Run, read_json, write_json
 from .trials import MEASURES, Trial
 
 STRENGTHS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)

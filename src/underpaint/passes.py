@@ -4,19 +4,18 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial, reduce
 from itertools import chain
 from operator import add
-from pathlib import Path
 
 import pandas as pd
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 
 from .arrays import to_grid
+from .cuts import Cuts, choose_cuts, wrong_labels
 from .errors import RunError
 from .files import held
 from .fitting import from_units, in_units
@@ -42,12 +41,8 @@ from .scores import Scores, tabulate
 from .scoring import (
     LATENTS,
     AnyProbe,
-    Wrong,
-    choose_thresholds,
-    property_of,
     readings,
     score,
-    strangers,
 )
 from .shards import (
     ReadMaps,
@@ -55,22 +50,16 @@ from .shards import (
     clear,
     held_path,
     read_held,
-    read_held_labels,
-    read_held_maps,
     read_sums,
     scores_path,
     write_held,
     write_sums,
 )
-from .study import GROUP, Study, apart, batches, batches_of, training_parts
+from .study import Study, apart, batches, batches_of, training_parts
 from .summaries import summarise
 
 SUMS_EVERY = 64
 """About how many training pictures a killed run may have to draw again."""
-
-TUNED_ON = 8 * GROUP
-"""The most validation pictures that choose thresholds and lend their labels to be wrong with. Those
-are held at once; more would hardly choose another."""
 
 RECIPE_BYTES = 4 * 2**30
 """The most that activations kept for a recipe may take."""
@@ -281,37 +270,6 @@ def _score_all(
     write_table(run.scores, reduce(add, (Scores(read_table(path)) for path in tables)).rows)
 
 
-@dataclass(frozen=True, eq=False)
-class Cuts:
-    """What scoring takes from the validation pictures: thresholds, and labels to be wrong with."""
-
-    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]]
-    position: Mapping[str, MeanMap]
-    labels: Mapping[str, Tensor]
-    texts: tuple[str, ...]
-
-
-def choose_cuts(study: Study, run: Run, position: Mapping[str, MeanMap]) -> Cuts:
-    """Choose thresholds from validation pictures, once their groups are on disk."""
-    validation, device = study.split.validation, study.model.device
-    groups = list(chain.from_iterable(batches_of(len(validation), study.batch)))
-    groups = [(start, stop) for start, stop in groups if stop <= TUNED_ON or start == 0]
-    validation = validation[: groups[-1][1]]
-    paths = [held_path(run, start) for start, _ in groups]
-    parts = [read_held_labels(path, device) for path in paths]
-    labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    texts = tuple(plain(prompt.text) for prompt in validation)
-    wrong = _wrong(labels, texts, texts, 0)
-    return Cuts(_thresholds(study, paths, labels, position, wrong), position, labels, texts)
-
-
-def _wrong(
-    labels: Mapping[str, Tensor], known: Sequence[str], texts: Sequence[str], first: int
-) -> Wrong:
-    chosen = strangers(texts, known, first=first)
-    return {name: maps[chosen.to(maps.device)] for name, maps in labels.items()}
-
-
 def score_group(
     study: Study, cuts: Cuts, first: int, part: str, batch: Batch, read_maps: ReadMaps
 ) -> pd.DataFrame:
@@ -327,30 +285,11 @@ def score_group(
         read_maps=read_maps,
         thresholds=cuts.thresholds,
         position=cuts.position,
-        wrong=_wrong(cuts.labels, cuts.texts, texts, first),
+        wrong=wrong_labels(cuts.labels, cuts.texts, texts, first),
         drawn=part == "test",
     )
     numbers = list(range(first, first + len(prompts)))
     return tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts)).rows
-
-
-def _thresholds(
-    study: Study,
-    paths: Sequence[Path],
-    labels: Mapping[str, Tensor],
-    position: Mapping[str, MeanMap],
-    wrong: Wrong,
-) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
-    masks = [each for each in study.folded if each.is_binary]
-    if not masks:
-        return {}
-    names = {each.name for each in masks}
-    parts = [
-        read_held_maps(path, study.model.device, lambda name: property_of(name) in names)[1]
-        for path in paths
-    ]
-    maps = {key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}
-    return choose_thresholds(masks, maps, labels, position, wrong)
 
 
 def _fit_by_recipe(

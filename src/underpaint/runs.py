@@ -7,17 +7,14 @@ Parquet and PNG.
 import csv
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from PIL import Image
 from pyarrow import ArrowException, parquet
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -28,7 +25,6 @@ from .files import (
     LOCK,
     held,
     is_whole,
-    open_png,
     read_bytes,
     read_json_file,
     refuse_damaged,
@@ -39,61 +35,16 @@ from .files import (
 from .folding import MeanMap
 from .moments import Cell, Moments
 from .packing import pack_moments, pack_probes, unpack_moments, unpack_probes
+from .pictures import encoded, read_picture, write_picture
 from .probes import Probe, ProbeKey
 from .prompts import Prompt
 from .properties import PROPERTIES
-from .shapes import PLAIN_NUMBER, TEXT, misfit
+from .shapes import SETTINGS, SUMMARY, misfit
 
 SCHEMA = 1
 
 LARGEST_TABLE = 2**31
 """Values of the largest Parquet table that is read."""
-
-_SETTINGS = {
-    "model": TEXT,
-    "fingerprint": TEXT,
-    "scheduler": TEXT,
-    "steps": range(1, 10_001),
-    "guidance": PLAIN_NUMBER,
-    "layers": [TEXT],
-    "properties": [TEXT],
-    "labeled_by?": {...: TEXT},
-    "resolution?": (range(1, 16_385), None),
-    "swapped_scheduler?": (TEXT, None),
-}
-_MEAN = {"mean": (PLAIN_NUMBER, None)}
-_INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
-_ONSET = {"step": PLAIN_NUMBER, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
-_SUMMARY = {
-    "properties": {
-        ...: {
-            "metric": TEXT,
-            "best_layer": TEXT,
-            "sources": {
-                ...: {"by_step": [_MEAN], "final": _INTERVAL, "onset": (_ONSET, None)},
-            },
-        }
-    },
-    "cost": {
-        "seconds": PLAIN_NUMBER,
-        "seconds_generation": PLAIN_NUMBER,
-        "peak_rss_mb": PLAIN_NUMBER,
-    },
-    "classify?": {
-        "namer": TEXT,
-        "classes": [TEXT],
-        "left_out": PLAIN_NUMBER,
-        "sources": {
-            ...: {
-                "layer": (TEXT, None),
-                "chance": _MEAN,
-                "by_step": [_MEAN],
-                "final": _INTERVAL,
-                "stays": {"median": (PLAIN_NUMBER, None)},
-            }
-        },
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -252,7 +203,7 @@ def read_settings(run: Run) -> dict[str, Any]:
     Raises:
         RunError: if it is not there, or is not what `underpaint run` writes.
     """
-    settings = _read_shaped(run.settings, _SETTINGS)
+    settings = _read_shaped(run.settings, SETTINGS)
     if unknown := [name for name in settings["properties"] if name not in PROPERTIES]:
         raise RunError(
             f"{run.settings} is damaged: {unknown[0]!r} is no property. Run `underpaint run` again."
@@ -266,7 +217,7 @@ def read_summary(run: Run) -> dict[str, Any]:
     Raises:
         RunError: if it is not there, or is not what `underpaint run` writes.
     """
-    return _read_shaped(run.summary, _SUMMARY)
+    return _read_shaped(run.summary, SUMMARY)
 
 
 def _read_shaped(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
@@ -348,32 +299,12 @@ def write_encoded(run: Run, pictures: Sequence[bytes], prompts: Sequence[Prompt]
         write_file(path, lambda part, content=content: part.write_bytes(content))
 
 
-def encoded(image: Float[Tensor, "3 height width"]) -> bytes:
-    """Give one picture, in 0..1, as the bytes of a PNG."""
-    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, format="PNG")
-        return file.getvalue()
-
-
 def write_picks(
     run: Run, name: str, images: Float[Tensor, "image 3 height width"], seeds: Sequence[int]
 ) -> None:
     """Write the pictures that a search kept as picks/NAME/SEED.png."""
     for image, seed in zip(images, seeds, strict=True):
         write_picture(run.picks / name / f"{seed}.png", image)
-
-
-def file_name(words: str) -> str:
-    """Make a file's name of what was asked: letters, digits, dots and dashes, 120 bytes at most."""
-    kept = re.sub(r"[^\w.-]+", "-", words.removesuffix(".png"))
-    return kept.encode()[:120].decode(errors="ignore").strip(".-") or "unnamed"
-
-
-def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
-    """Write one picture, in 0..1, as PNG."""
-    content = encoded(image)
-    write_file(path, lambda part: part.write_bytes(content))
 
 
 def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
@@ -384,11 +315,9 @@ def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
     """
     path = run.folder / "images" / f"{prompt.index or 0:05d}.png"
     try:
-        with open_png(path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
+        return read_picture(path)
     except OSError as error:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
-    return torch.from_numpy(pixels / np.float32(255)).permute(2, 0, 1)
 
 
 def write_moments(

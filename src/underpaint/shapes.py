@@ -67,3 +67,52 @@ _NAMES: Mapping[Callable[[Any], bool], str] = {
     TEXT: "text that can be shown",
     PLAIN_NUMBER: "number",
 }
+
+SETTINGS: Mapping[str, Any] = {
+    "model": TEXT,
+    "fingerprint": TEXT,
+    "scheduler": TEXT,
+    "steps": range(1, 10_001),
+    "guidance": PLAIN_NUMBER,
+    "layers": [TEXT],
+    "properties": [TEXT],
+    "labeled_by?": {...: TEXT},
+    "resolution?": (range(1, 16_385), None),
+    "swapped_scheduler?": (TEXT, None),
+}
+"""run.json, so far as other commands go by it."""
+
+_MEAN = {"mean": (PLAIN_NUMBER, None)}
+_INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
+_ONSET = {"step": PLAIN_NUMBER, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
+SUMMARY: Mapping[str, Any] = {
+    "properties": {
+        ...: {
+            "metric": TEXT,
+            "best_layer": TEXT,
+            "sources": {
+                ...: {"by_step": [_MEAN], "final": _INTERVAL, "onset": (_ONSET, None)},
+            },
+        }
+    },
+    "cost": {
+        "seconds": PLAIN_NUMBER,
+        "seconds_generation": PLAIN_NUMBER,
+        "peak_rss_mb": PLAIN_NUMBER,
+    },
+    "classify?": {
+        "namer": TEXT,
+        "classes": [TEXT],
+        "left_out": PLAIN_NUMBER,
+        "sources": {
+            ...: {
+                "layer": (TEXT, None),
+                "chance": _MEAN,
+                "by_step": [_MEAN],
+                "final": _INTERVAL,
+                "stays": {"median": (PLAIN_NUMBER, None)},
+            }
+        },
+    },
+}
+"""summary.json, so far as a command shows it."""

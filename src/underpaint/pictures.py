@@ -1,0 +1,44 @@
+"""Pictures as PNG files: in and out, and what to call them."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from .files import open_png, write_file
+
+
+def encoded(image: Float[Tensor, "3 height width"]) -> bytes:
+    """Give one picture, in 0..1, as the bytes of a PNG."""
+    pixels = (image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, format="PNG")
+        return file.getvalue()
+
+
+def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
+    """Write one picture, in 0..1, as PNG."""
+    content = encoded(image)
+    write_file(path, lambda part: part.write_bytes(content))
+
+
+def read_picture(path: Path) -> Float[Tensor, "3 height width"]:
+    """Read one picture, in 0..1.
+
+    Raises:
+        OSError: if it is not there or no picture.
+    """
+    with open_png(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    return torch.from_numpy(pixels / np.float32(255)).permute(2, 0, 1)
+
+
+def file_name(words: str) -> str:
+    """Make a file's name of what was asked: letters, digits, dots and dashes, 120 bytes at most."""
+    kept = re.sub(r"[^\w.-]+", "-", words.removesuffix(".png"))
+    return kept.encode()[:120].decode(errors="ignore").strip(".-") or "unnamed"
