@@ -45,6 +45,7 @@ ORDER = [
     "previews",
     "tables",
     "figures",
+    "paints",
     "plots",
     "recognition",
     "classplots",

@@ -8,7 +8,8 @@ from PIL import Image
 
 from underpaint.errors import RunError
 from underpaint.layers import Layer
-from underpaint.plots import COLUMN_INCHES, PAINTS, draw_all, draw_curves, draw_layers
+from underpaint.paints import PAINTS
+from underpaint.plots import COLUMN_INCHES, draw_all, draw_curves, draw_layers
 
 NAMES = ("down.0.0", "down.0.1", "mid.0", "up.1.0", "up.1.1")
 NOTHING = {"mean": None, "low": None, "high": None, "undefined": 12}

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from matplotlib import rc_context
 from torch import Tensor
 
-from .plots import OTHER_PAINTS, PAINTS, STYLE
+from .paints import OTHER_PAINTS, PAINTS, STYLE
 from .tables import caption, number
 
 SHOWN = 5
