@@ -76,7 +76,7 @@ def test_the_summary_is_whole_and_free_of_nan(done):
 
 def test_thresholds_are_chosen_on_no_more_pictures_than_may_be_held_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr("underpaint.passes.draw_all", lambda *_, **__: ())
-    monkeypatch.setattr("underpaint.passes.TUNED_ON", 4)
+    monkeypatch.setattr("underpaint.cuts.TUNED_ON", 4)
     found = []
 
     def noted(*args):
