@@ -124,9 +124,10 @@ def test_smaller_batches_change_scores_by_rounding_alone(done, tmp_path):
     joined = tables[0].merge(tables[1], on=keys, suffixes=("", "_other"))
     assert len(joined) == len(tables[0])
     difference = (joined["value"] - joined["value_other"]).abs()
-    continuous = joined["metric"] != "dice"  # a mask flips a cell where a reading is at its cut
-    assert difference[continuous].max() < 3e-4
-    assert difference[~continuous].mean() < 0.02
+    smooth = ~joined["metric"].isin(["dice", "spearman"])  # those jump where cells tie, or are cut
+    assert difference[smooth].max() < 3e-4
+    assert difference[joined["metric"] == "spearman"].mean() < 1e-4
+    assert difference[joined["metric"] == "dice"].mean() < 0.02
 
 
 def test_probes_come_back_as_they_were_written(tmp_path):
