@@ -26,11 +26,12 @@ from underpaint.scenes.denoiser import (
     tokens_of,
 )
 from underpaint.scenes.layouts import layout
-from underpaint.scenes.render import render
+from underpaint.scenes.render import BLOCK_COLOUR, BLOCKS, FLOOR, render
 from underpaint.scenes.renders import draw
 from underpaint.scenes.training import Budget, train
 from underpaint.scenes.words import (
     CAPTIONS,
+    FLOORS,
     HELD_OUT,
     OBJECTS,
     TRAINING,
@@ -136,6 +137,19 @@ def test_a_picture_is_albedo_times_shading_plus_highlight(thing):
         np.testing.assert_allclose(image[background], matte[background], atol=1e-5)
         highlight = (image - matte)[~background]
         assert highlight.max() < 0.25 + 1e-5
+
+
+def test_what_a_caption_names_shows_in_its_picture():
+    random = np.random.default_rng(0)
+    for caption in CAPTIONS[::29]:
+        scene = layout(caption, random)
+        other, bare = scene.copy(), scene.copy()
+        other[FLOOR] = (scene[FLOOR] + 1) % len(FLOORS)
+        bare[BLOCKS:BLOCK_COLOUR] = 0
+        drawn, refloored, cleared = (render(each, 64, 1) for each in (scene, other, bare))
+        floor = (drawn[..., 9:12] != refloored[..., 9:12]).any(axis=-1)
+        assert floor.mean() > 0.02
+        assert drawn[..., 3].sum() > 0.7 * cleared[..., 3].sum() > 0
 
 
 def test_renders_keep_the_truth_to_the_byte():

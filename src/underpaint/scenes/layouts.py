@@ -3,7 +3,8 @@
 The object is placed by what the camera sees: choose a pixel and an apparent size, cast a ray at the
 empty room, and put the object where the ray meets level ground. Camera tilt and roll, the room's
 walls, and blocks to stand on or behind vary so widely that the mean depth map of all scenes is a
-poor guess for any one of them.
+poor guess for any one of them. What the caption names has to show: a scene that hides its floor or
+much of its object is drawn anew.
 """
 
 import math
@@ -14,17 +15,20 @@ from numpy.typing import NDArray
 from . import render as r
 from .words import COLOURS, Caption
 
+_GLANCE = 32
+"""Rays a side that tell what a picture shows."""
+
 
 def layout(caption: Caption, random: np.random.Generator) -> NDArray[np.float64]:
     """Give the numbers of one scene that shows the caption."""
+    thing, _, floor, _ = caption.classes
     while True:
         scene = _room(random)
         _camera(scene, random)
-        if _place(scene, random):
+        scene[r.OBJECT], scene[r.FLOOR] = thing, floor
+        scene[r.TURN] = random.uniform(0, 2 * math.pi)
+        if _place(scene, random) and _shows(scene):
             break
-    thing, _, floor, _ = caption.classes
-    scene[r.OBJECT], scene[r.FLOOR] = thing, floor
-    scene[r.TURN] = random.uniform(0, 2 * math.pi)
     tint = np.asarray(COLOURS[caption.colour]) + random.normal(0, 0.02, 3)
     scene[r.COLOUR : r.COLOUR + 3] = tint.clip(0.03, 0.97)
     _light(scene, caption.light, random)
@@ -116,6 +120,12 @@ def _blocked(scene: NDArray[np.float64], ground: NDArray[np.float64], scale: flo
                 continue
             return True
     return False
+
+
+def _shows(scene: NDArray[np.float64]) -> bool:
+    """Whether the picture shows some floor, and the object but for a fifth at most."""
+    floor, seen, whole = r.shares(scene, _GLANCE)
+    return floor > 0.04 and seen > 0.8 * whole
 
 
 def _light(scene: NDArray[np.float64], side: str, random: np.random.Generator) -> None:

@@ -217,6 +217,39 @@ def crevice(scene, p, normal, hit, s, q):
 
 @njit(cache=True, fastmath=True)
 @no_type_check
+def ray_of(scene, axes, across, down, d):
+    """The direction through a point of the picture, -1..1 across and down, in the room's frame.
+
+    Written to `d` with unit length; returns how long it is where its depth is 1.
+    """
+    u, v = across / scene[FOCAL], -down / scene[FOCAL]
+    length = math.sqrt(1 + u * u + v * v)
+    for axis in range(3):
+        d[axis] = (u * axes[0, axis] + v * axes[1, axis] + axes[2, axis]) / length
+    return length
+
+
+@njit(cache=True, fastmath=True)
+@no_type_check
+def shares(scene, size):
+    """What shares of a picture are floor, the object, and the object were no block before it."""
+    floor, seen, whole = 0, 0, 0
+    axes = camera_axes(scene)
+    o = scene[CAMERA : CAMERA + 3].copy()
+    d, p, q, n = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    for row in range(size):
+        for col in range(size):
+            ray_of(scene, axes, (2 * col + 1) / size - 1, (2 * row + 1) / size - 1, d)
+            hit, t = meet_room(scene, o, d, n)
+            t_object = meet_object(scene, o, d, p, q)
+            whole += t_object < 1e9
+            seen += t_object < t
+            floor += hit == FLOOR_HIT and t < t_object
+    return floor / size**2, seen / size**2, whole / size**2
+
+
+@njit(cache=True, fastmath=True)
+@no_type_check
 def render(scene, size, samples):
     """Draw one scene.
 
@@ -232,11 +265,9 @@ def render(scene, size, samples):
     for row in range(size):
         for col in range(size):
             for i in range(samples * samples):
-                u = (2 * (col + (i % samples + 0.5) / samples) / size - 1) / scene[FOCAL]
-                v = (1 - 2 * (row + (i // samples + 0.5) / samples) / size) / scene[FOCAL]
-                length = math.sqrt(1 + u * u + v * v)
-                for axis in range(3):
-                    d[axis] = (u * axes[0, axis] + v * axes[1, axis] + axes[2, axis]) / length
+                across = 2 * (col + (i % samples + 0.5) / samples) / size - 1
+                down = 2 * (row + (i // samples + 0.5) / samples) / size - 1
+                length = ray_of(scene, axes, across, down, d)
                 hit, t = meet_room(scene, o, d, n)
                 t_object = meet_object(scene, o, d, p, q)
                 shine = 0.0
