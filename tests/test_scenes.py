@@ -20,6 +20,7 @@ from underpaint.scenes.denoiser import (
     TOKENS,
     Denoiser,
     boxes_of,
+    caption_of,
     caption_tokens,
     denoising_loss,
     new_tokenizer,
@@ -27,7 +28,7 @@ from underpaint.scenes.denoiser import (
 )
 from underpaint.scenes.layouts import layout
 from underpaint.scenes.render import BLOCK_COLOUR, BLOCKS, FLOOR, render
-from underpaint.scenes.renders import draw
+from underpaint.scenes.renders import draw, read_shards, render_shards
 from underpaint.scenes.training import Budget, train
 from underpaint.scenes.words import (
     CAPTIONS,
@@ -165,6 +166,20 @@ def test_renders_keep_the_truth_to_the_byte():
     assert (renders.maps("normals")[0] - pixels[6:9]).abs().max() <= 1 / 255 + 1e-6
     assert (renders.maps("depth") > 0).all()
     assert renders.maps("normals").norm(dim=1).max() < 1 + 2 / 255  # averaged: one or shorter
+
+
+def test_shards_are_drawn_beside_networks_at_work_and_never_twice(tmp_path):
+    torch.rand(512, 512) @ torch.rand(512, 512)  # starts torch's threads, which no fork inherits
+    said = []
+    paths = render_shards(tmp_path, 1, workers=1, progress=said.append, scenes=3)
+    again = render_shards(tmp_path, 1, workers=1, progress=said.append, scenes=3)
+    held_out, training = (
+        {caption_of(tuple(each)) for each in read_shards([path]).classes.tolist()} for path in paths
+    )
+    assert again == paths
+    assert len(said) == 2
+    assert held_out <= HELD_OUT
+    assert not training & HELD_OUT
 
 
 def test_the_same_seed_draws_the_same_picture():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,9 @@ def exact(
     return {name: torch.cat([each.maps(name) for each in scenes]) for name in (*TRUTH, "depth")}
 
 
-def _draw_shard(path: Path, seed: int, held_out: bool) -> None:
+def _draw_shard(path: Path, seed: int, held_out: bool, scenes: int) -> None:
     captions = sorted(HELD_OUT, key=str) if held_out else TRAINING
-    chosen = np.random.default_rng([seed, 1]).integers(len(captions), size=SHARD)
+    chosen = np.random.default_rng([seed, 1]).integers(len(captions), size=scenes)
     drawn = draw([captions[i] for i in chosen], seed=seed)
     tensors = {**drawn.truth, "depth": drawn.depth, "classes": drawn.classes}
     unfinished = path.with_suffix(".part")
@@ -93,17 +94,33 @@ def _draw_shard(path: Path, seed: int, held_out: bool) -> None:
 
 
 def render_shards(
-    folder: Path, count: int, *, workers: int, progress: Callable[[str], None]
+    folder: Path,
+    count: int,
+    *,
+    workers: int,
+    progress: Callable[[str], None],
+    scenes: int = SHARD,
 ) -> list[Path]:
-    """Draw a held-out shard and `count` training shards into a folder; return paths in order."""
+    """Draw a held-out shard and `count` training shards into a folder; return paths in order.
+
+    Args:
+        folder: Made if it is not there.
+        count: Of training shards.
+        workers: Processes that draw at once.
+        progress: Told of each shard that is done.
+        scenes: In a shard.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{shard:04d}.safetensors" for shard in range(count + 1)]
     missing = [(path, seed) for seed, path in enumerate(paths) if not path.exists()]
-    with ProcessPoolExecutor(workers) as pool:
-        jobs = [pool.submit(_draw_shard, path, seed, seed == 0) for path, seed in missing]
+    if not missing:
+        return paths
+    # Not forked: a fork of a process whose torch has run in threads can wait for them forever.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_draw_shard, path, seed, seed == 0, scenes) for path, seed in missing]
         for done, job in enumerate(as_completed(jobs), 1):
             job.result()
-            progress(f"rendered {done} of {len(missing)} shards of {SHARD}")
+            progress(f"rendered {done} of {len(missing)} shards of {scenes}")
     return paths
 
 
