@@ -103,9 +103,9 @@ def told(summary: Mapping[str, Any]) -> str:
         when = {rival: f"from step {at}" if at else "never" for rival, at in crossover.items()}
         sentences.append(
             f"- **{name}**: the probe at {found['best_layer']} has its onset at step "
-            f"{_onset(found, 'probe')}, {early}. In absolute {metric_name(found['metric'])}, the "
-            f"labeler on x_t beats it {when['image']}, on the predicted clean latent x̂₀ "
-            f"{when['estimate']}.{_gain(found)}"
+            f"{_onset(found, 'probe')}{_noise_there(summary, found)}, {early}. In absolute "
+            f"{metric_name(found['metric'])}, the labeler on x_t beats it {when['image']}, on the "
+            f"predicted clean latent x̂₀ {when['estimate']}.{_gain(found)}"
         )
     return "\n".join(sentences)
 
@@ -151,6 +151,13 @@ def _noise(summary: Mapping[str, Any]) -> str:
         " A step's number means something on one schedule only; the ratio of noise to signal that "
         f"the denoiser meets at each is {said}."
     )
+
+
+def _noise_there(summary: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Say how much noise there is at the probe's onset: steps of other schedules compare by it."""
+    onset, ratios = found["sources"]["probe"]["onset"], summary.get("noise")
+    ratio = ratios[onset["step"] - 1] if onset and ratios else None
+    return "" if ratio is None else f" under {ratio:.2g} times as much noise as signal"
 
 
 def _absent(summary: Mapping[str, Any]) -> str:

@@ -78,7 +78,7 @@ def retime(folder: Path, shift: float) -> float:
         loss.backward()
         adam.step()
     unet.half().save_pretrained(folder / "unet")
-    return float(loss / wanted.var())
+    return float(loss.detach() / wanted.var())
 
 
 def log_ratios(betas: list[float]) -> np.ndarray:
