@@ -113,8 +113,6 @@ def render_shards(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{shard:04d}.safetensors" for shard in range(count + 1)]
     missing = [(path, seed) for seed, path in enumerate(paths) if not path.exists()]
-    if not missing:
-        return paths
     # Not forked: a fork of a process whose torch has run in threads can wait for them forever.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(_draw_shard, path, seed, seed == 0, scenes) for path, seed in missing]
