@@ -3,10 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from safetensors.torch import load_file
 from torch import nn
 
 from underpaint.errors import PromptError
+from underpaint.models.weights import TINY
 from underpaint.scenes.autoencoder import (
     Decoding,
     decoding_loss,
@@ -23,6 +25,7 @@ from underpaint.scenes.denoiser import (
     caption_of,
     caption_tokens,
     denoising_loss,
+    new_scheduler,
     new_tokenizer,
     tokens_of,
 )
@@ -102,6 +105,12 @@ def test_every_word_is_one_token_and_other_words_fall_to_pieces():
         pieces = tokenizer.tokenize(word)
         assert len(pieces) > 1
         assert tokenizer.unk_token not in pieces
+
+
+def test_training_meets_the_noise_that_tiny_ships_with():
+    shipped = DDIMScheduler.from_pretrained(TINY, subfolder="scheduler").config
+    built = new_scheduler().config
+    assert all(shipped[name] == value for name, value in built.items() if name[0] != "_")
 
 
 def test_every_caption_fits_its_tokens():
