@@ -98,8 +98,8 @@ def shifted_betas(shift: float = SHIFT) -> list[float]:
     Noise hides a small picture more than a large one: with n times the pixels a side, what is seen
     from afar is averaged over n² of them, and needs n times the noise to be hid as well (Hoogeboom
     et al. 2023, *simple diffusion*, section 3.2; Esser et al. 2024, equation 23). Latents of 16×16
-    under the noise of SD's 64×64 ask for a shift by 4; by 3 pictures are as good as by 2, and 4
-    costs quality at 15 steps. The last of the 1000 timesteps keeps SD's noise, for drawing begins
+    under the noise of SD's 64×64 ask for a shift by 4; by 3 pictures measure as good as by 2, by 4
+    a little worse at 15 steps. The last of the 1000 timesteps keeps SD's noise, for drawing begins
     with noise alone: r^30 goes from 0 to 1 over about the last tenth of them.
     """
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
