@@ -3,6 +3,7 @@ import { interpolateViridis } from "d3-scale-chromatic";
 import { change } from "./address";
 import { HeatMap, LayerCurve } from "./charts";
 import { fixed, METRICS, type Run } from "./data";
+import { inkOn } from "./ink";
 import { numbersOf } from "./tiles";
 
 /** The network as a row of its layers, those of finer grids higher, coloured by score. */
@@ -28,11 +29,9 @@ export function Layers({ run, options }: { run: Run; options: Record<string, str
         {run.layers.map((each) => {
           const mean = property.layers[each.name]?.by_step[step - 1]?.mean;
           const colour = interpolateViridis(mean == null ? 0 : (mean - range[0]) / (range[1] - range[0] || 1));
-          const [r = 0, g = 0, b = 0] = numbersOf(colour);
-          const ink = r * 0.299 + g * 0.587 + b * 0.114 > 130 ? "#000" : "#fff";
           const depth = each.grid ? Math.log2(tallest / each.grid[0]) : 0;
           return (
-            <button key={each.name} aria-pressed={each.name === chosen} style={{ background: colour, color: ink, marginTop: `${depth * 34}px` }} onClick={() => change({ layer: each.name })}>
+            <button key={each.name} aria-pressed={each.name === chosen} style={{ background: colour, color: inkOn(numbersOf(colour)), marginTop: `${depth * 34}px` }} onClick={() => change({ layer: each.name })}>
               <b>{each.name}</b><span>{fixed(mean)}</span><small>{each.grid ? `${each.grid[0]}×${each.grid[1]}` : ""}</small>
             </button>
           );
