@@ -9,14 +9,16 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from underpaint import runs
 from underpaint.cli import main
 from underpaint.errors import RunError
 from underpaint.site import export, find_site, server_for
-from underpaint.site.export import STATIC
+from underpaint.site.export import STATIC, THUMB_PX, THUMBS_A_SHEET
 from underpaint.site.numbers import spread_over
 
 WEB = Path(__file__).parent.parent / "web"
@@ -105,6 +107,18 @@ def test_a_site_holds_every_test_prompt_and_the_runs_own_numbers(site):
         final = page["summary"]["properties"][name]["sources"]["probe"]["final"]["mean"]
         assert final == pytest.approx(found["sources"]["probe"]["final"]["mean"], abs=1e-4)
     assert all((site / "downloads" / name).is_file() for name in page["files"])
+
+
+def test_a_thumbnail_in_its_sheet_is_its_picture(site):
+    for row in read(site / "data" / "prompts.json"):
+        thumb = row["thumb"]
+        with Image.open(site / "data" / "thumbs" / f"{thumb['sheet']}.webp") as sheet:
+            top = THUMB_PX * thumb["place"]
+            tile = np.asarray(sheet.convert("RGB"), float)[top : top + THUMB_PX]
+        with Image.open(site / "data" / "images" / f"{row['index']:05d}.webp") as picture:
+            whole = np.asarray(picture.convert("RGB"), float)
+        assert tile.shape == whole.shape
+        assert np.abs(tile - whole).mean() < 5  # of 255: both are lossy
 
 
 def test_scores_of_maps_are_those_of_the_table(site):
@@ -241,15 +255,18 @@ def resized(site):
         into = site.parent / f"of{count}"
         shutil.copytree(site, into)
         rows = [row for row in read(site / "data" / "prompts.json") if row["text"] != HOSTILE]
-        pictures, maps = into / "data" / "images", into / "data" / "maps"
+        pictures, maps, thumbs = (into / "data" / name for name in ("images", "maps", "thumbs"))
         source = pictures / f"{rows[0]['index']:05d}.webp"
         many = []
+        for sheet in range(1, -(-count // THUMBS_A_SHEET)):
+            shutil.copyfile(thumbs / "0.webp", thumbs / f"{sheet}.webp")
         for place in range(count):
             row = rows[0] if place == 0 else {**rows[place % len(rows)], "index": 10_000 + place}
             if place:
                 shutil.copyfile(source, pictures / f"{row['index']:05d}.webp")
                 (maps / f"{row['index']:05d}").symlink_to(maps / f"{rows[0]['index']:05d}")
-            many.append({**row, "has_maps": True})
+            thumb = {"sheet": place // THUMBS_A_SHEET, "place": place % THUMBS_A_SHEET}
+            many.append({**row, "has_maps": True, "thumb": thumb})
         (into / "data" / "prompts.json").write_text(json.dumps(many), encoding="utf-8")
         return f"of{count}"
 
@@ -292,7 +309,9 @@ def test_many_prompts_stay_smooth(browser, address, site, view, scrolled):
     page.wait_for_selector(f"{'.cards' if view == 'examples' else '.thumbs'} li")
     page.wait_for_load_state("networkidle")
     assert page.locator("main li").count() == MANY
-    assert sum("/images/" in url for url in asked) < MANY / 2  # those out of sight wait
+    waiting = {"explorer": ("/thumbs/", MANY / THUMBS_A_SHEET), "examples": ("/images/", MANY)}
+    part, whole = waiting[view]
+    assert 0 < sum(part in url for url in asked) < whole / 2  # those out of sight wait
     spent = seconds_of(page)
     begun, frames = spent(), 40
     page.evaluate(

@@ -80,6 +80,7 @@ export type Prompt = {
   text: string;
   seed: number;
   has_maps: boolean;
+  thumb: { sheet: number; place: number };
   scores: Record<string, Record<string, (number | null)[]>>;
 };
 export type Maps = {

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { change } from "./address";
 import { isDark, Lines, type Line, paint } from "./charts";
-import { type EditedPicture, type EditSummary, fixed, folderOf, type Frames, type Prompt, type Run } from "./data";
+import { type EditedPicture, type EditSummary, fixed, folderOf, type Frames, type Run } from "./data";
 import { outline } from "./outline";
 import { Player } from "./player";
 import { useJson } from "./reading";
@@ -56,7 +56,7 @@ function Chosen({ edits, options }: { edits: Frames[]; options: Record<string, s
         </select></label>
       )}
       {edits.length === 1 && <p class="soft">{titleOf(edit)}</p>}
-      <Thumbs prompts={edit.pictures as unknown as Prompt[]} chosen={picture.index} onChoose={(index) => change({ prompt: String(index) })} />
+      <Thumbs choices={edit.pictures.map(({ index, text }) => ({ index, text, sheet: `data/edits/${edit.folder}/${folderOf(index)}.webp`, place: 0 }))} chosen={picture.index} onChoose={(index) => change({ prompt: String(index) })} />
       <p class="prompt" tabIndex={0} dir="auto">{picture.text}</p>
       <div class="controls">
         <Player label={`Strength ${strength}`} text={`strength ${strength}`} places={strengths.length} place={place} pause={700} onPlace={(at) => change({ strength: String(strengths[at]) })} />

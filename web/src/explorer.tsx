@@ -2,7 +2,7 @@ import { change } from "./address";
 import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, type Run } from "./data";
 import { Player } from "./player";
 import { useJson, useLast } from "./reading";
-import { Thumbs } from "./thumbs";
+import { choiceOf, Thumbs } from "./thumbs";
 import { coloursOf, type Tile, TileView } from "./tiles";
 
 /** Place a probe's tile: layers are stacked in its sheet, each at its own grid. */
@@ -31,7 +31,7 @@ export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[
   return (
     <>
       <h1>Explorer</h1>
-      <Thumbs prompts={drawn} chosen={prompt.index} onChoose={(index) => change({ prompt: String(index) })} />
+      <Thumbs choices={drawn.map(choiceOf)} chosen={prompt.index} onChoose={(index) => change({ prompt: String(index) })} />
       <p class="prompt" tabIndex={0} dir="auto">{prompt.text}</p>
       <div class="controls">
         <Player label={`Step ${step} of ${steps}`} places={steps} place={step - 1} onPlace={(at) => change({ step: String(at + 1) })} />

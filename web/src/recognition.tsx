@@ -3,7 +3,7 @@ import { type Line, Lines, ordered, paint } from "./charts";
 import { type Classify, fixed, folderOf, type Maps, pictureOf, type Point, type Prompt, type Recognised, type Run } from "./data";
 import { Player } from "./player";
 import { useJson, useLast } from "./reading";
-import { Thumbs } from "./thumbs";
+import { choiceOf, Thumbs } from "./thumbs";
 import { type Tile, TileView } from "./tiles";
 
 const NAMES: Record<string, string> = {
@@ -90,7 +90,7 @@ function OnePicture({ run, prompts, found, options }: { run: Run; prompts: Promp
   return (
     <>
       <h2>One picture, step by step</h2>
-      <Thumbs prompts={known} chosen={prompt.index} onChoose={(index) => change({ prompt: String(index) })} />
+      <Thumbs choices={known.map(choiceOf)} chosen={prompt.index} onChoose={(index) => change({ prompt: String(index) })} />
       <p class="prompt" tabIndex={0} dir="auto">{prompt.text}</p>
       <div class="controls">
         <Player label={`Step ${step} of ${steps}`} places={steps} place={step - 1} onPlace={(at) => change({ step: String(at + 1) })} />

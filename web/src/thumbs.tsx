@@ -1,24 +1,30 @@
 import { useState } from "preact/hooks";
 
-import { pictureOf, type Prompt } from "./data";
+import type { Prompt } from "./data";
 
-/** Pictures to choose from, with a filter by text. Only those near to sight are fetched, and none moves another. */
-export function Thumbs(props: { prompts: Prompt[]; chosen: number; onChoose: (index: number) => void }) {
+/** A picture to choose: its thumbnail is so many squares down, or the first, in a sheet of them. */
+export type Choice = { index: number; text: string; sheet: string; place: number };
+const SIDE = 64;
+
+export const choiceOf = ({ index, text, thumb }: Prompt): Choice => ({ index, text, sheet: `data/thumbs/${thumb.sheet}.webp`, place: thumb.place });
+
+/** Pictures to choose from, with a filter by text. Only sheets near to sight are fetched, and none moves another. */
+export function Thumbs(props: { choices: Choice[]; chosen: number; onChoose: (index: number) => void }) {
   const [filter, setFilter] = useState("");
-  const found = matching(props.prompts, filter);
+  const found = matching(props.choices, filter);
   return (
     <section class="choose" aria-label="Choose a picture">
-      {props.prompts.length > 1 && (
+      {props.choices.length > 1 && (
         <label>
           Filter prompts <input type="search" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} />
-          <span class="count" role="status">{filter ? `${found.length} of ${props.prompts.length}` : ""}</span>
+          <span class="count" role="status">{filter ? `${found.length} of ${props.choices.length}` : ""}</span>
         </label>
       )}
       <ul class="thumbs">
         {found.map((each) => (
           <li key={each.index}>
             <button aria-pressed={each.index === props.chosen} onClick={() => props.onChoose(each.index)} title={each.text.slice(0, 200)}>
-              <img src={pictureOf(each.index)} width="64" height="64" loading="lazy" decoding="async" alt={each.text.slice(0, 120)} />
+              <img src={each.sheet} style={{ objectPosition: `0 ${-SIDE * each.place}px` }} width={SIDE} height={SIDE} loading="lazy" decoding="async" alt={each.text.slice(0, 120)} />
             </button>
           </li>
         ))}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..editing import check_run
 from ..errors import RunError
@@ -39,6 +39,9 @@ from .views import write_edits, write_recognition
 
 STATIC = Path(__file__).parent / "static"
 DRAWN_AT_ONCE = 4
+THUMB_PX = 128
+THUMBS_A_SHEET = 64
+"""A sheet of thumbnails is one column. Fetched one by one they would make a list slow to scroll."""
 
 Progress = Callable[[int, int], None]
 """Called with prompts drawn and prompts in all."""
@@ -92,14 +95,14 @@ def export(
             into = folder / "data" / "paint"
             best_first = [test_prompts[at] for at in reversed(spread_over(rows, len(rows)))]
             write_paint(run, into, painter, layers=layers, prompts=best_first, grammar=grammar)
-        for prompt in test_prompts:
-            _copy_picture(run, folder, prompt)
+        _copy_pictures(run, folder, test_prompts)
         files = _copy_downloads(run, folder, score_table(test_prompts, summary, test))
         drawn = spread_over(rows, prompts if model else 0)
         if model is not None and drawn:
             _draw_maps(run, folder, model, layers, test_prompts, drawn, test, summary, progress)
         for place, row in enumerate(rows):
-            row["has_maps"] = place in drawn
+            sheet, below = divmod(place, THUMBS_A_SHEET)
+            row |= {"has_maps": place in drawn, "thumb": {"sheet": sheet, "place": below}}
         numbers = page_numbers(settings, summary, layers=layers, files=files, version=_version())
         numbers["has"] = {
             "edits": write_edits(run, folder / "data" / "edits"),
@@ -152,17 +155,26 @@ def _layers(model: Model | None, settings: Mapping[str, Any]) -> tuple[Layer, ..
     return tuple(each for each in find_layers(model) if each.name in settings["layers"])
 
 
-def _copy_picture(run: Run, folder: Path, prompt: Prompt) -> None:
-    """Shrink a final picture to what a page shows."""
-    name = f"{prompt.index or 0:05d}"
-    path = run.folder / "images" / f"{name}.png"
+def _copy_pictures(run: Run, folder: Path, prompts: tuple[Prompt, ...]) -> None:
+    """Shrink final pictures to what a page shows, alone and as thumbnails in sheets."""
+    for first in range(0, len(prompts), THUMBS_A_SHEET):
+        some = prompts[first : first + THUMBS_A_SHEET]
+        thumbs = Image.new("RGB", (THUMB_PX, THUMB_PX * len(some)))
+        for place, prompt in enumerate(some):
+            picture = _read_picture(run, prompt)
+            thumbs.paste(ImageOps.fit(picture, (THUMB_PX, THUMB_PX)), (0, THUMB_PX * place))
+            picture.thumbnail((PICTURE_PX * 2, PICTURE_PX * 2))
+            _save(picture, folder / "data" / "images" / f"{prompt.index or 0:05d}.webp")
+        _save(thumbs, folder / "data" / "thumbs" / f"{first // THUMBS_A_SHEET}.webp")
+
+
+def _read_picture(run: Run, prompt: Prompt) -> Image.Image:
+    path = run.folder / "images" / f"{prompt.index or 0:05d}.png"
     try:
         with open_png(path) as picture:
-            small = picture.convert("RGB")
+            return picture.convert("RGB")
     except OSError as error:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
-    small.thumbnail((PICTURE_PX * 2, PICTURE_PX * 2))
-    _save(small, folder / "data" / "images" / f"{name}.webp")
 
 
 def _copy_downloads(run: Run, folder: Path, table: Any) -> list[str]:
