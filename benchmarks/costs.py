@@ -29,16 +29,16 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 import worlds
-from underpaint import runs
-from underpaint.arrays import to_image
-from underpaint.bench import compare
+from underpaint.core.arrays import to_image
+from underpaint.core.prompts import Prompt, split_prompts
+from underpaint.core.properties import PROPERTIES
 from underpaint.labelers import labelers_for
-from underpaint.layers import find_layers
-from underpaint.metrics import prepare, spearman
 from underpaint.models import load
-from underpaint.passes import carry_out
-from underpaint.prompts import Prompt, split_prompts
-from underpaint.properties import PROPERTIES
+from underpaint.models.layers import find_layers
+from underpaint.runs import runs
+from underpaint.scores.metrics import prepare, spearman
+from underpaint.study.bench import compare
+from underpaint.study.stages import carry_out
 
 ROOT = Path(__file__).resolve().parents[1]
 NUMBERS, PAGE = ROOT / "docs" / "benchmarks.json", ROOT / "docs" / "benchmarks.md"

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from underpaint import runs
-from underpaint.doses import draw_doses, series
-from underpaint.moments import merge
-from underpaint.probes import acting_directions, covariance
-from underpaint.properties import PROPERTIES
+from underpaint.core.properties import PROPERTIES
+from underpaint.figures.doses import draw_doses, series
+from underpaint.probes.moments import merge
+from underpaint.probes.probes import acting_directions, covariance
+from underpaint.runs import runs
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "editing.md"
@@ -112,7 +112,7 @@ def measure(run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int) ->
 
 def underpaint(*arguments: object) -> None:
     """Run one command in a process of its own, as a person would."""
-    code = "from underpaint.cli import main; main()"
+    code = "from underpaint.cli.main import main; main()"
     subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
 
 

@@ -1,6 +1,6 @@
 """Write the block of docs/models.md that says what full sizes took, from the slow tests' own lines.
 
-pytest -m slow -s tests/test_full_size.py | python -m benchmarks.full_size
+pytest -m slow -s tests/models/test_full_size.py | python -m benchmarks.full_size
 """
 
 import json

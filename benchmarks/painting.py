@@ -28,17 +28,17 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from torch import Tensor
 
-from underpaint import runs
-from underpaint.aims import aim_at_drawn
-from underpaint.arrays import to_image
-from underpaint.capture import Tap
-from underpaint.edits import Edit, taps
-from underpaint.layers import Layer, find_layers
+from underpaint.core.arrays import to_image
+from underpaint.core.prompts import Prompt
 from underpaint.models import Model, load
-from underpaint.moments import merge
-from underpaint.prompts import Prompt
+from underpaint.models.capture import Tap
+from underpaint.models.layers import Layer, find_layers
+from underpaint.models.traces import trace
+from underpaint.probes.moments import merge
+from underpaint.runs import runs
 from underpaint.site import painting, server_for, serving
-from underpaint.traces import trace
+from underpaint.steering.aims import aim_at_drawn
+from underpaint.steering.edits import Edit, taps
 
 SOFTWARE_GPU = (
     "--enable-unsafe-webgpu",

@@ -20,20 +20,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from underpaint.arrays import to_grid, to_rows
-from underpaint.fitting import fit
-from underpaint.intervals import Interval, interval
+from underpaint.core.arrays import to_grid, to_rows
+from underpaint.core.prompts import Prompt, Split, split_prompts
+from underpaint.core.properties import PROPERTIES, Property, normalise
 from underpaint.labelers import Labeler, label, labelers_for
-from underpaint.layers import Layer, find_layers
-from underpaint.metrics import METRICS, best_threshold, prepare
 from underpaint.models import Model, load
-from underpaint.moments import Moments
-from underpaint.probes import Probe
-from underpaint.prompts import Prompt, Split, split_prompts
-from underpaint.properties import PROPERTIES, Property, normalise
-from underpaint.recipes import MlpProbe, fit_huber, fit_logistic, fit_mlp, fit_paper
-from underpaint.scenes.words import CAPTIONS
-from underpaint.traces import trace
+from underpaint.models.layers import Layer, find_layers
+from underpaint.models.traces import trace
+from underpaint.probes.fitting import fit
+from underpaint.probes.moments import Moments
+from underpaint.probes.probes import Probe
+from underpaint.probes.recipes import MlpProbe, fit_huber, fit_logistic, fit_mlp, fit_paper
+from underpaint.scores.intervals import Interval, interval
+from underpaint.scores.metrics import METRICS, best_threshold, prepare
+from underpaint.world.words import CAPTIONS
 
 BATCH = 16
 TUNING_SHARE = 8

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from underpaint.runs import find_run, read_json
-from underpaint.tables import UNKNOWN, fixed, metric_name, number
+from underpaint.runs.runs import find_run, read_json
+from underpaint.scores.tables import UNKNOWN, fixed, metric_name, number
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"

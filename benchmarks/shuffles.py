@@ -17,11 +17,11 @@ import click
 import numpy as np
 from torch import Tensor
 
-from underpaint.arrays import to_grid, to_rows
-from underpaint.fitting import fit
-from underpaint.metrics import METRICS, best_threshold, prepare
-from underpaint.moments import Moments
-from underpaint.properties import Property
+from underpaint.core.arrays import to_grid, to_rows
+from underpaint.core.properties import Property
+from underpaint.probes.fitting import fit
+from underpaint.probes.moments import Moments
+from underpaint.scores.metrics import METRICS, best_threshold, prepare
 
 from .recipes import TUNING_SHARE, Pictures, look, shared
 

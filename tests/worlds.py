@@ -44,12 +44,12 @@ from transformers import (
     T5EncoderModel,
 )
 
+from underpaint.core.prompts import Prompt, split_prompts
+from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.labelers import Labeler
-from underpaint.layers import find_layers
 from underpaint.models import Model, permuted, untrained
-from underpaint.prompts import Prompt, split_prompts
-from underpaint.properties import DEPTH, SALIENCY
-from underpaint.study import Study
+from underpaint.models.layers import find_layers
+from underpaint.study.study import Study
 
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 """Stable Diffusion's own noise schedule."""

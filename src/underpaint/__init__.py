@@ -1,21 +1,21 @@
 """See, measure and use the 3D scene inside a diffusion model before any eye can."""
 
-from .capture import tapped
-from .errors import UnderpaintError
-from .fitting import fit
+from .core.errors import UnderpaintError
+from .core.prompts import Prompt, read_prompts, split_prompts
+from .core.properties import PROPERTIES, Property
 from .labelers import Labeler, label
-from .layers import Layer, find_layers, select_layers
 from .models import Model, load
-from .moments import Moments, gather
-from .previews import reading_taps
-from .probes import Probe
-from .prompts import Prompt, read_prompts, split_prompts
-from .properties import PROPERTIES, Property
-from .runs import Run, find_run
-from .scores import Scores
-from .scoring import score
-from .sharing import Shared, load_probes, push_probes, share_run
-from .traces import Trace, trace
+from .models.capture import tapped
+from .models.layers import Layer, find_layers, select_layers
+from .models.traces import Trace, trace
+from .probes.fitting import fit
+from .probes.live import reading_taps
+from .probes.moments import Moments, gather
+from .probes.probes import Probe
+from .runs.runs import Run, find_run
+from .runs.sharing import Shared, load_probes, push_probes, share_run
+from .scores.scores import Scores
+from .study.scoring import score
 
 __all__ = [
     "PROPERTIES",

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import LabelError
+from ..core.errors import LabelError
 from ..models import Model
 from ..models.readers import MAPS, MapReader, WordReader
 from ..models.weights import TINY

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import LabelError
+from ..core.errors import LabelError
 from .labeler import Labeler, awake
 
 _FLIPPED = -0.5

@@ -1,5 +1,6 @@
 """The noun behind every labeler, and the one verb that uses it: pictures to checked label maps."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import LabelError
-from ..properties import Property
+from ..core.errors import LabelError
+from ..core.prompts import plain
+from ..core.properties import Property
 
 _READ_AT_ONCE = 32
 
@@ -146,3 +148,22 @@ def check_maps(
             f"{giver} gave {property.name} from {maps.min():.3g} to "
             f"{maps.max():.3g}. Masks are shares of foreground, 0 to 1."
         )
+
+
+def class_of(namer: Namer, text: str) -> int | None:
+    """Find the one class that a prompt names; None if it names none, or several.
+
+    A class with several names, "tench, Tinca tinca", is named by any of them.
+    """
+    said = plain(text)
+    found = [
+        place
+        for place, each in enumerate(namer.classes)
+        if any(_names(plain(one), said) for one in each.split(","))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _names(name: str, said: str) -> bool:
+    """Tell whether a name stands in a text as whole words. Most of 1000 names do not even occur."""
+    return bool(name) and name in said and bool(re.search(rf"\b{re.escape(name)}\b", said))

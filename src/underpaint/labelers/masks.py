@@ -18,7 +18,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import ModelError
+from ..core.errors import ModelError
 from ..models.weights import fingerprint, first_line
 from .labeler import Labeler
 from .sources import (

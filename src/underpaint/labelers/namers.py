@@ -9,7 +9,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import ModelError
+from ..core.errors import ModelError
 from ..models.weights import check_part, first_line
 from .labeler import Namer
 from .sources import UNREADABLE, find_weights, licence_of, read_config, unreadable

@@ -15,7 +15,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import LabelError
+from ..core.errors import LabelError
 from ..models.weights import check_weights, find_folder, fingerprint, read_index
 from .intrinsic import PREFIX, intrinsic_labeler
 from .labeler import Labeler

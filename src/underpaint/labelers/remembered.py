@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..files import write_file
+from ..core.files import write_file
 from .labeler import Labeler
 
 

@@ -15,7 +15,7 @@ import torch
 from huggingface_hub.utils import HFValidationError
 from safetensors import SafetensorError
 
-from ..errors import LabelError, ModelError
+from ..core.errors import LabelError, ModelError
 from ..models.weights import check_part, first_line, is_hub_id, split_revision
 
 UNREADABLE = (OSError, ValueError, RuntimeError, AttributeError, TypeError, SafetensorError)

@@ -11,8 +11,7 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
-from ..errors import ModelError
-from ..schedules import swap
+from ..core.errors import ModelError
 from .model import (
     Model,
     as_model,
@@ -26,6 +25,7 @@ from .model import (
     unpacked,
     untrained,
 )
+from .schedules import swap
 from .weights import (
     check_weights,
     find_folder,

@@ -16,8 +16,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..capture import tapped
-from ..errors import ModelError
+from ..core.errors import ModelError
+from .capture import tapped
 from .unprompted import UnpromptedPipeline
 
 _DECODED_AT_ONCE, _DECODED_PX = 8, 2**19

@@ -15,7 +15,7 @@ from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ModelError
+from ..core.errors import ModelError
 
 
 class UnpromptedPipeline(LDMPipeline):

@@ -12,7 +12,7 @@ from typing import Any
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
-from ..errors import ModelError
+from ..core.errors import ModelError
 
 TINY = Path(__file__).parent / "tiny"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack")

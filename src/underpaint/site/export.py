@@ -14,16 +14,16 @@ from typing import Any
 import torch
 from PIL import Image, ImageOps
 
-from ..editing import check_run
-from ..errors import RunError
-from ..files import open_png
+from ..core.errors import RunError
+from ..core.files import open_png
+from ..core.prompts import Prompt
+from ..core.properties import PROPERTIES
 from ..labelers import labelers_for
-from ..layers import Layer, find_layers
 from ..models import Model
-from ..prompts import Prompt
-from ..properties import PROPERTIES
-from ..runs import (
+from ..models.layers import Layer, find_layers
+from ..runs.runs import (
     Run,
+    check_run,
     read_moments,
     read_probes,
     read_settings,
@@ -31,7 +31,7 @@ from ..runs import (
     read_summary,
     read_table,
 )
-from ..scores import Curves, ScoreKey, Scores, curves
+from ..scores.scores import Curves, ScoreKey, Scores, curves
 from .maps import PICTURE_PX, Sheets, draw_sheets
 from .numbers import page_numbers, plain, prompt_rows, score_table, spread_over
 from .painting import reason_against, write_paint

@@ -20,10 +20,10 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
-from ..arrays import to_grid
-from ..capture import Tap, tapped
-from ..layers import Layer
+from ..core.arrays import to_grid
 from ..models import Model, decode
+from ..models.capture import Tap, tapped
+from ..models.layers import Layer
 
 OPSET = 18
 HALVED_FROM = 256

@@ -16,13 +16,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from ..folding import MeanMap
+from ..core.properties import Property, normalise
 from ..labelers import Labeler, label
-from ..layers import Layer
 from ..models import Model, decode
-from ..probes import Probe, ProbeKey
-from ..properties import Property, normalise
-from ..traces import Trace, trace
+from ..models.layers import Layer
+from ..models.traces import Trace, trace
+from ..probes.moments import MeanMap
+from ..probes.probes import Probe, ProbeKey
 
 PICTURE_PX = 128
 MAP_PX = 96

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from ..layers import Layer
-from ..prompts import Prompt
-from ..scores import Curves, ScoreKey
+from ..core.prompts import Prompt
+from ..models.layers import Layer
+from ..scores.scores import Curves, ScoreKey
 
 DECIMALS = 4
 

@@ -19,17 +19,17 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTokenizer
 
-from ..aims import CARRIED, MARGIN, steps_edited
-from ..folding import joint_columns
-from ..layers import Layer
+from ..core.prompts import Prompt
+from ..core.properties import PROPERTIES, SALIENCY
 from ..models import Model, load_as
-from ..moments import Cell, Moments, merge
-from ..probes import Probe, ProbeKey, acting_directions, covariance
-from ..prompts import Prompt
-from ..properties import PROPERTIES, SALIENCY
-from ..runs import Run, read_json, read_moments, read_probes
-from ..schedules import observe, plan
-from ..targets import FRINGE
+from ..models.layers import Layer
+from ..models.schedules import observe, plan
+from ..probes.moments import Cell, Moments, merge
+from ..probes.probes import Probe, ProbeKey, acting_directions, covariance
+from ..runs.runs import Run, read_json, read_moments, read_probes
+from ..steering.aims import CARRIED, MARGIN, steps_edited
+from ..steering.targets import FRINGE
+from ..study.folding import joint_columns
 from .graphs import Acting, Reading, picture_graph, step_graph, word_graph
 
 LARGEST_BYTES = 42_000_000

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from ..core.errors import RunError
 
 LOOPBACK = "127.0.0.1"
 HOSTS = ("127.0.0.1", "localhost")

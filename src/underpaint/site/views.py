@@ -11,9 +11,9 @@ from typing import Any, cast
 import pandas as pd
 from PIL import Image
 
-from ..errors import RunError
-from ..frames import read_frames
-from ..runs import Run, read_json, read_table
+from ..core.errors import RunError
+from ..runs.runs import Run, read_json, read_table
+from ..steering.frames import read_frames
 from .numbers import rounded
 
 FRAME_PX = 256

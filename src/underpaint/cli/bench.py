@@ -1,0 +1,37 @@
+"""`underpaint bench`: what probing costs."""
+
+import json
+
+import click
+
+from ..core.properties import PROPERTIES
+from ..labelers import labelers_for
+from ..models import load
+from ..models.layers import find_layers
+from ..study.bench import compare
+from .options import RUNNING
+
+
+@click.command()
+@click.option("--model", "model_id", default="tiny", show_default=True, help="Id or folder.")
+@click.option("--images", default=32, show_default=True, type=click.IntRange(min=8))
+@click.option("--steps", default=15, show_default=True, type=click.IntRange(min=1))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
+@RUNNING
+def bench(model_id: str, images: int, steps: int, as_json: bool, device: str, dtype: str) -> None:
+    """Measure what probing costs beside bare generation and the literature's method."""
+    model = load(model_id, device=device, dtype=dtype)
+    found = compare(
+        model,
+        labelers_for(model),
+        [PROPERTIES[name] for name in ("saliency", "depth", "shading")],
+        find_layers(model),
+        images=images,
+        steps=steps,
+        progress=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        click.echo(f"{name:24} {value:.3f}" if isinstance(value, float) else f"{name:24} {value}")

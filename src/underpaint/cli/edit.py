@@ -1,0 +1,353 @@
+"""`underpaint edit`: move, scale or paint the object of a run's prompts, and score the edit."""
+
+import re
+from collections.abc import Sequence
+from functools import partial, reduce
+from pathlib import Path
+from typing import cast
+
+import click
+import pandas as pd
+from torch import Tensor
+
+from ..core.errors import EditError, PromptError, RunError
+from ..core.pictures import file_name
+from ..core.prompts import Prompt
+from ..core.properties import PROPERTIES
+from ..figures.doses import draw_doses
+from ..figures.edits import draw_strip
+from ..labelers import Namer, labelers_for, namer_for
+from ..models import Model, load_as
+from ..models.layers import find_layers, last_stages, select_layers
+from ..probes.moments import merge
+from ..runs import runs
+from ..runs.runs import check_run
+from ..steering.aims import CARRIED, HELD, MARGIN, Aim, Place, Side, aim_at, steps_edited
+from ..steering.experiments import CONTROLS, Setup, edit_all, edit_frames, names_in
+from ..steering.frames import strengths_of, write_frames
+from ..steering.targets import move_mask, random_move, read_map, read_mask, scale_mask
+from ..steering.trials import MEASURES, Trial, edit_columns, summarise_edits
+from .options import RUNNING
+from .progress import progress_bar
+
+TRIED_STRENGTHS = (0.0, 8.0)
+"""Range of strengths whose effect has been measured."""
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--move", metavar="DX,DY|random", help="Right and down: fractions below 1, else pixels."
+)
+@click.option("--scale", type=float, help="About the object's own centre, as in 1.5.")
+@click.option("--mask", type=click.Path(path_type=Path), help="PNG: the object white on black.")
+@click.option(
+    "--depth", metavar="PNG|translate", help="The nearer the brighter; or its own, moved."
+)
+@click.option(
+    "--light", type=click.Choice(["left", "right"]), help="Side to light the object from."
+)
+@click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
+@click.option("--limit", type=int, help="Only so many of the test prompts.  [default: all]")
+@click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
+@click.option("--strength", default=1.0, show_default=True, help="1 makes the reading the target.")
+@click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first two thirds]")
+@click.option(
+    "--hold",
+    default=",".join(HELD),
+    show_default=True,
+    help="Properties whose readings stay as they are, or none.",
+)
+@click.option(
+    "--carry",
+    default=",".join(CARRIED),
+    show_default=True,
+    help="Properties whose maps go along with an object that is moved or scaled, or none.",
+)
+@click.option(
+    "--margin",
+    default=MARGIN,
+    show_default=True,
+    help="Edit only so near to the object, a share of the side; -1 everywhere.",
+)
+@click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
+@click.option(
+    "--unconditional",
+    default=0.5,
+    show_default=True,
+    help="Push the unconditional half the other way, by this share.",
+)
+@click.option("--control", type=click.Choice(list(CONTROLS)), default="none", show_default=True)
+@click.option(
+    "--frames",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Of how many pictures to keep the edit at every strength, for the site.",
+)
+@click.option("--batch", default=32, show_default=True, help="Images at once.")
+@click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
+@RUNNING
+def edit(
+    out: Path,
+    move: str | None,
+    scale: float | None,
+    mask: Path | None,
+    depth: str | None,
+    light: str | None,
+    index: int | None,
+    limit: int | None,
+    count: int,
+    strength: float,
+    span: str | None,
+    hold: str,
+    carry: str,
+    margin: float,
+    glob: str | None,
+    unconditional: float,
+    control: str,
+    frames: int,
+    batch: int,
+    seed: int,
+    device: str,
+    dtype: str,
+) -> None:
+    """Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.
+
+    What is aimed at may be combined, a drawn mask with neither move nor scale. Without any of it,
+    objects are moved at random. Keeps a row for each picture in edits.parquet, a before/after strip
+    in figures/, and means with intervals over prompts in summary.json. The same edit again takes
+    the place of the last.
+    """
+    run = runs.find_run(out)
+    settings = runs.read_settings(run)
+    for name, value in (("count", count), ("batch", batch), ("limit", limit)):
+        if value is not None and value < 1:
+            raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
+    first, last = _span(span, settings["steps"])
+    prompts = _prompts(run, index)[:limit]
+    runs.read_summary(run)  # there has to be one, before any time is spent
+    kept = _read_kept(run)
+    _warn(strength)
+    held = _known("hold", hold, settings["properties"])
+    has_place = (move, scale, mask) != (None,) * 3 or (depth, light) == (None,) * 2
+    carried = _known("carry", carry, settings["properties"]) if has_place else ""
+
+    model = load_as(settings, device=device, dtype=dtype)
+    check_run(settings, model)
+    target, aims = _aims(
+        move, scale, mask, depth, light, count=count, size=model.resolution, carried=carried
+    )
+    known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
+    glob = glob or last_stages(known)
+    sums, _ = runs.read_moments(run, model.device)
+    setup = Setup(
+        model=model,
+        labelers=labelers_for(model, settings.get("labeled_by")),
+        probes=runs.read_probes(run, model.device),
+        moments=reduce(merge, sums.values()),
+        layers=select_layers(known, glob),
+        steps=settings["steps"],
+        guidance=settings["guidance"],
+        batch=batch,
+        namers=namers_for(model),
+    )
+    whose = f"prompt {index}" if index is not None else f"{limit} of test" if limit else "test"
+    trial = Trial(
+        target,
+        whose,
+        control,
+        strength,
+        first,
+        last,
+        glob,
+        unconditional,
+        seed,
+        held,
+        carried,
+        margin,
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("edited pictures", total=len(prompts) * len(aims))
+        rows, shown = edit_all(
+            setup, trial, prompts, aims, lambda _stage, done, _of: bar.update(task, completed=done)
+        )
+
+    entries = summarise_edits(_keep(run, kept, rows))
+    runs.update_summary(run, {"edits": entries})
+    path = run.figures / f"edit-{_slug(trial)}.png"
+    draw_strip(shown, title=_title(trial), path=path)
+    draw_doses(entries, like=entries[-1], path=run.figures / "edit-doses.png")
+    if frames:
+        few = list({each.prompt.index: each.prompt for each in shown}.values())[:frames]
+        found = edit_frames(setup, trial, few, aims[0], strengths_of(trial))
+        write_frames(run, _frames_name(trial), trial, found)
+    click.echo(f"{_line(entries[-1])}\nPicture: {path}")
+
+
+def _span(text: str | None, steps: int) -> tuple[int, int]:
+    """Read "A-B" or "A", counted from 1, as first and last step from 0."""
+    if text is None:
+        return 0, steps_edited(steps) - 1
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    first = int(found[1]) if found else 0
+    last = int(found[2] or found[1]) if found else 0
+    if not 1 <= first <= last <= steps:
+        raise EditError(
+            f"--steps {text!r} is no span of this run's steps 1 to {steps}. Write it like 1-5."
+        )
+    return first - 1, last - 1
+
+
+def _prompts(run: runs.Run, index: int | None) -> tuple[Prompt, ...]:
+    if index is None:
+        return runs.read_split(run, "test")
+    known = [p for part in ("test", "validation", "train") for p in runs.read_split(run, part)]
+    if not (found := tuple(prompt for prompt in known if prompt.index == index)):
+        raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
+    return found
+
+
+def namers_for(model: Model) -> dict[str, Namer]:
+    """Load who says whether an object and its colour are still those of the prompt."""
+    from ..world.words import COLOURS, FLOORS, LIGHTS, OBJECTS
+
+    words = (OBJECTS, tuple(COLOURS), FLOORS, tuple(LIGHTS))
+    return {
+        what: namer_for(model, words, part=part) for part, what in enumerate(("object", "colour"))
+    }
+
+
+def _aims(
+    move: str | None,
+    scale: float | None,
+    mask: Path | None,
+    depth: str | None,
+    light: str | None,
+    *,
+    count: int,
+    size: tuple[int, int],
+    carried: str = "",
+) -> tuple[str, list[Aim]]:
+    """Say what to aim at, in words and as what makes targets of the labels that are there."""
+    if mask is not None and not (move is None and scale is None):
+        raise EditError("--mask says where the object is. Give no --move and --scale beside it.")
+    is_free = (move, scale, mask, light) == (None,) * 4 and depth in (None, "translate")
+    shift = random_move if is_free else _move(move)
+    places: dict[str, Place] = {}
+    if scale is not None:
+        places[f"scale {scale:g}"] = lambda old, _random: scale_mask(old, scale)
+    if shift is not None and (move is not None or depth is None):
+        places["random moves" if shift is random_move else f"move {move}"] = shift
+    if mask is not None:
+        drawn = read_mask(mask, size)
+        places[f"mask {mask.name}"] = lambda _old, _random: drawn
+    words = list(places)
+    wanted: Tensor | Place | None = None
+    if depth == "translate":
+        if shift is None:
+            raise EditError("--depth translate goes as far as --move. Give one, or nothing else.")
+        wanted = shift
+        words.append("depth translated" if places else "depth translated at random")
+    elif depth is not None:
+        wanted = read_map(Path(depth), size)
+        words.append(f"depth {Path(depth).name}")
+    if light is not None:
+        words.append(f"light {light}")
+    place = _one_after_another(list(places.values()))
+    aim = aim_at(place, depth=wanted, light=cast(Side | None, light), carried=names_in(carried))
+    return ", ".join(words), [aim] * (count if shift is random_move else 1)
+
+
+def _move(text: str | None) -> Place | None:
+    if text is None:
+        return None
+    if text == "random":
+        return random_move
+    try:
+        dx, dy = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise EditError(f"--move {text!r} is not DX,DY. Write it like 0.2,0 or -24,8.") from error
+    moved = partial(move_mask, dx=dx, dy=dy)
+    return lambda old, _random: moved(old)
+
+
+def _one_after_another(places: list[Place]) -> Place | None:
+    if not places:
+        return None
+    return lambda old, random: reduce(lambda mask, place: place(mask, random), places, old)
+
+
+def _warn(strength: float) -> None:
+    low, high = TRIED_STRENGTHS
+    if not low <= strength <= high:
+        click.echo(
+            f"--strength {strength:g} is beyond what was measured, {low:g} to {high:g}: expect "
+            "the picture to break.",
+            err=True,
+        )
+
+
+def _known(option: str, text: str, known: Sequence[str]) -> str:
+    """Read "a,b" or "none"; leave out, and say so, what the run has no probes of."""
+    asked = [] if text == "none" else [each.strip() for each in text.split(",")]
+    if wrong := [each for each in asked if each not in PROPERTIES]:
+        raise EditError(
+            f"--{option} {wrong[0]!r} is none of {', '.join(PROPERTIES)}. Or {option} none."
+        )
+    if missing := [each for each in asked if each not in known]:
+        click.echo(
+            f"The run has no probes of {', '.join(missing)}: an edit cannot {option} that, and may "
+            f"change it. Run it with more --properties to {option} more.",
+            err=True,
+        )
+    return ",".join(each for each in asked if each in known)
+
+
+def _read_kept(run: runs.Run) -> pd.DataFrame | None:
+    """Read edits.parquet, if there is one, before any time is spent on editing."""
+    if not run.edits.exists():
+        return None
+    kept = runs.read_table(run.edits)
+    if missing := sorted({*edit_columns(), *MEASURES} - set(kept.columns)):
+        raise RunError(f"{run.edits} has no column {missing[0]}. Delete it to begin anew.")
+    return kept
+
+
+def _keep(run: runs.Run, kept: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add rows to edits.parquet, in place of those of the same trial; return all, these last."""
+    if kept is not None:
+        is_same = (kept[edit_columns()] == rows[edit_columns()].iloc[0]).all(axis=1)
+        rows = pd.concat([pd.DataFrame(kept[~is_same]), rows], ignore_index=True)
+    runs.write_table(run.edits, rows)
+    return rows
+
+
+def _line(entry: dict) -> str:
+    """Say in one line what came of a trial."""
+    median = {name: entry[name]["median"] for name in ("dice_unedited", "dice_target", "dice_old")}
+    unedited, target, old = (f"{x:.2f}" if x is not None else "–" for x in median.values())
+    psnr = entry["background_psnr"]["median"]
+    return (
+        f"Median Dice to the target {target} (unedited {unedited}), to the old mask {old}; "
+        f"background {'–' if psnr is None else f'{psnr:.1f} dB'}; {entry['images']} pictures, "
+        f"{entry['left_out']} left out; {entry['time']:.2f}× the time of no edit."
+    )
+
+
+def _title(trial: Trial) -> str:
+    return (
+        f"{trial.target}, strength {trial.strength:g}, steps {trial.first_step + 1}–"
+        f"{trial.last_step + 1}, {trial.layers}, control {trial.control}"
+    )
+
+
+def _frames_name(trial: Trial) -> str:
+    steps = f"{trial.first_step + 1}-{trial.last_step + 1}"
+    words = f"{trial.target} {trial.prompts} {trial.control} {trial.layers} {steps}"
+    return re.sub(r"[^\w.-]+", "-", words).strip("-.")
+
+
+def _slug(trial: Trial) -> str:
+    steps = f"{trial.first_step + 1}-{trial.last_step + 1}"
+    return file_name(f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g} {steps}")

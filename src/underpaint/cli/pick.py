@@ -1,0 +1,261 @@
+"""`underpaint pick`: stop many seeds early, and finish those that read most like what is wanted."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from ..core.errors import PickError, PromptError, RunError
+from ..core.pictures import file_name, write_picture
+from ..core.prompts import Prompt
+from ..core.properties import DEPTH, PROPERTIES, SALIENCY, normalise
+from ..figures.sheets import draw_sheet
+from ..labelers import Labeler, label, labelers_for
+from ..models import Model, load_as
+from ..models.layers import Layer, find_layers
+from ..probes.live import preview_taps
+from ..runs import runs
+from ..runs.runs import check_run
+from ..scores.intervals import interval
+from ..steering.picks import (
+    Finished,
+    Search,
+    Watch,
+    Wish,
+    Worth,
+    calls_spent,
+    check_search,
+    finish,
+    judge,
+    start,
+)
+from ..steering.targets import read_map, read_mask
+from .options import RUNNING
+from .progress import progress_bar
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--mask", type=click.Path(path_type=Path), help="PNG: the object white on black.")
+@click.option("--depth", type=click.Path(path_type=Path), help="PNG: the nearer the brighter.")
+@click.option("--like", type=int, help="Index of a prompt of OUT: all that is read of its picture.")
+@click.option("--prompt", "texts", multiple=True, help="What to draw; may be given again.")
+@click.option("--candidates", default=64, show_default=True, help="Seeds to begin with.")
+@click.option("--keep", default=4, show_default=True, help="Seeds to finish.")
+@click.option("--stop-at", default=3, show_default=True, help="Steps that every seed runs.")
+@click.option("--score", is_flag=True, help="Finish all, and say what the early choice is worth.")
+@click.option("--preview", is_flag=True, help="Show what is read at each step in preview-*.png.")
+@click.option("--batch", default=32, show_default=True, help="Images at once.")
+@click.option("--seed", default=0, show_default=True, help="The first candidate's.")
+@RUNNING
+def pick(
+    out: Path,
+    mask: Path | None,
+    depth: Path | None,
+    like: int | None,
+    texts: tuple[str, ...],
+    candidates: int,
+    keep: int,
+    stop_at: int,
+    score: bool,
+    preview: bool,
+    batch: int,
+    seed: int,
+    device: str,
+    dtype: str,
+) -> None:
+    """Find seeds whose pictures have the wanted layout, by what the first steps show.
+
+    Without --prompt, the prompt of --like is drawn again, or the first of the test prompts. Keeps
+    pictures in picks/, a contact sheet in figures/, and what was spent and won in summary.json.
+    """
+    run = runs.find_run(out)
+    settings = runs.read_settings(run)
+    for name, value in (("candidates", candidates), ("batch", batch)):
+        if value < 1:
+            raise PickError(f"--{name} is {value}. Give a whole number of at least 1.")
+    found = runs.read_summary(run)["properties"]
+    model = load_as(settings, device=device, dtype=dtype)
+    check_run(settings, model)
+    labelers = labelers_for(model, settings.get("labeled_by"))
+    maps, words = _targets(run, model, labelers, list(found), mask=mask, depth=depth, like=like)
+    by_name = {layer.name: layer for layer in find_layers(model)}
+    search = Search(
+        model=model,
+        labelers=labelers,
+        probes=runs.read_probes(run, model.device),
+        wishes=tuple(
+            Wish(PROPERTIES[name], target, by_name[found[name]["best_layer"]])
+            for name, target in maps.items()
+        ),
+        keep=keep,
+        stop_at=stop_at,
+        steps=settings["steps"],
+        guidance=settings["guidance"],
+        batch=batch,
+    )
+    check_search(search, candidates)
+    watch = None
+    if preview:
+        best = {name: by_name[each["best_layer"]] for name, each in found.items()}
+        watch = _watch(run, search, best)
+    worths: list[Worth] = []
+    asked = texts or (_default_text(run, like),)
+    with progress_bar() as bar:
+        for text in asked:
+            worth = _pick_one(
+                run,
+                search,
+                text,
+                words,
+                bar,
+                count=candidates,
+                seed=seed,
+                all_=score,
+                watch=watch,
+            )
+            worths += [worth] if worth else []
+    spent, whole = calls_spent(search, candidates)
+    entry = {
+        "target": words,
+        "prompts": list(asked),
+        "candidates": candidates,
+        "keep": keep,
+        "stop_at": stop_at,
+        "seed": seed,
+        "calls": spent,
+        "calls_of_all": whole,
+        "calls_share": spent / whole,
+        **({"score": _scored(worths, list(asked))} if score else {}),
+    }
+    _keep(run, entry)
+    click.echo(f"{spent} of {whole} denoiser calls ({spent / whole:.0%}).{_line(entry)}")
+
+
+def _pick_one(
+    run: runs.Run,
+    search: Search,
+    text: str,
+    words: str,
+    bar: Progress,
+    *,
+    count: int,
+    seed: int,
+    all_: bool,
+    watch: Watch | None,
+) -> Worth | None:
+    """Search among the seeds of one prompt, keep the pictures, and judge if all are finished."""
+    tasks: dict[str, int] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(f"{stage}: {text[:30]}", total=total)
+        bar.update(tasks[stage], completed=done)  # pyright: ignore[reportArgumentType]
+
+    prompts = [Prompt(text, seed + number, number) for number in range(count)]
+    stopped = start(search, prompts, report, watch=watch)
+    chosen = stopped.ranking[: search.keep]
+    places = stopped.ranking if all_ else chosen
+    finished = finish(search, stopped, places, report, watch=watch)
+    best = Finished(tuple(chosen), finished.images[: search.keep], finished.scores[: search.keep])
+    name = file_name(f"{words} {text}")
+    path = run.figures / f"pick-{name}.png"
+    draw_sheet(search.wishes, stopped, best, stop_at=search.stop_at, path=path)
+    runs.write_picks(run, name, best.images, [prompts[place].seed for place in chosen])
+    seeds = ", ".join(str(prompts[place].seed) for place in chosen)
+    click.echo(f"{text}: seeds {seeds}\nPicture: {path}")
+    return judge(search, stopped, finished) if all_ else None
+
+
+def _watch(run: runs.Run, search: Search, layers: Mapping[str, Layer]) -> Watch:
+    """Keep figures/preview-PROPERTY.png at what was read last; say on stderr where that is."""
+    paths = {name: run.figures / f"preview-{name}.png" for name in layers}
+    click.echo(f"Watch {', '.join(map(str, paths.values()))}", err=True)
+
+    def show(_step: int, name: str, picture: torch.Tensor) -> None:
+        write_picture(paths[name], picture)
+
+    return lambda prompts: preview_taps(layers, search.probes, images=len(prompts), show=show)
+
+
+def _targets(
+    run: runs.Run,
+    model: Model,
+    labelers: tuple[Labeler, ...],
+    known: list[str],
+    *,
+    mask: Path | None,
+    depth: Path | None,
+    like: int | None,
+) -> tuple[dict[str, torch.Tensor], str]:
+    """Make the wanted maps by property, and say in words what they are."""
+    if (like is None) == (mask is None and depth is None):
+        raise PickError(
+            "A search needs something to look for. Give --mask, --depth or both, or else --like."
+        )
+    maps: dict[str, torch.Tensor] = {}
+    if like is not None:
+        image = runs.read_image(run, _prompt(run, like))[None].to(model.device)
+        properties = [PROPERTIES[name] for name in known]
+        for each in properties:
+            seen = normalise(each, label(labelers, properties, image)[each.name])[0]
+            maps[each.name] = (seen > 0.5).float() if each.is_binary else seen
+        return maps, f"like {like}"
+    if mask is not None:
+        maps[SALIENCY.name] = read_mask(mask, model.resolution)
+    if depth is not None:
+        maps[DEPTH.name] = normalise(DEPTH, read_map(depth, model.resolution)[None])[0]
+    if missing := [name for name in maps if name not in known]:
+        raise RunError(
+            f"The run has no probes of {missing[0]}. Run it again with that among --properties."
+        )
+    paths = {"mask": mask, "depth": depth}
+    return maps, ", ".join(f"{name} {path.name}" for name, path in paths.items() if path)
+
+
+def _prompt(run: runs.Run, index: int) -> Prompt:
+    known = [p for part in ("test", "validation", "train") for p in runs.read_split(run, part)]
+    if not (found := [prompt for prompt in known if prompt.index == index]):
+        raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
+    return found[0]
+
+
+def _default_text(run: runs.Run, like: int | None) -> str:
+    return (runs.read_split(run, "test")[0] if like is None else _prompt(run, like)).text
+
+
+def _scored(worths: list[Worth], prompts: list[str]) -> dict:
+    """Give each measure's mean over prompts, with an interval where there are several."""
+    entry = {}
+    for name in asdict(worths[0]):
+        values = np.array([getattr(worth, name) for worth in worths], dtype=np.float64)
+        entry[name] = {
+            part: value if np.isfinite(value) else None
+            for part, value in asdict(interval(values, prompts)).items()
+        }
+    return entry
+
+
+def _keep(run: runs.Run, entry: dict) -> None:
+    """Add an entry to "pick" in the summary, in place of that of the same search."""
+    names = ("target", "prompts", "candidates", "keep", "stop_at", "seed")
+    kept = runs.read_summary(run).get("pick", [])
+    known = [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
+    others = [each for each in known if any(each.get(name) != entry[name] for name in names)]
+    runs.update_summary(run, {"pick": [*others, entry]})
+
+
+def _line(entry: dict) -> str:
+    if "score" not in entry:
+        return ""
+    mean = {name: each["mean"] for name, each in entry["score"].items()}
+    said = {name: "–" if value is None else f"{value:.2f}" for name, value in mean.items()}
+    return (
+        f" Rank correlation with the final score {said['rank_correlation']} (estimate "
+        f"{said['estimate_rank_correlation']}); kept {said['kept']}, random {said['random']}, best "
+        f"{said['best']}: {said['share']} of a full search's gain."
+    )

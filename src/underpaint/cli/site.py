@@ -1,0 +1,96 @@
+"""`underpaint export` and `serve`: a run as a website."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from ..models import Model, load_as
+from ..runs import runs
+from ..site import export as export_site
+from ..site import find_site, server_for
+from ..world.words import grammar
+from .progress import progress_bar
+
+_PROMPTS = click.option(
+    "--prompts",
+    default=12,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How many test prompts get maps of every step and layer. 0 needs no model.",
+)
+_PAINT = click.option(
+    "--paint/--no-paint",
+    default=True,
+    show_default=True,
+    help="Add the model itself, to paint with in a browser; not with --prompts 0.",
+)
+_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+_DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("site", type=click.Path(path_type=Path))
+@_PROMPTS
+@_PAINT
+@_DEVICE
+@_DTYPE
+def export(out: Path, site: Path, prompts: int, paint: bool, device: str, dtype: str) -> None:
+    """Write the run OUT as a website into the folder SITE, for any web host."""
+    run = runs.find_run(out)
+    settings = runs.read_settings(run)
+    model = load_as(settings, device=device, dtype=dtype) if prompts else None
+    write_site(run, site, model=model, prompts=prompts, paint=paint)
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 takes any that is free.",
+)
+@_PROMPTS
+@_PAINT
+@_DEVICE
+@_DTYPE
+def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: str) -> None:
+    """Show the site of the run OUT on this machine, writing OUT/site first if it has none."""
+    site = find_site(out)
+    if site is None:
+        run, site = runs.find_run(out), out / "site"
+        settings = runs.read_settings(run)
+        model = load_as(settings, device=device, dtype=dtype) if prompts else None
+        write_site(run, site, model=model, prompts=prompts, paint=paint)
+    with server_for(site, port=port) as server:
+        click.echo(f"http://localhost:{server.server_port}/  (Ctrl-C stops)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+
+
+def write_site(
+    run: runs.Run, site: Path, *, model: Model | None, prompts: int = 12, paint: bool = True
+) -> None:
+    """Export with a progress bar on stderr, and say what was written."""
+    texts = [each.text for part in ("train", "test") for each in runs.read_split(run, part)]
+    with progress_bar() as bar:
+        task = bar.add_task("prompts with maps", total=None)
+        wrote = export_site(
+            run,
+            site,
+            model=model,
+            prompts=prompts,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            paint=paint,
+            grammar=grammar(texts),
+            say=partial(click.echo, err=True),
+        )
+    click.echo(
+        f"Site: {site}  ({wrote['prompts']} test prompts, {wrote['maps']} with maps, "
+        f"{wrote['bytes'] / 1e6:.1f} MB)"
+    )

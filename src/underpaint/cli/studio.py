@@ -1,0 +1,69 @@
+"""`underpaint studio`: paint and pick by hand, in a browser, with the model behind it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from ..core.errors import RunError
+from ..labelers import labelers_for
+from ..models import load_as
+from ..runs import runs
+from ..runs.runs import check_run
+from ..steering.studio import open_desk
+from .options import RUNNING
+
+LOOPBACK = "127.0.0.1"
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--model", "name", help="Id or folder.  [default: the run's]")
+@click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
+@click.option("--host", default=LOOPBACK, show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535))
+@RUNNING
+def studio(
+    out: Path, name: str | None, glob: str | None, host: str, port: int, device: str, dtype: str
+) -> None:
+    """Paint masks and pick seeds in a browser, with the model and probes of the run OUT.
+
+    Listens on this machine alone unless --host says otherwise: whoever reaches it can use the
+    model. Needs Gradio: pip install "underpaint[studio]".
+    """
+    if find_spec("gradio") is None:
+        raise RunError(
+            'The studio needs Gradio, which is not installed. pip install "underpaint[studio]"'
+        )
+    from ..steering.studio.page import STYLE, THEME, build
+
+    run = runs.find_run(out)
+    settings = runs.read_json(run.settings)
+    runs.read_json(run.summary)  # complains where the run is not finished
+    asked = {**settings, **({"model": name} if name else {})}
+    model = load_as(asked, device=device, dtype=dtype)
+    check_run(settings, model)
+    labelers = labelers_for(model, settings.get("labeled_by"))
+    desk = open_desk(run, model, labelers, glob=glob)
+    first = runs.read_split(run, "test")[0]
+    page = build(desk, text=first.text, seed=first.seed)
+    if host != LOOPBACK:
+        click.echo(f"Listening on {host}: whoever reaches it can use the model.", err=True)
+    try:
+        page.queue().launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            quiet=True,
+            theme=THEME,
+            css=STYLE,
+            footer_links=[],
+            prevent_thread_lock=True,
+            ssr_mode=False,
+        )
+    except OSError as error:
+        raise RunError(
+            f"Cannot listen on port {port} ({error}). Choose another with --port."
+        ) from error
+    click.echo(f"http://{'localhost' if host == LOOPBACK else host}:{port}/  (Ctrl-C stops)")
+    page.block_thread()

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, arrays, prompts, properties, files and pictures."""

@@ -1,0 +1,120 @@
+"""Reading and rewriting what runs inside a model. The only module that registers hooks.
+
+`tapped` stands at modules of the denoiser, `watched` at the scheduler's `step`. Both leave what
+they touched as they found it, on the failing path too.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..core.errors import LayerError, SchedulerError
+
+Tap = Callable[[int, Tensor], Tensor | None]
+"""Called with (step, activation), the whole batch as the module returned it. Returns what to put
+in its place, or None to leave it."""
+
+Record = Callable[[Tensor, Any, Tensor], None]
+"""Called with (guided model output, timestep, sample) just before the scheduler uses them."""
+
+
+@contextmanager
+def tapped(denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int) -> Iterator[None]:
+    """Call each tap at its module while the block runs, then leave the denoiser as it was found.
+
+    Args:
+        denoiser: A UNet or a transformer that runs once a step.
+        taps: What to call, by module name.
+        steps: How often the denoiser should run inside the block.
+
+    Raises:
+        LayerError: if a name is not a module of this denoiser, or the denoiser is compiled.
+        SchedulerError: if the denoiser did not run exactly `steps` times, so no step has one
+            meaning.
+    """
+    modules = dict(denoiser.named_modules())
+    if any(_is_compiled(module) for module in modules.values()):
+        raise LayerError(
+            "This denoiser is compiled by torch.compile, which would pass by what stands at its "
+            "modules. Probe it uncompiled."
+        )
+    if missing := sorted(set(taps) - set(modules)):
+        raise LayerError(
+            f"No module {missing[0]!r} in this model. `underpaint layers MODEL` lists those it has."
+        )
+
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    def hook_for(tap: Tap) -> Callable[..., Tensor | None]:
+        return lambda _module, _inputs, output: tap(calls - 1, output)
+
+    with ExitStack() as hooks:
+        hooks.enter_context(denoiser.register_forward_pre_hook(count))
+        for name, tap in taps.items():
+            hooks.enter_context(modules[name].register_forward_hook(hook_for(tap)))
+        yield
+    if calls != steps:
+        raise SchedulerError(
+            f"The denoiser ran {calls} times for {steps} steps. Choose a scheduler that runs it "
+            "once a step, such as DDIM or LMSDiscrete."
+        )
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    # The first by `torch.compile(module)`, the second by `module.compile()`.
+    return hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+
+
+@contextmanager
+def shadowed(denoiser: nn.Module, shadow: nn.Module, *, images: int) -> Iterator[None]:
+    """Run a second denoiser on what the first is given, before it, while the block runs.
+
+    It gets the last `images` of every tensor that covers the whole guidance batch: the conditional
+    half. What it returns is thrown away; tap it to see what it makes of real latents.
+    """
+
+    def half(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: half(each) for key, each in value.items()}
+        is_whole = isinstance(value, Tensor) and value.ndim > 0 and len(value) == 2 * images
+        return value[-images:] if is_whole else value
+
+    def follow(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+        sample = args[0] if args else kwargs["hidden_states"]
+        # Without guidance nothing is doubled, and tables of positions may have that length.
+        if len(sample) == images:
+            shadow(*args, **kwargs)
+        else:
+            shadow(*map(half, args), **half(kwargs))
+
+    with denoiser.register_forward_pre_hook(follow, with_kwargs=True):
+        yield
+
+
+@contextmanager
+def watched(scheduler: Any, record: Record) -> Iterator[None]:
+    """Call `record` before every `scheduler.step` while the block runs, then stop watching."""
+    step = scheduler.step
+
+    # Pipelines read the signature of `step` to decide what they pass, so it has to stay visible.
+    @wraps(step)
+    def recorded_step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kw: Any):
+        record(model_output, timestep, sample)
+        return step(model_output, timestep, sample, *args, **kw)
+
+    was_set_on_instance = "step" in vars(scheduler)
+    scheduler.step = recorded_step
+    try:
+        yield
+    finally:
+        if was_set_on_instance:
+            scheduler.step = step
+        else:
+            del scheduler.step

@@ -1,0 +1,181 @@
+"""Where activations are read: the outputs of a denoiser's self-attention layers.
+
+Layers are found by what they are, not by a table of names; their order, width and grid are
+measured while the model runs once.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from diffusers.models.attention import AttentionModuleMixin
+from diffusers.models.attention_processor import Attention
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from torch import Tensor, nn
+
+from ..core.errors import LayerError
+from .capture import Tap, tapped
+from .model import Model, as_model, exact_size, unpacked
+from .schedules import plan, substituted, swap
+
+_SITE = ".to_out.0"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One self-attention output.
+
+    Args:
+        name: Short and stable: "down.0.0", "mid.0", "up.3.0", "block.0"; a fourth part counts
+            transformer blocks where an attention stage has several ("up.0.0.3").
+        module: Path inside the denoiser of the output projection, before the residual is added.
+        channels: Width of the activation.
+        grid: Rows and columns of the activation at the model's own resolution.
+    """
+
+    name: str
+    module: str
+    channels: int
+    grid: tuple[int, int]
+
+
+def find_layers(model: Model | DiffusionPipeline) -> tuple[Layer, ...]:
+    """Find every self-attention layer, in the order in which they run.
+
+    The model runs once, on an empty prompt: `named_modules` lists a UNet's up blocks before its
+    middle, and no config says a layer's grid.
+
+    Args:
+        model: From `load`, or a diffusers pipeline as it is.
+
+    Raises:
+        LayerError: if the model has no self-attention layers that we know of.
+        ModelError: if it is a pipeline that cannot be read.
+    """
+    model = as_model(model)
+    names = name_sites(model.denoiser)
+    if not names:
+        raise LayerError(
+            f"{type(model.denoiser).__name__} has no self-attention layers that are known here. "
+            "Use a UNet, PixArt, Stable Diffusion 3 or Flux model."
+        )
+    fired: dict[str, tuple[int, int]] = {}
+
+    def measure(module: str) -> Tap:
+        def tap(_step: int, tokens: Tensor) -> None:
+            fired.setdefault(module, (tokens.shape[1], tokens.shape[2]))
+
+        return tap
+
+    latent_grid, image_tokens = _dry_run(model, {module: measure(module) for module in names})
+    return tuple(
+        Layer(names[module], module, channels, _grid(int(min(tokens, image_tokens)), latent_grid))
+        for module, (tokens, channels) in fired.items()
+    )
+
+
+def select_layers(layers: Sequence[Layer], glob: str) -> tuple[Layer, ...]:
+    """Keep the layers whose names match a shell pattern, such as "up.*"; commas join several.
+
+    Raises:
+        LayerError: if a pattern matches none.
+    """
+    patterns = [pattern.strip() for pattern in glob.split(",")]
+    for pattern in patterns:
+        if not any(fnmatchcase(layer.name, pattern) for layer in layers):
+            raise LayerError(
+                f"No layer matches {pattern!r}. There are "
+                f"{', '.join(layer.name for layer in layers)}."
+            )
+    return tuple(
+        layer for layer in layers if any(fnmatchcase(layer.name, glob) for glob in patterns)
+    )
+
+
+def last_stages(layers: Sequence[Layer], count: int = 2) -> str:
+    """Write the pattern of the last stages: "up.2.*,up.3.*" of Stable Diffusion, "block.*" of DiT.
+
+    A UNet's stage is one of its blocks; a transformer's, all of its blocks of one kind.
+    """
+    stages = dict.fromkeys(
+        re.sub(r"^((?:down|up)\.\d+|\D+?)\.\d.*", r"\1", layer.name) for layer in layers
+    )
+    return ",".join(f"{stage}.*" for stage in list(stages)[-count:])
+
+
+def name_sites(denoiser: nn.Module) -> dict[str, str]:
+    """Name each self-attention output of a denoiser: short names by module path.
+
+    Self-attention is an attention module that takes no other sequence (`is_cross_attention` false);
+    text that comes along in joint attention leaves by another projection. Flux's single blocks
+    project later, together with their feed-forward half: there the site is the module itself, whose
+    tokens are the text's and then the image's.
+    """
+    sites = {
+        path: path + _SITE if isinstance(getattr(module, "to_out", None), nn.ModuleList) else path
+        for path, module in denoiser.named_modules()
+        if isinstance(module, Attention | AttentionModuleMixin)
+        if not getattr(module, "is_cross_attention", False)
+        if isinstance(getattr(module, "to_out", None), nn.ModuleList)
+        or getattr(module, "pre_only", False)
+    }
+    stages = [path.rsplit(".transformer_blocks.", 1)[0] for path in sites]
+    names = {
+        site: _short_name(path, is_alone=stages.count(stage) == 1)
+        for (path, site), stage in zip(sites.items(), stages, strict=True)
+    }
+    if len(set(names.values())) < len(names):
+        return {site: site.removesuffix(_SITE) for site in names}
+    return names
+
+
+def _short_name(path: str, *, is_alone: bool) -> str:
+    """Shorten a UNet's or a transformer's module path; leave any other as it is."""
+    if found := re.fullmatch(r"(single_)?(\w*transformer_blocks|blocks)\.(\d+)\.attn1?", path):
+        return f"{'single' if found[1] else 'block'}.{found[3]}"
+    place = re.match(r"(down|mid|up)_block(?:s\.(\d+))?\.attentions\.(\d+)", path)
+    if not place:
+        return path
+    block = re.search(r"\.transformer_blocks\.(\d+)\.", path)
+    parts = [place[1], place[2], place[3], block[1] if block and not is_alone else None]
+    return ".".join(part for part in parts if part is not None)
+
+
+def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[tuple[int, int], float]:
+    """Run the pipeline for one step.
+
+    Returns:
+        Rows and columns of its latents, and how many tokens an image has in every layer: infinity
+        in a UNet, where layers differ.
+    """
+    pipeline = model.pipeline
+    scheduler = pipeline.scheduler
+    # Layers are the same under any scheduler; one that calls the denoiser twice would be refused.
+    if hasattr(scheduler, "alphas_cumprod"):
+        scheduler = swap(scheduler, "ddim")
+    with (
+        substituted(pipeline, plan(scheduler, steps=1)),
+        tapped(model.denoiser, taps, steps=1),
+    ):
+        latents = pipeline(
+            prompt=[""],
+            **exact_size(model),
+            num_inference_steps=1,
+            guidance_scale=1.0,
+            generator=[torch.Generator("cpu").manual_seed(0)],
+            output_type="latent",
+        ).images
+    laid_out = unpacked(model, latents)
+    grid = (laid_out.shape[-2], laid_out.shape[-1])
+    return grid, float(latents.shape[1]) if latents.ndim == 3 else math.inf
+
+
+def _grid(tokens: int, latent_grid: tuple[int, int]) -> tuple[int, int]:
+    """Factor a number of tokens into rows and columns of the latents' aspect."""
+    aspect = math.log(latent_grid[0] / latent_grid[1])
+    factors = [rows for rows in range(1, tokens + 1) if tokens % rows == 0]
+    rows = min(factors, key=lambda rows: abs(math.log(rows * rows / tokens) - aspect))
+    return rows, tokens // rows

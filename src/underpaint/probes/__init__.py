@@ -1,0 +1,1 @@
+"""Linear probes from sums: moments of activations, probes fitted to them, probes read live."""

@@ -1,0 +1,178 @@
+"""One way to edit, how its pictures are scored, and what many of them say together."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from ..scores.intervals import interval
+from ..scores.metrics import dice, prepare, rmse, spearman
+
+MEASURES = (
+    "dice_target",
+    "dice_old",
+    "dice_unedited",
+    "background_psnr",
+    "depth_spearman",
+    "depth_unedited",
+    "depth_rmse",
+    "shading_spearman",
+    "shading_unedited",
+    "shading_rmse",
+    "object_kept",
+    "colour_kept",
+)
+"""Dice of the edited picture's mask to the target and to its old self, Dice of the unedited
+picture's mask to the target, and PSNR in dB outside both masks; of depth and shading, where they
+are targets, rank correlation of the edited picture's and of the unedited picture's with the
+target, and the edited one's error in deviations of the picture; and whether the class network
+still says of the object and its colour what the prompt says."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way to edit, as each of its rows and its summary name it.
+
+    Args:
+        target: What was aimed at, in words: "random moves", "move 0.2,0", "mask cat.png".
+        prompts: "test", or "prompt 12".
+        control: "none" for the edit itself, else a name of `CONTROLS`.
+        strength: The same at each step.
+        first_step: From 0, as `last_step`; both are edited.
+        layers: As the glob that chose them.
+        unconditional: How far the unconditional half is pushed the other way.
+        seed: Of random targets and directions. Trials that share it meet the same targets.
+        held: Properties whose readings are left as they are, by name with commas between; one that
+            is a target is moved all the same.
+        carried: Properties whose maps go along with the object, likewise.
+        margin: How near to where the object was and shall be anything is edited, as a share of the
+            picture's larger side; below 0 for no limit.
+    """
+
+    target: str
+    prompts: str
+    control: str
+    strength: float
+    first_step: int
+    last_step: int
+    layers: str
+    unconditional: float = 0.0
+    seed: int = 0
+    held: str = ""
+    carried: str = ""
+    margin: float = -1.0
+
+
+def edit_scores(
+    before: Float[Tensor, "image 3 height width"],
+    after: Float[Tensor, "image 3 height width"],
+    *,
+    old: Bool[Tensor, "image 1 height width"],
+    now: Bool[Tensor, "image 1 height width"],
+    target: Float[Tensor, "image 1 height width"] | None,
+) -> dict[str, Float64[Tensor, "image"]]:
+    """Score what became of masks and of what is around them, by the first of `MEASURES`.
+
+    Background is what neither the old mask nor the target holds. Its PSNR is `-10 log10` of the
+    mean squared difference to the unedited picture: infinite if nothing changed there, NaN if there
+    is no background. Two empty masks have no Dice: NaN; nor is there one to a target if there is
+    none.
+
+    Args:
+        before: Unedited pictures, in 0..1.
+        after: Edited ones.
+        old: The labeler's masks of the unedited pictures.
+        now: Those of the edited ones.
+        target: Where the object should be, if that was asked.
+    """
+    wanted = torch.zeros_like(old) if target is None else target > 0.5
+    background = ~(old | wanted)
+    squared = (after.double() - before.double()).square().mean(dim=1, keepdim=True)
+    pixels = background.sum(dim=(1, 2, 3))
+    error = (squared * background).sum(dim=(1, 2, 3)) / pixels  # 0 / 0 is NaN
+    truth = prepare(wanted.float())
+    nothing = torch.full_like(error, math.nan)
+    return {
+        "dice_target": nothing if target is None else dice(now, truth),
+        "dice_old": dice(now, prepare(old.float())),
+        "dice_unedited": nothing if target is None else dice(old, truth),
+        "background_psnr": -10 * error.log10(),
+    }
+
+
+def map_scores(
+    name: str,
+    *,
+    before: Float[Tensor, "image target height width"],
+    after: Float[Tensor, "image target height width"],
+    target: Float[Tensor, "image target height width"],
+) -> dict[str, Float64[Tensor, "image"]]:
+    """Score what became of one property's maps, normalised, by those of `MEASURES` it names."""
+    truth = prepare(target)
+    return {
+        f"{name}_spearman": spearman(after, truth),
+        f"{name}_unedited": spearman(before, truth),
+        f"{name}_rmse": rmse(after, truth),
+    }
+
+
+def edit_columns() -> list[str]:
+    """Name the columns that say which trial a row is of."""
+    return [field.name for field in fields(Trial)]
+
+
+def summarise_edits(rows: pd.DataFrame) -> list[dict]:
+    """Give the `edits` part of `underpaint show --json`: an entry for each trial.
+
+    Each measure has its mean with an interval over prompts, and its median. `gain` is Dice to the
+    target above that of the unedited picture, `above_random` above the same trial's random control
+    where there is one; both are paired. Steps are numbered from 1. What is undefined, or infinite,
+    is None. `time` is the seconds of an edited picture over those of an unedited one.
+    """
+    names = edit_columns()
+    plain = rows.astype(dict.fromkeys(names, object))  # numpy's numbers are not JSON's
+    found = {Trial(*cast(tuple, key)): own for key, own in plain.groupby(names, sort=False)}
+    return [_entry(trial, own, found) for trial, own in found.items()]
+
+
+def _entry(trial: Trial, rows: pd.DataFrame, others: Mapping[Trial, pd.DataFrame]) -> dict:
+    entry: dict = asdict(trial)
+    entry["steps"] = [entry.pop("first_step") + 1, entry.pop("last_step") + 1]
+    entry["images"] = len(rows)
+    is_edited = rows["left_out"].to_numpy() == ""
+    entry["left_out"] = int((~is_edited).sum())
+    prompts = rows["prompt"].to_list()
+    scores = {measure: _numbers(rows, measure) for measure in MEASURES}
+    for measure, values in scores.items():
+        entry[measure] = _plain(values, prompts)
+    entry["gain"] = _plain(scores["dice_target"] - scores["dice_unedited"], prompts)
+    random = others.get(replace(trial, control="random"))
+    if trial.control != "random" and random is not None:
+        both = rows.merge(random, on=["image", "aim"], suffixes=("", "_random"))
+        above = _numbers(both, "dice_target") - _numbers(both, "dice_target_random")
+        entry["above_random"] = _plain(above, both["prompt"].to_list())
+    seconds = [_numbers(rows, name)[is_edited].sum() for name in ("seconds", "seconds_unedited")]
+    entry["time"] = float(seconds[0] / seconds[1])
+    return entry
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> Float64[np.ndarray, "row"]:
+    return rows[column].to_numpy(dtype=np.float64)
+
+
+def _plain(values: Float64[np.ndarray, "row"], prompts: list[str]) -> dict:
+    known = values[~np.isnan(values)]
+    if np.isinf(known).any():  # backgrounds that nothing changed: their PSNR has no mean
+        undefined = {"undefined": len(values) - len(known)}
+        found = dict.fromkeys(("mean", "low", "high"), math.nan) | undefined
+    else:
+        found = asdict(interval(values, prompts))
+    found["median"] = float(np.median(known)) if len(known) else math.nan
+    # JSON has neither NaN nor infinity.
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}

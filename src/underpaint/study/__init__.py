@@ -1,0 +1,1 @@
+"""The study itself: batches, folding, fitting, scoring, stage by stage, here or on a cluster."""

@@ -1,0 +1,79 @@
+"""What scoring takes from the validation pictures, and from them alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from ..core.prompts import plain
+from ..probes.moments import MeanMap
+from ..runs.runs import Run
+from .checkpoints import held_path, read_held_labels, read_held_maps
+from .scoring import Wrong, choose_thresholds, property_of, strangers
+from .study import GROUP, Study, batches_of
+
+TUNED_ON = 8 * GROUP
+"""The most validation pictures that choose thresholds and lend their labels to be wrong with. Those
+are held at once; more would hardly choose another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """What scoring takes from the validation pictures: thresholds, and labels to be wrong with."""
+
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]]
+    position: Mapping[str, MeanMap]
+    labels: Mapping[str, Tensor]
+    texts: tuple[str, ...]
+
+
+def choose_cuts(study: Study, run: Run, position: Mapping[str, MeanMap]) -> Cuts:
+    """Choose thresholds from validation pictures, once their groups are on disk."""
+    validation, device = study.split.validation, study.model.device
+    groups = list(chain.from_iterable(batches_of(len(validation), study.batch)))
+    groups = [(start, stop) for start, stop in groups if stop <= TUNED_ON or start == 0]
+    validation = validation[: groups[-1][1]]
+    paths = [held_path(run, start) for start, _ in groups]
+    parts = [read_held_labels(path, device) for path in paths]
+    labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    texts = tuple(plain(prompt.text) for prompt in validation)
+    wrong = wrong_labels(labels, texts, texts, 0)
+    return Cuts(_thresholds(study, paths, labels, position, wrong), position, labels, texts)
+
+
+def wrong_labels(
+    labels: Mapping[str, Tensor], known: Sequence[str], texts: Sequence[str], first: int
+) -> Wrong:
+    """Lend each picture the labels of strangers: what `shuffled` is held to (see `strangers`).
+
+    Args:
+        labels: Those of the validation pictures.
+        known: Their prompts.
+        texts: Prompts of the pictures that labels are lent to.
+        first: The number of the first of these in its split.
+    """
+    chosen = strangers(texts, known, first=first)
+    return {name: maps[chosen.to(maps.device)] for name, maps in labels.items()}
+
+
+def _thresholds(
+    study: Study,
+    paths: Sequence[Path],
+    labels: Mapping[str, Tensor],
+    position: Mapping[str, MeanMap],
+    wrong: Wrong,
+) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
+    masks = [each for each in study.folded if each.is_binary]
+    if not masks:
+        return {}
+    names = {each.name for each in masks}
+    parts = [
+        read_held_maps(path, study.model.device, lambda name: property_of(name) in names)[1]
+        for path in paths
+    ]
+    maps = {key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}
+    return choose_thresholds(masks, maps, labels, position, wrong)

@@ -1,0 +1,135 @@
+"""Given pictures: noised as they should be, labelled by what is known of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import worlds
+from underpaint.cli import main as cli
+from underpaint.core.errors import LabelError, SchedulerError
+from underpaint.core.prompts import Prompt, split_prompts
+from underpaint.core.properties import DEPTH, NORMALS, SALIENCY
+from underpaint.models import encode
+from underpaint.models.given import Given, read_folder, trace_given
+from underpaint.models.layers import find_layers
+from underpaint.models.schedules import swap
+from underpaint.probes.probes import Probe
+from underpaint.runs import runs
+from underpaint.study.stages import carry_out
+
+PROMPTS = worlds.PROMPTS[:2]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return worlds.model()
+
+
+def test_each_step_is_shown_the_picture_at_its_own_noise_level(model):
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    layers = find_layers(model)[:2]
+    found = trace_given(model, images, PROMPTS, steps=4, layers=layers)
+    clean = encode(model, images)
+    scheduler = model.pipeline.scheduler
+    for step, timestep in enumerate(found.timesteps):
+        level = float(scheduler.alphas_cumprod[int(timestep)])
+        noise = (found.latents[step] - level**0.5 * clean) / (1 - level) ** 0.5
+        for place, prompt in enumerate(PROMPTS):
+            drawn = torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(prompt.seed))
+            torch.testing.assert_close(noise[place], drawn, atol=1e-3, rtol=1e-3)
+    assert torch.equal(found.images, images)
+    assert found.activations[layers[1]].shape == (4, 2, layers[1].channels, *layers[1].grid)
+
+
+def test_a_scheduler_that_cannot_begin_in_the_middle_is_refused(model):
+    pipeline = worlds.pipeline(scheduler=swap(model.pipeline.scheduler, "lms"))
+    other = replace(model, pipeline=pipeline, denoiser=pipeline.unet)
+    with pytest.raises(SchedulerError, match="cannot begin at step 1"):
+        trace_given(other, torch.rand(2, 3, 16, 16), PROMPTS, steps=3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 12, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "00007.png")
+    np.save(tmp_path / "00007.depth.npy", np.arange(192.0).reshape(16, 12))
+    deep = (np.arange(192).reshape(16, 12) * 256).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "00007.saliency.png")
+    Image.fromarray(np.full((16, 12, 3), 255, np.uint8)).save(tmp_path / "00007.normals.png")
+    return tmp_path
+
+
+def test_a_folder_gives_pictures_with_the_labels_beside_them(folder):
+    find = read_folder(folder, [SALIENCY, DEPTH, NORMALS], size=(16, 12))
+    found = find([Prompt("a thing", 1, 7)])
+    assert found.images.shape == (1, 3, 16, 12)
+    assert found.labels["depth"][0, 0, 1, 2] == 14
+    assert found.labels["saliency"][0, 0, 1, 2] == pytest.approx(14 * 256 / 65535)
+    assert (found.labels["normals"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda at: (at / "00007.depth.npy").unlink(), "holds no depth of picture 00007"),
+        (lambda at: (at / "00007.png").unlink(), "Cannot read"),
+        (lambda at: (at / "00007.png").write_bytes(b"no"), "Cannot read"),
+        (lambda at: (at / "00007.depth.npy").write_bytes(b"no"), "Cannot read"),
+        (lambda at: np.save(at / "00007.depth.npy", np.ones((4, 4))), "it has to be 1 × 16 × 12"),
+    ],
+)
+def test_a_folder_that_lacks_something_says_what(folder, spoil, words):
+    spoil(folder)
+    with pytest.raises(LabelError, match=words):
+        read_folder(folder, [DEPTH], size=(16, 12))([Prompt("a thing", 1, 7)])
+
+
+def test_exact_labels_replace_a_labelers_which_is_then_judged_by_them(model, tmp_path):
+    def find(prompts):
+        draws = [torch.Generator().manual_seed(prompt.seed) for prompt in prompts]
+        images = torch.stack([torch.rand(3, 1, 1, generator=draw) for draw in draws])
+        images = images * torch.linspace(0, 1, 16)  # brighter to the right
+        far = 1 - images.mean(dim=1, keepdim=True)  # and the labeler takes what is bright for near
+        return Given(images.expand(-1, -1, 16, 16), {"depth": far.expand(-1, -1, 16, 16)})
+
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(18)]
+    study = replace(
+        worlds.study(8), model=model, layers=find_layers(model)[:1], properties=(DEPTH,),
+        split=split_prompts(prompts), controls={}, sees_decoder=False, pictures=find, recipe="mlp",
+    )  # fmt: skip
+    run = runs.open_run(tmp_path / "run", {})
+    summary = carry_out(study, run, lambda *_: None)
+    sources = summary["properties"]["depth"]["sources"]
+    assert {"labeler", "taught", "judged", "mlp"} < set(sources)
+    # The labeler blurs, and repeats no edge: not quite the opposite of the truth.
+    assert sources["labeler"]["final"]["mean"] < -0.8
+    assert sources["judged"]["final"]["mean"] == pytest.approx(
+        -sources["taught"]["final"]["mean"], abs=0.2
+    )
+    assert abs(sources["probe"]["final"]["mean"]) > 0.3
+    found = runs.read_probes(run, model.device)
+    assert all(isinstance(each, Probe) for each in found.values())
+    assert ("taught depth", study.layers[0].name, 0) in found
+    assert found["placed depth", study.layers[0].name, 0].place.shape == (1, *study.layers[0].grid)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--recipe", "lasso"], "--recipe says 'lasso'. Choose from ridge, logistic"),
+        (["--recipe", "logistic", "--properties", "depth"], "--recipe logistic fits masks"),
+        (["--images", "nowhere"], "that is no folder, nor the word 'rendered'"),
+        (["--layers", "nothing.*"], "No layer matches 'nothing.*'"),
+        (["--count", "2"], "2 different prompts cannot be split"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_leaves_nothing(arguments, words, tmp_path):
+    result = CliRunner().invoke(cli.main, ["run", str(tmp_path / "out"), *arguments])
+    assert result.exit_code == 1
+    assert words in result.output
+    assert result.output.count("\n") == 1
+    assert not (tmp_path / "out").exists()

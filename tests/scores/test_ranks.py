@@ -1,0 +1,32 @@
+import pytest
+import torch
+from scipy.stats import rankdata
+
+from underpaint.scores import ranks
+from underpaint.scores.ranks import rank_cells
+
+
+@pytest.fixture
+def values():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 6, (3, 2, 9), generator=generator).double()  # many ties
+
+
+def test_cells_rank_as_their_pixels_do(values):
+    pixels = torch.tensor([4, 1, 6, 2, 2, 3, 1, 1, 5])
+    found = rank_cells(values, pixels.double())
+    spread = values.repeat_interleave(pixels, dim=-1)
+    expected = torch.from_numpy(rankdata(spread.numpy(), axis=-1))
+    assert torch.equal(found.repeat_interleave(pixels, dim=-1), expected)
+
+
+def test_ranks_do_not_depend_on_how_many_are_taken_at_once(values, monkeypatch):
+    pixels = torch.ones(9, dtype=torch.float64)
+    whole = rank_cells(values, pixels)
+    monkeypatch.setattr(ranks, "_CHUNK", 10)
+    assert torch.equal(rank_cells(values, pixels), whole)
+
+
+def test_negative_zero_ties_with_zero():
+    found = rank_cells(torch.tensor([[0.0, -0.0, 1.0]]).double(), torch.ones(3).double())
+    assert found.tolist() == [[1.5, 1.5, 3.0]]

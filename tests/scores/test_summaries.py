@@ -1,0 +1,130 @@
+import json
+
+import pytest
+import torch
+
+from underpaint.core.errors import MetricError
+from underpaint.core.properties import DEPTH, SALIENCY
+from underpaint.scores.scores import ScoreKey, tabulate
+from underpaint.scores.summaries import summarise
+
+STEPS, IMAGES = 15, 80
+STARTS = {"probe": 2, "image": 9, "estimate": 5}
+
+
+def planted(property, generator, *, split):
+    """Plant curves that rise at their source's start; rivals end above the probe."""
+    blocks = {}
+    for metric in property.metrics:
+        base = 0.0 if metric == "residual" else 0.3
+
+        def curve(start, top, base=base):
+            at = torch.arange(STEPS)[:, None]
+            noise = 0.01 * torch.randn(STEPS, IMAGES, generator=generator)
+            return (torch.where(at >= start, top, base) + noise).double()
+
+        def put(source, layer, block, metric=metric):
+            blocks[ScoreKey(source, property.name, layer, metric)] = block
+
+        # On test images the other layer happens to look better: it must not be chosen.
+        tops = (0.6, 0.8) if split == "validation" else (0.8, 0.55)
+        for layer, top in zip(("down.0.0", "up.3.0"), tops, strict=True):
+            put("probe", layer, curve(2, top))
+            put("random", layer, curve(0, base if layer == "up.3.0" else base + 0.01))
+            put("ceiling", layer, curve(0, 0.9 if layer == "up.3.0" else 0.99))
+        put("image", "", curve(9, 0.95))
+        put("estimate", "", curve(5, 0.95))
+        put("shuffled", "", curve(0, base - 0.1))
+        put("probe+position", "", curve(2, 0.7))
+        flat = torch.full((STEPS, IMAGES), base).double()
+        put("position", "", torch.full_like(flat, torch.nan) if metric == "residual" else flat)
+    return blocks
+
+
+@pytest.fixture(scope="module")
+def scores():
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for start, split in [(0, "validation"), (1000, "test")]:
+        blocks = {}
+        for property in (SALIENCY, DEPTH):
+            blocks |= planted(property, generator, split=split)
+        numbers = list(range(start, start + IMAGES))
+        prompts = [f"prompt {number // 2}" for number in numbers]
+        parts.append(tabulate(blocks, images=numbers, prompts=prompts, splits=[split] * IMAGES))
+    return parts[0] + parts[1]
+
+
+@pytest.fixture(scope="module")
+def summary(scores):
+    return summarise(scores, [SALIENCY, DEPTH], resamples=300)
+
+
+def test_the_summary_has_the_promised_keys_and_is_json(summary):
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert list(summary) == ["saliency", "depth"]
+    depth = summary["depth"]
+    assert set(depth) == {
+        "metric", "best_layer", "sources", "gain", "lead", "crossover", "layers"
+    }  # fmt: skip
+    assert depth["metric"] == "spearman"
+    assert summary["saliency"]["metric"] == "dice"
+    probe = depth["sources"]["probe"]
+    assert set(probe) == {"layer", "by_step", "final", "onset", "metrics"}
+    assert set(probe["metrics"]) == {"spearman", "pearson", "residual", "rmse"}
+    assert len(probe["by_step"]) == STEPS
+    assert probe["final"] == probe["by_step"][-1] == probe["metrics"]["spearman"]["final"]
+    assert set(probe["final"]) == {"mean", "low", "high", "undefined"}
+    assert set(depth["layers"]) == {"down.0.0", "up.3.0"}
+    assert len(depth["layers"]["down.0.0"]["by_step"]) == STEPS
+
+
+@pytest.mark.parametrize("name", ["saliency", "depth"])
+def test_planted_onsets_lead_and_crossovers_come_back_counted_from_1(summary, name):
+    found = summary[name]
+    for source, start in STARTS.items():
+        step = start + 1
+        assert found["sources"][source]["onset"] == {"step": step, "low": step, "high": step}
+    assert found["lead"] == {"steps": 7, "low": 7, "high": 7}
+    assert found["crossover"] == {"image": 10, "estimate": 6}
+
+
+@pytest.mark.parametrize("name", ["saliency", "depth"])
+@pytest.mark.parametrize("source", ["position", "shuffled"])
+def test_sources_that_never_beat_position_have_no_onset(summary, name, source):
+    assert summary[name]["sources"][source]["onset"] is None
+
+
+def test_layers_are_chosen_on_validation_not_on_test(summary):
+    assert summary["depth"]["best_layer"] == "up.3.0"
+    by_layer = summary["depth"]["layers"]
+    final = {layer: each["by_step"][-1]["mean"] for layer, each in by_layer.items()}
+    assert final["down.0.0"] > final["up.3.0"]  # on test it would have been the other
+
+
+def test_rivals_are_read_at_their_own_best_layer_and_the_ceiling_at_the_probes(summary):
+    sources = summary["depth"]["sources"]
+    assert sources["random"]["layer"] == "down.0.0"
+    assert sources["ceiling"]["layer"] == "up.3.0"
+    assert sources["image"]["layer"] is None
+
+
+def test_what_is_undefined_is_none_and_counted(summary):
+    residual = summary["depth"]["sources"]["position"]["metrics"]["residual"]["final"]
+    assert residual == {"mean": None, "low": None, "high": None, "undefined": IMAGES}
+
+
+def test_a_summary_without_position_or_of_other_images_is_refused(scores):
+    rows = scores.rows
+    with pytest.raises(MetricError, match="No test scores of depth by position"):
+        summarise(type(scores)(rows[rows["source"] != "position"]), [DEPTH])
+    fewer = rows[(rows["source"] != "image") | (rows["image"] != 1003)]
+    with pytest.raises(MetricError, match="by image covers"):
+        summarise(type(scores)(fewer), [DEPTH])
+
+
+def test_the_gain_is_what_the_activation_adds_to_the_place(summary):
+    gain = summary["saliency"]["gain"]
+    assert gain["final"]["mean"] == pytest.approx(0.4, abs=0.01)  # 0.7 less 0.3, paired
+    assert gain["final"]["low"] < 0.4 < gain["final"]["high"]
+    assert gain["by_step"][0]["mean"] == pytest.approx(0, abs=0.01)

@@ -1,0 +1,343 @@
+"""A run as a website: what is written, who may read it, and that a real browser shows it."""
+
+import csv
+import hashlib
+import json
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from underpaint.cli.main import main
+from underpaint.core.errors import RunError
+from underpaint.runs import runs
+from underpaint.site import export, find_site, server_for
+from underpaint.site.export import STATIC, THUMB_PX, THUMBS_A_SHEET
+from underpaint.site.numbers import spread_over
+
+WEB = Path(__file__).parents[2] / "web"
+HOSTILE = "<img src=x onerror=\"document.title='broken'\"> 🎈 שלום " + "a red cone " * 900
+VIEWS = ("#/", "#/explorer", "#/layers", "#/recognition", "#/edits", "#/examples", "#/data")
+FIRST_VIEW_BYTES = 1_500_000
+FIRST_VIEW_SECONDS = 1.0
+FRAME_SECONDS = 1 / 60
+LAYOUT_SHIFT = 0.1
+"""Of a page that is good by the web's own measure, the sum of shares of the view that moved."""
+SHIFTED = """() => new Promise((give) => {
+    let sum = 0;
+    const seen = (list) => list.getEntries().forEach((each) => (sum += each.value));
+    new PerformanceObserver(seen).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => give(sum), 100);
+})"""
+MANY = 617
+
+
+def wait_until(page, expression):
+    """Ask until it is true: Playwright's own way is `eval`, which the site's policy forbids."""
+    for _ in range(200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true: {expression}")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site") / "out"
+    words = ["run", str(out), "--count", "24", "--steps", "3", "--quick", "--batch", "12"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("underpaint.site.painting.find_spec", lambda _name: None)
+        result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert "No paint view: onnx is not installed." in result.output
+    assert find_site(out) == out / "site"
+    with (out / "prompts.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    next(row for row in rows if row["split"] == "test")["prompts"] = HOSTILE
+    with (out / "prompts.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    (out / "site").rename(out / "bare")  # of a run that was neither edited nor classified
+    for words in (["classify", str(out)], ["edit", str(out), "--count", "1", "--frames", "2"]):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+    words = ["export", str(out), str(out / "site"), "--prompts", "99", "--no-paint"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    return out / "site"
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    # One folder up: the page must work below a path.
+    with server_for(site.parent, port=0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/site/"
+        server.shutdown()
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_built_page_is_that_of_the_source():
+    files = [path for path in (WEB / "src").rglob("*") if path.is_file()]
+    tops = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
+    names = sorted(path.relative_to(WEB).as_posix() for path in [*files, *(WEB / t for t in tops)])
+    seen = hashlib.sha256()
+    for name in names:
+        seen.update(f"{name}\n".encode() + (WEB / name).read_bytes())
+    stamp = json.loads((STATIC / "build.json").read_text())
+    assert stamp["sources"] == f"sha256:{seen.hexdigest()}", "Run `npm run build` in web/."
+
+
+def test_a_site_holds_every_test_prompt_and_the_runs_own_numbers(site):
+    page, rows = read(site / "data" / "run.json"), read(site / "data" / "prompts.json")
+    summary = runs.read_json(site.parent / "summary.json")
+    assert len(rows) == summary["images"]["test"]
+    assert HOSTILE in [row["text"] for row in rows]
+    for name, found in summary["properties"].items():
+        final = page["summary"]["properties"][name]["sources"]["probe"]["final"]["mean"]
+        assert final == pytest.approx(found["sources"]["probe"]["final"]["mean"], abs=1e-4)
+    assert all((site / "downloads" / name).is_file() for name in page["files"])
+
+
+def test_a_thumbnail_in_its_sheet_is_its_picture(site):
+    for row in read(site / "data" / "prompts.json"):
+        thumb = row["thumb"]
+        with Image.open(site / "data" / "thumbs" / f"{thumb['sheet']}.webp") as sheet:
+            top = THUMB_PX * thumb["place"]
+            tile = np.asarray(sheet.convert("RGB"), float)[top : top + THUMB_PX]
+        with Image.open(site / "data" / "images" / f"{row['index']:05d}.webp") as picture:
+            whole = np.asarray(picture.convert("RGB"), float)
+        assert tile.shape == whole.shape
+        assert np.abs(tile - whole).mean() < 5  # of 255: both are lossy
+
+
+def test_scores_of_maps_are_those_of_the_table(site):
+    page = read(site / "data" / "run.json")["summary"]["properties"]
+    for row in read(site / "data" / "prompts.json"):
+        maps = read(site / "data" / "maps" / f"{row['index']:05d}" / "maps.json")
+        for name, found in page.items():
+            layer = found["best_layer"]
+            assert maps["scores"][name][layer] == row["scores"][name]["probe"]
+
+
+def test_a_folder_that_is_no_site_is_left_alone(site, tmp_path):
+    (tmp_path / "mine.txt").write_text("kept")
+    with pytest.raises(RunError, match="is in use and holds no site"):
+        export(
+            runs.find_run(site.parent), tmp_path, model=None, prompts=0, progress=lambda *_: None
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_chosen_prompts_are_spread_from_worst_to_best():
+    rows = [{"scores": {"saliency": {"probe": [place / 10, None]}}} for place in range(11)]
+    assert spread_over(rows, 3) == [0, 5, 10]
+    assert spread_over(rows[:1], 12) == [0]
+    assert spread_over(rows, 0) == []
+
+
+def test_a_name_that_is_not_loopbacks_is_refused(address):
+    assert urllib.request.urlopen(address).status == 200
+    request = urllib.request.Request(address, headers={"Host": "example.org"})
+    with pytest.raises(urllib.error.HTTPError, match="421"):
+        urllib.request.urlopen(request)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_every_view_works_with_nothing_from_elsewhere(browser, address, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for view in VIEWS:
+        page.goto(address + view)
+        page.wait_for_selector("h1")
+        if view == "#/explorer":
+            page.wait_for_selector("canvas[data-ready]")
+        found = Axe().run(page).response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert serious == [], view
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+    page.close()
+    assert errors == []
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+def test_a_hostile_prompt_is_text(browser, site, address):
+    rows = read(site / "data" / "prompts.json")
+    index = next(row["index"] for row in rows if row["text"] == HOSTILE)
+    page = browser.new_page()
+    page.goto(f"{address}#/explorer?prompt={index}&step=2")
+    page.wait_for_selector("canvas[data-ready]")
+    assert page.inner_text(".prompt").startswith("<img src=x")
+    page.goto(f"{address}#/examples")
+    page.wait_for_selector(".cards li")
+    assert page.locator(".cards li").count() == len(rows)
+    assert page.locator("img[src=x]").count() == 0
+    assert page.title() == "underpaint"
+    page.close()
+
+
+def test_the_address_holds_the_step_that_keys_choose(browser, address):
+    page = browser.new_page()
+    page.goto(f"{address}#/explorer?step=1")
+    page.focus("input[type=range]")
+    page.keyboard.press("ArrowRight")
+    wait_until(page, "location.hash.includes('step=2')")
+    page.reload()
+    assert "Step 2 of 3" in page.inner_text(".controls")
+    page.close()
+
+
+def test_the_slider_shows_an_edit_at_each_strength_with_the_targets_outline(browser, site, address):
+    edit = read(site / "data" / "edits" / "index.json")[0]
+    picture = edit["pictures"][1]
+    page = browser.new_page()
+    page.goto(f"{address}#/edits?prompt={picture['index']}&strength=6")
+    page.wait_for_selector(".three canvas[data-ready]")
+    wait_until(page, "document.querySelector('.outline path').getAttribute('d').length > 8")
+    said = page.inner_text(".three figure:nth-child(2) figcaption")
+    assert f"{picture['dice_target'][-1]:.2f}" in said
+    look = "document.querySelectorAll('.three canvas')[1].toDataURL()"
+    strongest = page.evaluate(look)
+    page.focus("input[type=range]")
+    page.keyboard.press("Home")
+    wait_until(page, "location.hash.includes('strength=0')")
+    wait_until(page, f"{look} === document.querySelector('.three canvas').toDataURL()")
+    assert page.evaluate(look) != strongest
+    page.close()
+
+
+def test_recognition_shows_what_was_read_at_the_step_in_the_address(browser, site, address):
+    found = read(site / "data" / "recognition.json")["pictures"]
+    index, each = next(iter(found.items()))
+    assert set(each["hits"]) >= {"image", "estimate", "conditional", "unconditional", "blank"}
+    at_step = {row["class"]: row["by_step"][1] for row in each["probabilities"]["image"]}
+    likeliest = max(at_step, key=lambda name: at_step[name])
+    page = browser.new_page()
+    page.goto(f"{address}#/recognition?prompt={index}&source=image&step=2")
+    page.wait_for_selector(".strip canvas[data-ready]")
+    assert page.locator(".strip canvas").count() == 3
+    said = page.inner_text("p[aria-live]")
+    assert f"At step 2 the class network sees {likeliest}" in said
+    page.locator(".strip li").nth(2).click()
+    wait_until(page, "location.hash.includes('step=3')")
+    page.close()
+
+
+def test_a_run_without_edits_or_classes_says_how_to_make_them(browser, address):
+    page = browser.new_page()
+    for view, command in (("edits", "underpaint edit"), ("recognition", "underpaint classify")):
+        page.goto(f"{address.replace('/site/', '/bare/')}#/{view}")
+        page.wait_for_selector("h1")
+        assert command in page.inner_text("main")
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def resized(site):
+    """Copy the site with so many test prompts, the hostile one among them, all with maps."""
+
+    def copy(count):
+        into = site.parent / f"of{count}"
+        shutil.copytree(site, into)
+        rows = [row for row in read(site / "data" / "prompts.json") if row["text"] != HOSTILE]
+        pictures, maps, thumbs = (into / "data" / name for name in ("images", "maps", "thumbs"))
+        source = pictures / f"{rows[0]['index']:05d}.webp"
+        many = []
+        for sheet in range(1, -(-count // THUMBS_A_SHEET)):
+            shutil.copyfile(thumbs / "0.webp", thumbs / f"{sheet}.webp")
+        for place in range(count):
+            row = rows[0] if place == 0 else {**rows[place % len(rows)], "index": 10_000 + place}
+            if place:
+                shutil.copyfile(source, pictures / f"{row['index']:05d}.webp")
+                (maps / f"{row['index']:05d}").symlink_to(maps / f"{rows[0]['index']:05d}")
+            thumb = {"sheet": place // THUMBS_A_SHEET, "place": place % THUMBS_A_SHEET}
+            many.append({**row, "has_maps": True, "thumb": thumb})
+        (into / "data" / "prompts.json").write_text(json.dumps(many), encoding="utf-8")
+        return f"of{count}"
+
+    return copy
+
+
+def seconds_of(page):
+    """Start counting the seconds that the page's main thread works, whatever else runs here."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent():
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+    return spent
+
+
+def test_the_first_view_is_light_and_soon_there(browser, address, resized):
+    page = browser.new_page()
+    sizes = []
+    page.on("response", lambda answer: sizes.append(len(answer.body())))
+    spent = seconds_of(page)
+    page.goto(address.replace("/site/", f"/{resized(MANY)}/"))
+    page.wait_for_selector("section .chart svg")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_selector(".unfolded canvas[data-ready]")
+    assert sum(sizes) <= FIRST_VIEW_BYTES
+    assert page.evaluate(SHIFTED) < LAYOUT_SHIFT
+    assert spent() <= FIRST_VIEW_SECONDS
+    page.close()
+
+
+@pytest.mark.parametrize(("view", "scrolled"), [("explorer", ".thumbs"), ("examples", "html")])
+def test_many_prompts_stay_smooth(browser, address, site, view, scrolled):
+    asked = []
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address.replace('/site/', f'/of{MANY}/')}#/{view}")
+    page.wait_for_selector(f"{'.cards' if view == 'examples' else '.thumbs'} li")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("main li").count() == MANY
+    waiting = {"explorer": ("/thumbs/", MANY / THUMBS_A_SHEET), "examples": ("/images/", MANY)}
+    part, whole = waiting[view]
+    assert 0 < sum(part in url for url in asked) < whole / 2  # those out of sight wait
+    spent = seconds_of(page)
+    begun, frames = spent(), 40
+    page.evaluate(
+        """async ([scrolled, frames]) => {
+            const box = document.querySelector(scrolled);
+            for (let frame = 0; frame < frames; frame++) {
+                box.scrollTop += 30; // 1800 pixels a second
+                await new Promise(requestAnimationFrame);
+            }
+        }""",
+        [scrolled, frames],
+    )
+    assert (spent() - begun) / frames <= FRAME_SECONDS
+    page.close()
+
+
+def test_a_run_with_one_test_prompt_has_every_view(browser, address, resized):
+    errors = []
+    page = browser.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    folder = resized(1)
+    for view in VIEWS:
+        page.goto(f"{address.replace('/site/', f'/{folder}/')}{view}")
+        page.wait_for_selector("h1")
+    page.goto(f"{address.replace('/site/', f'/{folder}/')}#/explorer")
+    page.wait_for_selector("canvas[data-ready]")
+    assert page.locator(".thumbs li").count() == 1
+    page.close()
+    assert errors == []

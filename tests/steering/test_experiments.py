@@ -1,0 +1,399 @@
+"""Edits of a whole run on a random model, with a labeler that sees a box at the brightest place."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from click.testing import CliRunner
+from PIL import Image
+
+import worlds
+from underpaint.cli import edit as cli_edit
+from underpaint.cli.main import Commands
+from underpaint.core.errors import EditError, RunError
+from underpaint.core.prompts import Prompt, split_prompts
+from underpaint.core.properties import DEPTH, SALIENCY, SHADING
+from underpaint.labelers import Labeler, Namer
+from underpaint.models.layers import find_layers
+from underpaint.runs import runs
+from underpaint.runs.runs import check_run
+from underpaint.steering.aims import aim_at
+from underpaint.steering.experiments import Setup, _kept, edit_all
+from underpaint.steering.targets import move_mask, random_move
+from underpaint.steering.trials import Trial, edit_scores, summarise_edits
+from underpaint.study.stages import carry_out
+from underpaint.study.study import Study
+
+STEPS = 2
+
+
+def brightest(images):
+    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), 4, stride=1)
+    place = grey.flatten(1).argmax(dim=1)
+    mask = torch.zeros(len(images), 1, *images.shape[-2:])
+    for each, at in zip(mask, place.tolist(), strict=True):
+        row, col = divmod(at, grey.shape[-1])
+        each[0, row : row + 4, col : col + 4] = 1
+    return {"saliency": mask, "depth": images[:, :1], "shading": images[:, 1:2]}
+
+
+LOOK = Labeler("brightest", ("saliency", "depth", "shading"), "MIT", brightest)
+NAMER = Namer("mean", ("thing", "other"), "MIT", lambda x: x.mean(dim=(2, 3))[:, :2])
+MOVE = aim_at(random_move)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, model):
+    """Carry out a small study once; tests that write into it take a copy."""
+    layers = find_layers(model)
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(24)]
+    split = split_prompts(prompts)
+    settings = {
+        "model": "world",
+        "fingerprint": model.fingerprint,
+        "scheduler": "DDIMScheduler",
+        "steps": STEPS,
+        "guidance": 3.0,
+        "layers": [layer.name for layer in layers],
+        "properties": ["saliency", "depth", "shading"],
+    }
+    run = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
+    carry_out(
+        Study(model, (LOOK,), (SALIENCY, DEPTH, SHADING), layers, split, STEPS, 3.0, 8),
+        run,
+        lambda *_: None,
+    )
+    return run
+
+
+@pytest.fixture
+def setup(model, finished):
+    return Setup(
+        model=model,
+        labelers=(LOOK,),
+        probes=runs.read_probes(finished, model.device),
+        moments=runs.read_moments(finished, model.device)[0]["training"],
+        layers=find_layers(model)[-2:],
+        steps=STEPS,
+        guidance=3.0,
+        batch=4,
+    )
+
+
+def trial(control="none", strength=1.0):
+    return Trial("random moves", "test", control, strength, 0, STEPS - 1, "up.*")
+
+
+def edited(setup, aims=(MOVE,), **changes):
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(6)]
+    return edit_all(setup, trial(**changes), prompts, list(aims), lambda *_: None)
+
+
+def test_scores_know_where_the_object_is_and_what_stayed():
+    before = torch.full((1, 3, 8, 8), 0.5)
+    after = before.clone()
+    after[..., 4:] += 0.1  # half of the picture, half of the background
+    old, target = torch.zeros(2, 1, 1, 8, 8)
+    old[..., :2, :4] = 1
+    target[..., :2, 4:] = 1
+    found = edit_scores(before, after, old=old > 0.5, now=target > 0.5, target=target)
+    assert {name: float(each) for name, each in found.items()} == {
+        "dice_target": 1.0,
+        "dice_old": 0.0,
+        "dice_unedited": 0.0,
+        "background_psnr": pytest.approx(-10 * math.log10(0.01 / 2), abs=1e-4),
+    }
+
+
+def test_an_untouched_background_is_infinitely_good_and_none_is_undefined():
+    picture, everything = torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
+    nowhere = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    same = edit_scores(picture, picture, old=nowhere, now=nowhere, target=0 * everything)
+    assert same["background_psnr"].item() == float("inf")
+    assert same["dice_target"].isnan().all()
+    whole = edit_scores(picture, picture, old=nowhere, now=nowhere, target=everything)
+    assert whole["background_psnr"].isnan().all()
+
+
+def test_an_edit_of_no_strength_changes_no_picture(setup):
+    rows, shown = edited(setup, strength=0.0)
+    assert (rows["dice_old"] == 1).all()
+    assert (rows["dice_target"] == rows["dice_unedited"]).all()
+    assert np.isinf(rows["background_psnr"]).all()
+    assert torch.equal(shown[0].before, shown[0].after)
+    entry = summarise_edits(rows)[0]
+    assert entry["background_psnr"]["mean"] is None
+    assert entry["gain"]["mean"] == 0
+
+
+def test_the_object_is_kept_where_it_is_still_named_as_the_prompt_does(setup):
+    prompts = [Prompt("a thing", 0), Prompt("another", 1), Prompt("a thing", 2)]
+    pictures = {"thing": torch.tensor([0.9, 0.1, 0.0]), "other": torch.tensor([0.1, 0.9, 0.0])}
+
+    def shown(*names):
+        return torch.stack([pictures[each] for each in names])[:, :, None, None].expand(
+            -1, -1, 4, 4
+        )
+
+    before, after = shown("thing", "thing", "other"), shown("other", "thing", "thing")
+    assert _kept(NAMER, prompts, before, before).nan_to_num(-1).tolist() == [1, -1, -1]
+    assert _kept(NAMER, prompts, before, after).nan_to_num(-1).tolist() == [0, -1, -1]
+
+
+def test_another_picture_s_target_is_the_control_scored_by_the_own(setup):
+    rows, _ = edited(setup)
+    others, _ = edited(setup, control="other")
+    assert rows["dice_unedited"].equals(others["dice_unedited"])
+    assert not rows["background_psnr"].equals(others["background_psnr"])
+    alone = Setup(**{**vars(setup), "batch": 1})
+    with pytest.raises(EditError, match="needs another picture"):
+        edited(alone, control="other")
+
+
+def test_the_late_control_edits_as_many_of_the_last_steps(setup):
+    early = Trial("random moves", "test", "late", 1.0, 0, 0, "up.*")
+    last = Trial("random moves", "test", "none", 1.0, STEPS - 1, STEPS - 1, "up.*")
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(3)]
+    late, same = (edit_all(setup, t, prompts, [MOVE], lambda *_: None)[1] for t in (early, last))
+    assert torch.equal(late[0].after, same[0].after)
+    assert not torch.equal(late[0].after, late[0].before)
+
+
+def test_depth_and_shading_are_scored_where_they_are_targets(setup):
+    rows, shown = edited(setup, aims=[aim_at(random_move, depth=random_move, light="left")])
+    for name in ("depth", "shading"):
+        assert rows[[f"{name}_spearman", f"{name}_unedited", f"{name}_rmse"]].notna().all(axis=None)
+    assert rows["dice_target"].notna().all()
+    only, _ = edited(setup, aims=[aim_at(light="right")])
+    assert only["shading_spearman"].notna().all()
+    assert only[["dice_target", "depth_spearman"]].isna().all(axis=None)
+    assert np.isfinite(only["background_psnr"]).all()
+    assert shown[0].target.amax() == 1
+
+
+def test_every_trial_meets_the_same_targets_whatever_the_batch(setup):
+    tables = [edited(setup, aims=[MOVE] * 2, control=c)[0] for c in ("none", "random")]
+    small = Setup(**{**vars(setup), "batch": 5})
+    tables.append(edited(small, aims=[MOVE] * 2)[0])
+    tables = [table.sort_values(["image", "aim"], ignore_index=True) for table in tables]
+    assert len(tables[0]) == 12
+    assert tables[0]["dice_unedited"].equals(tables[1]["dice_unedited"])
+    assert tables[0]["dice_unedited"].equals(tables[2]["dice_unedited"])
+    assert not tables[0]["background_psnr"].equals(tables[1]["background_psnr"])
+    np.testing.assert_allclose(
+        tables[0]["background_psnr"], tables[2]["background_psnr"], rtol=1e-2
+    )
+
+
+def test_a_picture_that_cannot_be_edited_is_counted_with_its_reason(setup):
+    def only_some(there, random):
+        if random.random() < 0.5:
+            raise EditError("No room.")
+        return MOVE(there, random)
+
+    rows, _ = edited(setup, aims=[only_some])
+    out = rows["left_out"] == "No room."
+    assert 0 < out.sum() < 6
+    assert rows.loc[out, "dice_target"].isna().all()
+    assert rows.loc[~out, "dice_target"].notna().all()
+    entry = summarise_edits(rows)[0]
+    assert (entry["images"], entry["left_out"]) == (6, out.sum())
+    assert entry["dice_target"]["undefined"] == out.sum()
+
+
+def test_if_nothing_can_be_edited_the_first_reason_is_given(setup):
+    far = 20.0
+    with pytest.raises(EditError, match=r"No picture could be edited\. A move by 20,0 pixels"):
+        edited(setup, aims=[aim_at(lambda old, _: move_mask(old, far, 0.0))])
+
+
+def test_the_summary_compares_with_the_random_control_image_by_image(setup):
+    rows = pd.concat([edited(setup, control=c)[0] for c in ("none", "weight", "adam", "random")])
+    entries = {entry["control"]: entry for entry in summarise_edits(rows)}
+    assert "above_random" not in entries["random"]
+    for control in ("none", "weight", "adam"):
+        own, random = entries[control], entries["random"]
+        expected = own["dice_target"]["mean"] - random["dice_target"]["mean"]
+        assert own["above_random"]["mean"] == pytest.approx(expected)
+    assert entries["none"]["steps"] == [1, STEPS]
+    json.dumps(list(entries.values()), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "scheduler"])
+def test_probes_of_another_model_or_scheduler_are_refused(finished, model, name):
+    settings = runs.read_json(finished.settings)
+    check_run(settings, model)
+    with pytest.raises(RunError, match=f"fitted on world with {name} other, and this model has"):
+        check_run({**settings, name: "other"}, model)
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """Copy the finished run."""
+    copy = runs.Run(tmp_path / "run")
+    copy.folder.mkdir()
+    for path in finished.folder.iterdir():
+        if path.is_file():
+            (copy.folder / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def command(run, monkeypatch):
+    """Call `underpaint edit` on that run, with the random model in place of one from disk."""
+    monkeypatch.setattr(cli_edit, "load_as", lambda *_, **__: worlds.model())
+    monkeypatch.setattr(cli_edit, "labelers_for", lambda *_: (LOOK,))
+    monkeypatch.setattr(cli_edit, "namers_for", lambda *_: {"object": NAMER})
+    group = Commands("main", commands={"edit": cli_edit.edit})
+
+    def call(*arguments):
+        asked = ["edit", str(run.folder), *map(str, arguments)]
+        return CliRunner().invoke(group, asked)
+
+    return call
+
+
+def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, run):
+    for control, seed in (("none", 0), ("random", 0), ("random", 1), ("none", 0)):
+        result = command("--control", control, "--count", 2, "--seed", seed)
+        assert result.exit_code == 0, result.output
+    assert "Median Dice to the target" in result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    tests = len(runs.read_split(run, "test"))
+    assert rows.groupby("control").size().to_dict() == {"none": 2 * tests, "random": 4 * tests}
+    summary = runs.read_json(run.summary)
+    assert [entry["control"] for entry in summary["edits"]] == ["random", "random", "none"]
+    assert "above_random" in summary["edits"][-1]
+    assert "properties" in summary
+    assert (run.figures / "edit-random-moves-test-none-1-1-1.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("kept", [pd.DataFrame({"control": ["none"]}), None])
+def test_a_table_that_cannot_be_added_to_is_refused_and_left(command, run, kept):
+    path = run.folder / "edits.parquet"
+    path.write_bytes(b"dear") if kept is None else kept.to_parquet(path)
+    written = path.read_bytes()
+    result = command("--count", 1)
+    assert result.exit_code == 1
+    assert "edits.parquet" in result.output
+    assert "Delete it" in result.output
+    assert path.read_bytes() == written
+
+
+def test_the_command_moves_the_object_of_one_prompt(command, run):
+    prompt = runs.read_split(run, "test")[0]
+    moves = [command("--prompt", prompt.index, "--move", m) for m in ("0.25,0", "-4,0")]
+    assert 0 in [each.exit_code for each in moves], moves[0].output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["prompts"]) == {f"prompt {prompt.index}"}
+    assert runs.read_json(run.summary)["edits"][0]["dice_target"]["low"] is None  # one prompt
+
+
+def test_the_command_paints_a_drawn_mask(command, run, tmp_path):
+    drawn = np.zeros((16, 16), dtype=np.uint8)
+    drawn[2:8, 8:14] = 255
+    Image.fromarray(drawn).save(tmp_path / "here.png")
+    result = command("--mask", tmp_path / "here.png", "--steps", "1-2")
+    assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["target"]) == {"mask here.png"}
+    assert set(rows["last_step"]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        (["--move", "random", "--depth", "translate"], "random moves, depth translated"),
+        (["--depth", "translate"], "depth translated at random"),
+        (["--light", "left"], "light left"),
+        (["--depth", "near.png", "--light", "right"], "depth near.png, light right"),
+        (["--scale", "0.5", "--light", "right"], "scale 0.5, light right"),
+    ],
+)
+def test_targets_can_be_combined(command, run, tmp_path, monkeypatch, arguments, target):
+    monkeypatch.chdir(tmp_path)
+    ramp = np.tile(np.arange(16, dtype=np.uint8) * 16, (16, 1))
+    Image.fromarray(ramp).save("near.png")
+    result = command("--count", 1, "--carry", "none", *arguments)
+    assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["target"]) == {target}
+    done = rows[rows["left_out"] == ""]
+    for word, column in (("depth", "depth_spearman"), ("light", "shading_spearman")):
+        assert done[column].notna().all() == (word in target)
+
+
+def test_only_some_of_the_test_prompts_may_be_edited(command, run):
+    for strength in (1, 2):
+        result = command("--count", 1, "--limit", 2, "--strength", strength)
+        assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["prompts"]) == {"2 of test"}
+    assert rows["image"].nunique() == 2
+    assert (run.figures / "edit-doses.png").stat().st_size > 1000
+
+
+def test_what_the_run_reads_is_held_and_what_it_does_not_is_said(command, run):
+    for hold in ("albedo,depth", "none"):
+        result = command("--count", 1, "--hold", hold, "--carry", "none")
+        assert result.exit_code == 0, result.output
+        assert ("no probes of albedo" in result.output) == (hold != "none")
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    held, free = (own["background_psnr"].dropna() for _, own in rows.groupby("held", sort=False))
+    assert list(rows["held"].unique()) == ["depth", ""]
+    assert not np.allclose(held, free)
+
+
+def test_what_an_object_carries_is_aimed_at_and_scored(command, run):
+    for carry in ("shading", "none"):
+        result = command("--count", 1, "--limit", 2, "--hold", "none", "--carry", carry)
+        assert result.exit_code == 0, result.output
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    own = dict(list(rows.groupby("carried", sort=False)))
+    assert list(own) == ["shading", ""]
+    kept = own["shading"][own["shading"]["left_out"] == ""]
+    assert kept["shading_spearman"].notna().all()
+    assert own[""]["shading_spearman"].isna().all()
+    wrong = command("--carry", "weight")
+    assert wrong.exit_code == 1
+    assert "--carry 'weight' is none of" in wrong.output
+
+
+def test_a_strength_beyond_what_was_measured_is_warned_of(command):
+    result = command("--strength", 50, "--count", 1)
+    assert result.exit_code == 0, result.output
+    assert "beyond what was measured, 0 to 8" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--move", "1"], "--move '1' is not DX,DY"),
+        (["--move", "1,2", "--mask", "x.png"], "Give no --move and --scale beside it"),
+        (["--scale", "1.1", "--depth", "translate"], "--depth translate goes as far as --move"),
+        (["--depth", "none.png"], "Cannot read the map none.png"),
+        (["--scale", "-1"], "A mask cannot be scaled by -1"),
+        (["--mask", "none.png"], "Cannot read the mask none.png"),
+        (["--move", "16,0"], "No picture could be edited. A move by 16,0 pixels"),
+        (["--steps", "0-1"], "--steps '0-1' is no span of this run's steps 1 to 2"),
+        (["--steps", "2-3"], "is no span"),
+        (["--steps", "2-1"], "is no span"),
+        (["--count", "0"], "--count is 0"),
+        (["--limit", "0"], "--limit is 0"),
+        (["--prompt", "99"], "No prompt has index 99"),
+        (["--layers", "side.*"], "No layer matches 'side.*'"),
+        (["--hold", "size"], "--hold 'size' is none of saliency, depth"),
+        (["--strength", "nan"], "give a finite strength"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_the_run_alone(command, run, arguments, words):
+    result = command(*arguments)
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert not (run.folder / "edits.parquet").exists()
+    assert "edits" not in runs.read_json(run.summary)
