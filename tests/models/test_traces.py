@@ -11,7 +11,7 @@ from underpaint.core.prompts import Prompt
 from underpaint.models import Model, decode, permuted
 from underpaint.models.layers import find_layers
 from underpaint.models.schedules import swap
-from underpaint.models.traces import trace
+from underpaint.models.traces import excerpt, trace
 
 STEPS = 6
 
@@ -97,6 +97,26 @@ def test_activations_are_the_conditional_half_row_by_row(model, layers, whole):
         )
         assert torch.equal(tokens, torch.stack(outputs)[:, 3:])
     assert not torch.allclose(tokens, torch.stack(outputs)[:, :3])
+
+
+def test_the_unconditional_half_is_kept_where_it_is_asked_for(model, layers, whole):
+    assert whole.unconditional == {}
+    layer = layers[-1]
+    outputs = []
+    module = model.denoiser.get_submodule(layer.module)
+    with module.register_forward_hook(lambda _m, _args, output: outputs.append(output)):
+        seen = trace(model, worlds.PROMPTS, steps=STEPS, layers=[layer], halves=True)
+    tokens = rearrange(
+        seen.unconditional[layer], "step image channel row col -> step image (row col) channel"
+    )
+    assert torch.equal(tokens, torch.stack(outputs)[:, :3])
+    assert torch.equal(seen.activations[layer], whole.activations[layer])
+    assert torch.equal(excerpt(seen, 1, 2).unconditional[layer], seen.unconditional[layer][:, 1:2])
+
+
+def test_without_guidance_there_is_no_unconditional_half(model, layers):
+    seen = trace(model, worlds.PROMPTS, steps=2, guidance=1.0, layers=layers[:1], halves=True)
+    assert seen.unconditional == {}
 
 
 def test_an_image_does_not_depend_on_its_batch(model, layers, whole):

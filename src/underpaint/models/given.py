@@ -46,6 +46,7 @@ def trace_given(
     guidance: float | None = None,
     layers: Sequence[Layer] = (),
     shadows: Mapping[str, nn.Module] | None = None,
+    halves: bool = False,
 ) -> Trace:
     """Trace pictures as if each step had just reached them: `x_t = a x_0 + s e`, e from the seed.
 
@@ -74,6 +75,7 @@ def trace_given(
                 start=(noised, step),
                 stop_at=step + 1,
                 shadows=shadows,
+                halves=halves,
             )
         )
     joined = {
@@ -82,9 +84,14 @@ def trace_given(
     }
     activations = _joined([part.activations for part in parts])
     shades = {name: _joined([part.shadows[name] for part in parts]) for name in parts[0].shadows}
-    shown = images.to(model.device)
     return replace(
-        parts[-1], images=shown, first_step=0, activations=activations, shadows=shades, **joined
+        parts[-1],
+        images=images.to(model.device),
+        first_step=0,
+        activations=activations,
+        shadows=shades,
+        unconditional=_joined([part.unconditional for part in parts]),
+        **joined,
     )
 
 

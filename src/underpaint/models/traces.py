@@ -41,6 +41,8 @@ class Trace:
         activations: Conditional half of the guidance batch only; grids differ between layers.
         first_step: Step of the whole run that comes first here.
         shadows: The same layers of each shadow denoiser, by its name.
+        unconditional: The same layers in the other half of the guidance batch, if it was asked for
+            and the batch has two halves; empty otherwise.
     """
 
     prompts: tuple[Prompt, ...]
@@ -53,6 +55,9 @@ class Trace:
     activations: dict[Layer, Float[Tensor, "step image _channel _row _col"]]
     first_step: int = 0
     shadows: dict[str, dict[Layer, Float[Tensor, "step image _channel _row _col"]]] = field(
+        default_factory=dict
+    )
+    unconditional: dict[Layer, Float[Tensor, "step image _channel _row _col"]] = field(
         default_factory=dict
     )
 
@@ -70,6 +75,7 @@ def trace(
     start: tuple[Float[Tensor, "image latent lrow lcol"], int] | None = None,
     shadows: Mapping[str, nn.Module] | None = None,
     blank: bool = False,
+    halves: bool = False,
 ) -> Trace:
     """Generate one image for each prompt and keep what the model showed on the way.
 
@@ -89,6 +95,7 @@ def trace(
         start: Latents x_t, as in `Trace.latents` or `Trace.final`, and the step they enter.
         shadows: Denoisers of the same build that are shown the same latents, as controls, by name.
         blank: Say nothing to the model in place of the prompts' texts; only their seeds count.
+        halves: Keep the unconditional half of `layers` too, where guidance runs one.
 
     Raises:
         PromptError: if there are no prompts.
@@ -113,11 +120,13 @@ def trace(
 
     count = end_step - first_step
     kept: dict[Layer, Tensor] = {}
+    other: dict[Layer, Tensor] = {}
     taps = {
         layer.module: _tap(
             layer,
             edit=(edits or {}).get(layer),
             kept=kept if layer in layers else None,
+            other=other if halves and layer in layers else None,
             images=len(prompts),
             steps=count,
             first_step=first_step,
@@ -163,6 +172,7 @@ def trace(
         activations={layer: kept[layer] for layer in layers},
         first_step=first_step,
         shadows=shade,
+        unconditional=other,
     )
 
 
@@ -182,6 +192,7 @@ def excerpt(trace: Trace, first: int, last: int) -> Trace:
         final=trace.final[some],
         activations=of(trace.activations),
         shadows={name: of(each) for name, each in trace.shadows.items()},
+        unconditional=of(trace.unconditional),
     )
 
 
@@ -243,9 +254,24 @@ def _tap(
     images: int,
     steps: int,
     first_step: int,
+    other: dict[Layer, Tensor] | None = None,
 ) -> Tap:
-    """Make the tap of one layer: edit what passes, and keep its conditional half if asked."""
+    """Make the tap of one layer: edit what passes, and keep its conditional half if asked.
+
+    `other` is where the unconditional half is kept, if there is one.
+    """
     rows, cols = layer.grid
+
+    def keep(half: Tensor, room: dict[Layer, Tensor], step: int) -> None:
+        if layer not in room:
+            # Rows of channels in memory, as the model makes them and as probes take them.
+            empty = half.new_empty(steps, images, rows, cols, layer.channels)
+            room[layer] = rearrange(
+                empty, "step image row col channel -> step image channel row col"
+            )
+        room[layer][step] = rearrange(
+            half, "image (row col) channel -> image channel row col", row=rows, col=cols
+        )
 
     def tap(step: int, joint: Tensor) -> Tensor | None:
         # Flux's single blocks hold the text's tokens before the image's.
@@ -256,18 +282,12 @@ def _tap(
                 f"An edit at {layer.name} turned {tuple(tokens.shape)} {tokens.dtype} into "
                 f"{tuple(edited.shape)} {edited.dtype}. Return the same shape and dtype, or None."
             )
+        shown = tokens if edited is None else edited
+        # Unconditional images come first in the batch; without guidance there are none.
         if kept is not None:
-            # Unconditional images come first in the batch; without guidance there are none.
-            conditional = (tokens if edited is None else edited)[-images:]
-            if layer not in kept:
-                # Rows of channels in memory, as the model makes them and as probes take them.
-                room = conditional.new_empty(steps, images, rows, cols, layer.channels)
-                kept[layer] = rearrange(
-                    room, "step image row col channel -> step image channel row col"
-                )
-            kept[layer][step] = rearrange(
-                conditional, "image (row col) channel -> image channel row col", row=rows, col=cols
-            )
+            keep(shown[-images:], kept, step)
+        if other is not None and len(shown) == 2 * images:
+            keep(shown[:images], other, step)
         if edited is None or text.shape[1] == 0:
             return edited
         return torch.cat([text, edited], dim=1)
