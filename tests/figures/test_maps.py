@@ -1,8 +1,8 @@
 """Pictures of all five properties, and of one that a user adds."""
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 from underpaint.core.prompts import Prompt
 from underpaint.core.properties import PROPERTIES, Property
@@ -41,7 +41,7 @@ def test_all_properties_are_drawn_for_every_step_and_source(model, tmp_path, mon
         for step in range(3)
     }
     shapes = []
-    monkeypatch.setattr(plt.Axes, "imshow", lambda _axis, one, **_: shapes.append(one.shape))
+    monkeypatch.setattr(Axes, "imshow", lambda _axis, one, **_: shapes.append(one.shape))
     draw_steps(
         model,
         [Labeler("odd", tuple(each.name for each in ALL), "MIT", look)],

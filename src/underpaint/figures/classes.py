@@ -4,17 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 from matplotlib import rc_context
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..scores.tables import caption, number
+from ..core.numbers import number
+from ..scores.tables import caption
 from .style import OTHER_PAINTS, PAINTS, STYLE
 
 SHOWN = 5
@@ -62,10 +59,11 @@ def draw_classes(
     shown = np.argsort(-every.mean(axis=0))[:SHOWN]
     # A strip as high as its pictures are square; few steps have large pictures, up to a limit.
     high = min(5.4 / steps, 0.8)
-    figure, axes = plt.subplots(
-        2 * len(strips), 1, figsize=(7.0, (1.9 + high) * len(strips) + 0.3),
+    figure = Figure(figsize=(7.0, (1.9 + high) * len(strips) + 0.3))
+    axes = figure.subplots(
+        2 * len(strips),
         gridspec_kw={"height_ratios": [high, 1.6] * len(strips), "hspace": 0.3},
-    )  # fmt: skip
+    )
     for (what, strip), pictures, axis in zip(strips.items(), axes[::2], axes[1::2], strict=True):
         line = strip.permute(2, 0, 3, 1).flatten(1, 2).cpu().numpy()  # side by side
         pictures.imshow(line, extent=(0.5, steps + 0.5, 0, 1), aspect="auto")
@@ -96,7 +94,8 @@ def draw_recognition(found: Mapping[str, Any], path: Path) -> None:
         found: What `summarise_classes` gives.
         path: A .png, .pdf or .svg file.
     """
-    figure, axis = plt.subplots(figsize=(3.5, 2.4))
+    figure = Figure(figsize=(3.5, 2.4))
+    axis = figure.subplots()
     steps = 1
     for source, each in found.items():
         parts = ("mean", "low", "high")
@@ -122,4 +121,3 @@ def draw_recognition(found: Mapping[str, Any], path: Path) -> None:
 def _save(figure: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200, bbox_inches="tight")
-    plt.close(figure)

@@ -8,12 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 SETTINGS = (
     "target",
@@ -66,7 +62,8 @@ def draw_doses(entries: Sequence[dict[str, Any]], *, like: dict[str, Any], path:
         like: What else the edits have in common.
         path: A .png, .pdf or .svg file.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", sharey=True)
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     for axis, over in zip(axes, ("strength", "steps"), strict=True):
         own = series(entries, like=like, over=over)
         labels = [_said(each[over]) for each in own]
@@ -89,7 +86,6 @@ def draw_doses(entries: Sequence[dict[str, Any]], *, like: dict[str, Any], path:
     axes[0].set_ylabel("mean over pictures")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
-    plt.close(figure)
 
 
 def _said(setting: float | list[int]) -> str:

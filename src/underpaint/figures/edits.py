@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from ..scores.tables import caption
 from ..steering.experiments import Shown
@@ -24,12 +20,8 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
         title: Written above them.
         path: A .png, .pdf or .svg file.
     """
-    figure, axes = plt.subplots(
-        len(shown),
-        len(HEADINGS),
-        figsize=(1.6 * len(HEADINGS), 1.6 * len(shown) + 0.5),
-        squeeze=False,
-    )
+    figure = Figure(figsize=(1.6 * len(HEADINGS), 1.6 * len(shown) + 0.5))
+    axes = figure.subplots(len(shown), len(HEADINGS), squeeze=False)
     for row, line in zip(shown, axes, strict=True):
         target = row.target.cpu().numpy()
         panels = [
@@ -54,4 +46,3 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
     figure.subplots_adjust(left=0.03, right=0.995, bottom=0.01, top=top, wspace=0.04, hspace=0.04)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, bbox_inches="tight")
-    plt.close(figure)

@@ -3,18 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from jaxtyping import Float
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..core.arrays import to_image
-from ..core.properties import Property, normalise
+from ..core.arrays import normalise, to_image
+from ..core.properties import Property
 from ..labelers import Labeler, label
 from ..models import Model, decode
 from ..models.traces import Trace
@@ -50,9 +46,8 @@ def draw_steps(
     """
     rows = _rows(model, labelers, properties, trace, probes, best_layers)
     steps = len(trace.timesteps)
-    figure, axes = plt.subplots(
-        len(rows), steps + 1, figsize=(0.8 * (steps + 1) + 1, 0.82 * len(rows) + 0.5), squeeze=False
-    )
+    figure = Figure(figsize=(0.8 * (steps + 1) + 1, 0.82 * len(rows) + 0.5))
+    axes = figure.subplots(len(rows), steps + 1, squeeze=False)
     for (name, maps, colours), line in zip(rows, axes, strict=True):
         low, high = _range(maps, colours)
         for axis, one in zip(line, maps, strict=True):
@@ -69,7 +64,6 @@ def draw_steps(
     figure.subplots_adjust(wspace=0.04, hspace=0.06, top=1 - 0.55 / figure.get_figheight())
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, bbox_inches="tight")
-    plt.close(figure)
 
 
 def draw_labels(
@@ -89,12 +83,8 @@ def draw_labels(
     """
     columns = [("image", _channels_last(images), None)]
     columns += [(each.name, *_shown(each, labels[each.name])) for each in properties]
-    figure, axes = plt.subplots(
-        len(images),
-        len(columns),
-        figsize=(1.2 * len(columns), 1.2 * len(images) + 0.3),
-        squeeze=False,
-    )
+    figure = Figure(figsize=(1.2 * len(columns), 1.2 * len(images) + 0.3))
+    axes = figure.subplots(len(images), len(columns), squeeze=False)
     for line, axis_row in enumerate(axes):
         for (name, maps, colours), axis in zip(columns, axis_row, strict=True):
             one = maps[line]
@@ -108,7 +98,6 @@ def draw_labels(
     figure.subplots_adjust(wspace=0.04, hspace=0.04)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200, bbox_inches="tight")
-    plt.close(figure)
 
 
 def _range(maps: Tensor, colours: str | None) -> tuple[float, float]:

@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..scores.tables import caption
@@ -36,12 +32,8 @@ def draw_sheet(
     ]
     headings.append("final picture")
     rows = len(finished.places)
-    figure, axes = plt.subplots(
-        rows,
-        len(headings),
-        figsize=(1.6 * len(headings), 1.6 * rows + 0.5),
-        squeeze=False,
-    )
+    figure = Figure(figsize=(1.6 * len(headings), 1.6 * rows + 0.5))
+    axes = figure.subplots(rows, len(headings), squeeze=False)
     for place, image, score, line in zip(
         finished.places, finished.images, finished.scores, axes, strict=True
     ):
@@ -67,7 +59,6 @@ def draw_sheet(
     figure.subplots_adjust(left=0.06, right=0.995, bottom=0.01, top=top, wspace=0.04, hspace=0.04)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, bbox_inches="tight")
-    plt.close(figure)
 
 
 def _first(maps: Tensor) -> np.ndarray:
