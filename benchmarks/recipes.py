@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from underpaint.core.arrays import to_grid, to_rows
+from underpaint.core.arrays import normalise, to_grid, to_rows
 from underpaint.core.prompts import Prompt, Split, split_prompts
-from underpaint.core.properties import PROPERTIES, Property, normalise
+from underpaint.core.properties import PROPERTIES, Property
 from underpaint.labelers import Labeler, label, labelers_for
 from underpaint.models import Model, load
 from underpaint.models.layers import Layer, find_layers

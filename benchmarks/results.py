@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
-from underpaint.scores.tables import UNKNOWN, fixed, metric_name, number
+from underpaint.scores.tables import metric_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"

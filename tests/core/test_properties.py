@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from underpaint.core.properties import ALBEDO, DEPTH, PROPERTIES, SALIENCY, SHADING, normalise
+from underpaint.core.arrays import normalise
+from underpaint.core.properties import ALBEDO, DEPTH, PROPERTIES, SALIENCY, SHADING
 
 
 def labels(*, targets: int = 1) -> torch.Tensor:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from underpaint.core.arrays import normalise
 from underpaint.core.errors import EditError
-from underpaint.core.properties import DEPTH, SHADING, normalise
+from underpaint.core.properties import DEPTH, SHADING
 from underpaint.steering.aims import LIGHT_SLOPE, aim_at, relit, where_of
 from underpaint.steering.targets import move_mask
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from underpaint.core.arrays import normalise
 from underpaint.core.prompts import Prompt
-from underpaint.core.properties import DEPTH, SALIENCY, normalise
+from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.models.layers import Layer
 from underpaint.models.traces import Trace
 from underpaint.scores.intervals import interval

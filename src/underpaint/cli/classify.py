@@ -1,16 +1,13 @@
 """`underpaint classify`: from which step on a run's pictures can be named, and by whom."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from ..core.errors import PromptError, RunError
+from ..core.errors import RunError
 from ..core.prompts import Prompt, Split
 from ..figures.classes import draw_classes, draw_recognition
 from ..labelers import namer_for
@@ -19,10 +16,10 @@ from ..models.layers import find_layers
 from ..models.traces import trace
 from ..runs import runs
 from ..runs.runs import check_run
-from ..scores.tables import fixed, number
 from ..study.recognition import Inquiry, classify_all, likeliest, probabilities, summarise_classes
 from .options import RUNNING
 from .progress import progress_bar
+from .show import print_classes
 
 VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
 
@@ -58,7 +55,7 @@ def classify(
     settings = runs.read_settings(run)
     runs.read_summary(run)  # complains where the run is not finished
     split = Split(*(runs.read_split(run, part) for part in ("train", "validation", "test")))
-    prompt = _prompt(split, index)
+    prompt = runs.find_prompt(run, index)
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
     inquiry = Inquiry(
@@ -103,46 +100,11 @@ def classify(
     click.echo(f"Picture: {path.with_suffix('.png')}")
 
 
-def print_classes(console: Console, found: Mapping[str, Any]) -> None:
-    """Print the `classify` part of a summary as a table."""
-    title = (
-        f"class: top-1 of {len(found['classes'])} on test images, named by {escape(found['namer'])}"
-    )
-    table = Table(title=title, title_justify="left")
-    heads = ("source", "layer", "chance", "step 1", "step 3", "last step", "95% interval", "stays")
-    for head in heads:
-        table.add_column(head, justify="left" if head in ("source", "layer") else "right")
-    for source, each in found["sources"].items():
-        by_step, final, stays = each["by_step"], each["final"], each["stays"]
-        table.add_row(
-            escape(source),
-            escape(each["layer"] or "–"),
-            fixed(number(each["chance"]["mean"])),
-            *(fixed(number(by_step[min(at, len(by_step) - 1)]["mean"])) for at in (0, 2)),
-            fixed(number(final["mean"])),
-            f"{fixed(number(final['low']))} … {fixed(number(final['high']))}",
-            "–" if stays["median"] is None else f"{stays['median']:g}",
-        )
-    console.print(table)
-    console.print(
-        "stays: median step from which the true class is top-1 to the end, where it is at the end. "
-        f"{found['left_out']} prompts name no class, or several."
-    )
-
-
 def _words() -> tuple[tuple[str, ...], ...]:
     """What the embedded class network tells apart; the first are its classes."""
     from ..world.words import COLOURS, FLOORS, LIGHTS, OBJECTS
 
     return OBJECTS, tuple(COLOURS), FLOORS, tuple(LIGHTS)
-
-
-def _prompt(split: Split, index: int | None) -> Prompt:
-    known = [*split.test, *split.validation, *split.train]
-    prompt = next((each for each in known if index is None or each.index == index), None)
-    if prompt is None:
-        raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
-    return prompt
 
 
 def _draw(inquiry: Inquiry, prompt: Prompt, path: Path) -> None:

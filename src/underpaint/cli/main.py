@@ -1,23 +1,58 @@
-"""The command line: a command parses, calls one function, prints."""
+"""The command line: each command is loaded when it is called, so that help answers at once."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
 
 from ..core.errors import UnderpaintError
-from .bench import bench
-from .classify import classify
-from .convert import convert
-from .edit import edit
-from .layers import layers
-from .pick import pick
-from .presets import presets
-from .run import run
-from .share import share
-from .show import figure, show
-from .site import export, serve
-from .studio import studio
-from .train import train
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("run", "Do the whole study and write it to the folder OUT."),
+    "show": ("show", "Print how early, how well and where each property can be read."),
+    "figure": ("figure", "Draw the steps x rows picture for one prompt."),
+    "edit": (
+        "edit",
+        "Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.",
+    ),
+    "pick": (
+        "pick",
+        "Find seeds whose pictures have the wanted layout, by what the first steps show.",
+    ),
+    "classify": ("classify", "Ask at each step which class the pictures of the run OUT will show."),
+    "studio": (
+        "studio",
+        "Paint masks and pick seeds in a browser, with the model and probes of the run OUT.",
+    ),
+    "export": ("site", "Write the run OUT as a website into the folder SITE, for any web host."),
+    "serve": (
+        "site",
+        "Show the site of the run OUT on this machine, writing OUT/site first if it has none.",
+    ),
+    "share": (
+        "share",
+        "Write the probes of the run OUT into FOLDER, with a card that says what they are worth.",
+    ),
+    "layers": ("layers", "List a model's self-attention layers, in the order in which they run."),
+    "presets": (
+        "presets",
+        "Print what --preset means: all side by side, or the file of NAME, to copy and change.",
+    ),
+    "bench": (
+        "bench",
+        "Measure what probing costs beside bare generation and the literature's method.",
+    ),
+    "train": (
+        "train",
+        "Train the embedded model and its labelers from nothing, or go on with what OUT holds.",
+    ),
+    "convert": (
+        "convert",
+        "Write the weights of the file PICKLED (.pth, .pt, .bin) into FOLDER as model.safetensors.",
+    ),
+}
+"""By name: the module here that holds the command, and the first line of its help."""
 
 
 class Commands(click.Group):
@@ -30,27 +65,24 @@ class Commands(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Commands)
+class LateCommands(Commands):
+    """Those of `COMMANDS`, none of which is imported before it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        return getattr(import_module(f"{__package__}.{module}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LateCommands)
 @click.version_option(package_name="underpaint")
 def main() -> None:
     """See, measure and use the 3D scene inside a diffusion model before any eye can."""
-
-
-for command in (
-    run,
-    layers,
-    bench,
-    train,
-    show,
-    figure,
-    classify,
-    edit,
-    pick,
-    studio,
-    export,
-    serve,
-    presets,
-    convert,
-    share,
-):
-    main.add_command(command)

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from ..core.arrays import normalise
 from ..core.errors import PickError, PromptError, RunError
 from ..core.pictures import file_name, write_picture
 from ..core.prompts import Prompt
-from ..core.properties import DEPTH, PROPERTIES, SALIENCY, normalise
+from ..core.properties import DEPTH, PROPERTIES, SALIENCY
 from ..figures.sheets import draw_sheet
 from ..labelers import Labeler, label, labelers_for
 from ..models import Model, load_as

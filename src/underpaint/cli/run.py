@@ -24,11 +24,11 @@ from ..study.presets import Preset
 from ..study.stages import carry_out
 from ..study.study import Study
 from .defaults import refuse_other_weights, take_from, take_preset
+from .figure import draw_pictures
 from .images import pictures_for
 from .options import OUT, RUNNING
 from .progress import progress_bar
 from .prompts import digest, say_unknown, split_of
-from .show import draw_pictures
 from .site import write_site
 
 

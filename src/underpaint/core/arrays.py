@@ -1,4 +1,4 @@
-"""The only resizes and reshapes that carry meaning.
+"""The only resizes, reshapes and scalings that carry meaning.
 
 One idea joins them: a grid cell owns the pixels nearest to it, each pixel in exactly one cell.
 `to_grid` averages over those pixels and `to_image` writes to them, so a linear read-out fitted on
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .errors import LabelError
+from .properties import Property
 
 
 def to_grid(
@@ -52,6 +53,24 @@ def to_image(
     rows = cell_of_pixel(size[0], grid[0]).to(maps.device)
     cols = cell_of_pixel(size[1], grid[1]).to(maps.device)
     return maps[..., rows[:, None], cols]
+
+
+def normalise(
+    property: Property, labels: Float[Tensor, "image target height width"]
+) -> Float[Tensor, "image target height width"]:
+    """Bring labels to the scale that probes are fitted on.
+
+    A relative property is z-scored within each image and target (population deviation), which
+    removes the scale and shift that a monocular labeler cannot know. A constant map has no scale:
+    it becomes zeros. Other properties pass unchanged.
+    """
+    if not property.is_relative:
+        return labels
+    centred = labels.double() - labels.double().mean(dim=(2, 3), keepdim=True)
+    scale = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    # Rounding leaves a constant map a tiny deviation; dividing by it would turn it into noise.
+    is_constant = labels.amax(dim=(2, 3), keepdim=True) == labels.amin(dim=(2, 3), keepdim=True)
+    return torch.where(is_constant, 0.0, centred / scale).to(labels.dtype)
 
 
 def to_rows(

@@ -5,20 +5,17 @@ none. A sealed file also has its SHA-256 beside it, in the form that `sha256sum 
 cut short by a power failure, or changed later, is told from what is whole and is made again.
 
 What is read is JSON, CSV, safetensors, Parquet and PNG alone, and how much there is of it is asked
-before any of it is held: `read_bytes`, `read_json_file` and `open_png` are the doors.
+before any of it is held: `read_bytes`, `read_json_file` and `pictures.open_png` are the doors.
 """
 
 import hashlib
 import json
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from PIL import Image
 from safetensors import SafetensorError
 
 from .errors import RunError
@@ -27,9 +24,6 @@ LOCK = ".lock"
 
 LARGEST_TEXT = 2**30
 """Bytes of the largest CSV or JSON that is read: some ten million prompts."""
-
-LARGEST_PICTURE = 2**26
-"""Pixels of the largest picture that is read: 8192 × 8192."""
 
 
 @contextmanager
@@ -118,33 +112,6 @@ def read_json_file(path: Path) -> Any:
         return json.loads(read_bytes(path).decode("utf-8"))
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-
-
-@contextmanager
-def open_png(path: Path) -> Iterator[Image.Image]:
-    """Open a PNG; its size is known, and checked, before any pixel is read.
-
-    Raises:
-        OSError: in place of all that a damaged picture can raise here or in the block.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError("it is no file")
-    try:
-        with Image.open(path, formats=("PNG",)) as picture:
-            if (pixels := picture.width * picture.height) > LARGEST_PICTURE:
-                raise OSError(f"it has {pixels} pixels; {LARGEST_PICTURE} are read at most")
-            yield picture
-    except (
-        SyntaxError,
-        ValueError,
-        EOFError,
-        OverflowError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
-        raise OSError(f"it is no whole PNG: {error}") from error
 
 
 def remove_sealed(path: Path) -> None:

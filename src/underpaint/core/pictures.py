@@ -2,6 +2,10 @@
 
 import io
 import re
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from .files import open_png, write_file
+from .files import write_file
+
+LARGEST_PICTURE = 2**26
+"""Pixels of the largest picture that is read: 8192 × 8192."""
 
 
 def encoded(image: Float[Tensor, "3 height width"]) -> bytes:
@@ -25,6 +32,33 @@ def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
     """Write one picture, in 0..1, as PNG."""
     content = encoded(image)
     write_file(path, lambda part: part.write_bytes(content))
+
+
+@contextmanager
+def open_png(path: Path) -> Iterator[Image.Image]:
+    """Open a PNG; its size is known, and checked, before any pixel is read.
+
+    Raises:
+        OSError: in place of all that a damaged picture can raise here or in the block.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("it is no file")
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            if (pixels := picture.width * picture.height) > LARGEST_PICTURE:
+                raise OSError(f"it has {pixels} pixels; {LARGEST_PICTURE} are read at most")
+            yield picture
+    except (
+        SyntaxError,
+        ValueError,
+        EOFError,
+        OverflowError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        raise OSError(f"it is no whole PNG: {error}") from error
 
 
 def read_picture(path: Path) -> Float[Tensor, "3 height width"]:

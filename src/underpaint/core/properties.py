@@ -6,10 +6,6 @@ A property says how its labels are treated and scored; who labels it is `labeler
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 
 @dataclass(frozen=True)
 class Property:
@@ -48,21 +44,3 @@ ALBEDO = Property("albedo", "continuous", ("pearson", "residual", "rmse"), targe
 PROPERTIES: dict[str, Property] = {
     known.name: known for known in (SALIENCY, DEPTH, SHADING, NORMALS, ALBEDO)
 }
-
-
-def normalise(
-    property: Property, labels: Float[Tensor, "image target height width"]
-) -> Float[Tensor, "image target height width"]:
-    """Bring labels to the scale that probes are fitted on.
-
-    A relative property is z-scored within each image and target (population deviation), which
-    removes the scale and shift that a monocular labeler cannot know. A constant map has no scale:
-    it becomes zeros. Other properties pass unchanged.
-    """
-    if not property.is_relative:
-        return labels
-    centred = labels.double() - labels.double().mean(dim=(2, 3), keepdim=True)
-    scale = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
-    # Rounding leaves a constant map a tiny deviation; dividing by it would turn it into noise.
-    is_constant = labels.amax(dim=(2, 3), keepdim=True) == labels.amin(dim=(2, 3), keepdim=True)
-    return torch.where(is_constant, 0.0, centred / scale).to(labels.dtype)

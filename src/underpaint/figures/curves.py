@@ -22,13 +22,11 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import blended_transform_factory
 
 from ..core.errors import RunError
+from ..core.numbers import UNKNOWN, fixed, number
 from ..models.layers import Layer
 from ..scores.tables import (
-    UNKNOWN,
-    fixed,
     layer_page,
     metric_name,
-    number,
     result_page,
     result_table,
     truth_page,

@@ -1,16 +1,11 @@
 """A run's folder: every file we write, its name and shape. The only code that writes results.
 
 Every file is whole or not there (see `files`). Nothing is unpickled: JSON, CSV, safetensors,
-Parquet and PNG.
+Parquet and PNG. `folder` holds what needs no tensors; here are pictures, sums, probes and tables.
 """
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -20,268 +15,57 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..core.errors import PromptError, RunError
-from ..core.files import (
-    LOCK,
-    held,
-    is_whole,
-    read_bytes,
-    read_json_file,
-    refuse_damaged,
-    write_file,
-    write_sealed,
-    writing,
-)
+from ..core.errors import RunError
+from ..core.files import refuse_damaged, write_file, write_sealed
 from ..core.pictures import encoded, read_picture, write_picture
 from ..core.prompts import Prompt
-from ..core.properties import PROPERTIES
-from ..core.schemas import SETTINGS, SUMMARY, misfit
 from ..models import Model
 from ..probes.moments import Cell, MeanMap, Moments
 from ..probes.probes import Probe, ProbeKey
+from .folder import (
+    Run,
+    find_prompt,
+    find_run,
+    is_done,
+    open_run,
+    read_json,
+    read_settings,
+    read_split,
+    read_summary,
+    update_summary,
+    write_json,
+    write_prompts,
+)
 from .packing import pack_moments, pack_probes, unpack_moments, unpack_probes
 
-SCHEMA = 1
+__all__ = [
+    "Run",
+    "check_run",
+    "find_prompt",
+    "find_run",
+    "is_done",
+    "open_run",
+    "read_image",
+    "read_json",
+    "read_moments",
+    "read_probes",
+    "read_settings",
+    "read_split",
+    "read_summary",
+    "read_table",
+    "update_summary",
+    "write_encoded",
+    "write_images",
+    "write_json",
+    "write_moments",
+    "write_picks",
+    "write_probes",
+    "write_prompts",
+    "write_table",
+]
 
 LARGEST_TABLE = 2**31
 """Values of the largest Parquet table that is read."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A folder of results. Paths are fixed; what is not there yet has not been done yet."""
-
-    folder: Path
-
-    @property
-    def settings(self) -> Path:
-        """What was asked for and of what: run.json."""
-        return self.folder / "run.json"
-
-    @property
-    def moments(self) -> Path:
-        """Sums of the training pictures."""
-        return self.folder / "moments.safetensors"
-
-    @property
-    def probes(self) -> Path:
-        """Fitted probes with their thresholds."""
-        return self.folder / "probes.safetensors"
-
-    @property
-    def scores(self) -> Path:
-        """Every score of every source on every held-out picture."""
-        return self.folder / "scores.parquet"
-
-    @property
-    def edits(self) -> Path:
-        """Every score of every edited picture."""
-        return self.folder / "edits.parquet"
-
-    @property
-    def picks(self) -> Path:
-        """Folder of pictures that `underpaint pick` kept."""
-        return self.folder / "picks"
-
-    @property
-    def classes(self) -> Path:
-        """Every score of recognition on every held-out picture."""
-        return self.folder / "classes.parquet"
-
-    @property
-    def probabilities(self) -> Path:
-        """What the class network makes of every test picture at every step."""
-        return self.folder / "probabilities.parquet"
-
-    @property
-    def summary(self) -> Path:
-        """What `underpaint show --json` prints."""
-        return self.folder / "summary.json"
-
-    @property
-    def shards(self) -> Path:
-        """Folder of what a run that is not finished has done so far."""
-        return self.folder / "shards"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of pictures."""
-        return self.folder / "figures"
-
-
-def open_run(
-    folder: Path, settings: Mapping[str, Any], made_with: Mapping[str, str] | None = None
-) -> Run:
-    """Begin a run in a folder, or go on with the one that is there if it was asked for the same.
-
-    Args:
-        folder: Made if it is not there.
-        settings: What the numbers follow from. Two runs that differ here are never mixed.
-        made_with: What is kept beside them but need not be the same, such as versions.
-
-    Raises:
-        RunError: if the folder holds another run or something that is no run, a link leads out of
-            it, its run.json cannot be read, or another process is writing it.
-    """
-    run = Run(folder)
-    wanted = json.loads(json.dumps({"schema": SCHEMA, **settings}))
-    if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
-        raise RunError(f"{folder} is in use and holds no run. Choose another folder.")
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    _refuse_links(folder)
-    with held(folder):
-        if run.settings.exists():
-            _refuse_another(run, wanted)
-        else:
-            write_json(run.settings, {**wanted, "made_with": dict(made_with or {})})
-    return run
-
-
-def _is_ours(folder: Path) -> bool:
-    # A run that was killed at once may leave its lock alone.
-    names = {each.name for each in folder.iterdir()}
-    return "run.json" in names or names <= {LOCK, "run.json.part"}
-
-
-def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
-    try:
-        found = read_json_file(run.settings)
-        found = {name: value for name, value in found.items() if name != "made_with"}
-    except (OSError, ValueError, AttributeError) as error:
-        raise RunError(
-            f"{run.settings} is damaged ({error}), so nothing says what {run.folder} holds. "
-            "Choose another folder, or delete this one."
-        ) from error
-    if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
-        name = differing[0]
-        raise RunError(
-            f"{run.folder} holds another run: its {name} is {found.get(name)!r}, not "
-            f"{wanted.get(name)!r}. Choose another folder."
-        )
-
-
-def is_done(run: Run) -> bool:
-    """Tell whether a run has come to its end, and its numbers are still what was written."""
-    try:
-        summary = read_json_file(run.summary)
-    except (OSError, ValueError):
-        return False
-    has_all = isinstance(summary, dict) and {"properties", "cost"} <= set(summary)
-    return has_all and all(is_whole(path) for path in (run.moments, run.probes, run.scores))
-
-
-def find_run(folder: Path) -> Run:
-    """Open a run that is there.
-
-    Raises:
-        RunError: if there is none.
-    """
-    run = Run(folder)
-    if not run.settings.exists():
-        raise RunError(
-            f"{folder} holds no run: it has no run.json. Make one with `underpaint run`."
-        )
-    _refuse_links(folder)
-    return run
-
-
-def _refuse_links(folder: Path) -> None:
-    """Refuse a folder whose entries lead out of it: what we write would land elsewhere."""
-    home = folder.resolve()
-    for entry in sorted(folder.iterdir()):
-        if entry.is_symlink() and not entry.resolve().is_relative_to(home):
-            raise RunError(
-                f"{entry} is a link that leads out of the run, to {entry.resolve()}. Nothing is "
-                "read or written there: put the files themselves in its place."
-            )
-
-
-def read_settings(run: Run) -> dict[str, Any]:
-    """Read what a run was asked for, so far as other commands go by it.
-
-    Raises:
-        RunError: if it is not there, or is not what `underpaint run` writes.
-    """
-    settings = _read_shaped(run.settings, SETTINGS)
-    if unknown := [name for name in settings["properties"] if name not in PROPERTIES]:
-        raise RunError(
-            f"{run.settings} is damaged: {unknown[0]!r} is no property. Run `underpaint run` again."
-        )
-    return settings
-
-
-def read_summary(run: Run) -> dict[str, Any]:
-    """Read what `underpaint show` prints.
-
-    Raises:
-        RunError: if it is not there, or is not what `underpaint run` writes.
-    """
-    return _read_shaped(run.summary, SUMMARY)
-
-
-def _read_shaped(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
-    value = read_json(path)
-    if (wrong := misfit(value, shape)) is not None:
-        raise RunError(f"{path} is damaged: {wrong}. Run `underpaint run` again.")
-    return value
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people to read too."""
-    write_file(path, lambda part: part.write_text(json.dumps(value, indent=1) + "\n"))
-
-
-def update_summary(run: Run, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Put entries into summary.json and leave what other commands wrote there; return all of it.
-
-    A summary that cannot be read is begun anew.
-    """
-    try:
-        found = read_json_file(run.summary)
-    except (OSError, ValueError):
-        found = {}
-    summary = {**(found if isinstance(found, dict) else {}), **entries}
-    write_json(run.summary, summary)
-    return summary
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON.
-
-    Raises:
-        RunError: if it is not there or not JSON.
-    """
-    try:
-        return read_json_file(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
-
-
-def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
-    """Write every prompt with the split it is in, to prompts.csv."""
-
-    def write(path: Path) -> None:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["prompts", "seeds", "prompt_inds", "split"])
-            for split, prompts in parts.items():
-                rows.writerows([p.text, p.seed, p.index, split] for p in prompts)
-
-    write_file(run.folder / "prompts.csv", write)
-
-
-def read_split(run: Run, split: str) -> tuple[Prompt, ...]:
-    """Read one split's prompts back, in order."""
-    try:
-        text = read_bytes(run.folder / "prompts.csv").decode("utf-8")
-        return tuple(
-            Prompt(row["prompts"] or "", int(row["seeds"] or ""), int(row["prompt_inds"] or 0))
-            for row in csv.DictReader(io.StringIO(text, newline=""))
-            if row["split"] == split
-        )
-    except (OSError, KeyError, ValueError, PromptError, csv.Error) as error:
-        raise RunError(f"Cannot read prompts.csv of {run.folder} ({error}). Run again.") from error
 
 
 def write_images(

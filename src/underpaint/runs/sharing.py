@@ -20,10 +20,11 @@ from safetensors.torch import save_file
 
 from ..core.errors import ModelError, RunError
 from ..core.files import is_whole, read_json_file, write_file
+from ..core.numbers import fixed, number
 from ..models import Model
 from ..models.weights import first_line, is_hub_id, split_revision
 from ..probes.probes import Probe, ProbeKey
-from ..scores.tables import fixed, markdown, metric_name, number
+from ..scores.tables import markdown, metric_name
 from .packing import pack_probes, unpack_probes
 from .runs import (
     Run,

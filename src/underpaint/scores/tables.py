@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.numbers import UNKNOWN, fixed, number
 from ..models.layers import Layer
 
 METRIC_NAMES = {
@@ -30,7 +31,6 @@ LITERATURE = {
 Understanding the Internal Representation of Latent Diffusion Models" (UC San Diego 2024), Table 2.
 """
 
-UNKNOWN = "–"
 TRUTH_SOURCES = ("labeler", "probe", "taught", "judged")
 """Sources of a run whose labels are exact."""
 
@@ -163,20 +163,9 @@ def block_rows(layers: Sequence[Layer]) -> list[tuple[str, str, str, str]]:
     return [(name, str(len(sizes.get(name, []))), *sizes.get(name, nowhere)[0]) for name in names]
 
 
-def number(value: float | None) -> float:
-    """Read a value of the summary: what is undefined there is NaN."""
-    return math.nan if value is None else float(value)
-
-
 def metric_name(metric: str) -> str:
     """Write a metric's name as papers do; one of the user's own stays as it is."""
     return METRIC_NAMES.get(metric, metric)
-
-
-def fixed(value: float) -> str:
-    """Write a number in two decimals, "–" if it is NaN."""
-    # Adding zero turns a rounded -0.0 into 0.0.
-    return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def _with_interval(found: Mapping[str, float | None]) -> str:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 
 from ..core.errors import RunError
-from ..core.files import open_png
+from ..core.pictures import open_png
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES
 from ..labelers import labelers_for

@@ -16,7 +16,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from ..core.properties import Property, normalise
+from ..core.arrays import normalise
+from ..core.properties import Property
 from ..labelers import Labeler, label
 from ..models import Model, decode
 from ..models.layers import Layer

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..core.arrays import normalise
 from ..core.errors import EditError
-from ..core.properties import DEPTH, PROPERTIES, SALIENCY, SHADING, Property, normalise
+from ..core.properties import DEPTH, PROPERTIES, SALIENCY, SHADING, Property
 from ..labelers import Labeler, label
 from .targets import carry_map, grow_mask, shift_between, translate_map
 

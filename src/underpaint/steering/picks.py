@@ -15,9 +15,10 @@ from jaxtyping import Float, Float64
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from ..core.arrays import normalise
 from ..core.errors import PickError
 from ..core.prompts import Prompt
-from ..core.properties import Property, normalise
+from ..core.properties import Property
 from ..labelers import Labeler, label
 from ..models import Model, decode
 from ..models.capture import Tap

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from ..core.errors import EditError
-from ..core.files import open_png
+from ..core.pictures import open_png
 
 RANDOM_MOVE = (90 / 512, 120 / 512)
 """How far `random_move` goes along each axis: the literature's ±90 to 120 of 512 pixels."""

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from ..core.arrays import to_grid
-from ..core.properties import Property, normalise
+from ..core.arrays import normalise, to_grid
+from ..core.properties import Property
 from ..labelers import Labeler, check_maps, label
 from ..models.layers import Layer
 from ..models.traces import Trace

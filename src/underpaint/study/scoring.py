@@ -34,8 +34,8 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from ..core.arrays import to_grid
-from ..core.properties import Property, normalise
+from ..core.arrays import normalise, to_grid
+from ..core.properties import Property
 from ..labelers import Labeler, label
 from ..models import Model, decode
 from ..models.layers import Layer

@@ -1,0 +1,21 @@
+"""Numbers that may be undefined: NaN in Python, null in JSON, a dash on paper."""
+
+import math
+
+UNKNOWN = "–"
+
+
+def number(value: float | None) -> float:
+    """Read a value from JSON: what is null there is NaN."""
+    return math.nan if value is None else float(value)
+
+
+def or_null(value: float) -> float | None:
+    """Write a value to JSON, which has neither NaN nor infinity: those are null."""
+    return float(value) if math.isfinite(value) else None
+
+
+def fixed(value: float) -> str:
+    """Write a number in two decimals, "–" if it is NaN."""
+    # Adding zero turns a rounded -0.0 into 0.0.
+    return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
