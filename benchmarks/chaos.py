@@ -25,8 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import worlds
 from underpaint.core.files import is_whole
 from underpaint.runs import runs
-from underpaint.study import stages as passes
-from underpaint.study import study
+from underpaint.study import batches, stages, training
 
 BATCH = 4
 FILES = ("scores.parquet", "moments.safetensors", "probes.safetensors")
@@ -35,16 +34,16 @@ FILES = ("scores.parquet", "moments.safetensors", "probes.safetensors")
 def carry_out(folder: Path, drawn: Path) -> None:
     """Run the study in this process, and note how many pictures it drew."""
     torch.set_num_threads(1)
-    real, count = study.trace, 0
+    real, count = batches.trace, 0
 
     def trace(model, prompts, **how):
         nonlocal count
         count += len(prompts)
         return real(model, prompts, **how)
 
-    study.trace = trace
-    passes.SUMS_EVERY = 2 * BATCH
-    passes.carry_out(worlds.study(BATCH), runs.open_run(folder, {}), lambda *_: None)
+    batches.trace = trace
+    training.SUMS_EVERY = 2 * BATCH
+    stages.carry_out(worlds.study(BATCH), runs.open_run(folder, {}), lambda *_: None)
     drawn.write_text(str(count))
 
 

@@ -10,8 +10,7 @@ from underpaint.core.errors import RunError
 from underpaint.core.files import held, is_whole, write_sealed
 from underpaint.probes.moments import MeanMap, Moments
 from underpaint.runs import runs
-from underpaint.study import stages as passes
-from underpaint.study import study
+from underpaint.study import batches, training
 from underpaint.study.checkpoints import read_sums, write_sums
 from underpaint.study.folding import Sums
 from underpaint.study.stages import carry_out
@@ -41,7 +40,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def counted(monkeypatch):
     """Count pictures that are generated; `limit` cuts the run before more of them."""
-    real = study.trace
+    real = batches.trace
     seen = {"pictures": 0, "limit": 1000}
 
     def trace(model, prompts, **how):
@@ -50,8 +49,8 @@ def counted(monkeypatch):
         seen["pictures"] += len(prompts)
         return real(model, prompts, **how)
 
-    monkeypatch.setattr(study, "trace", trace)
-    monkeypatch.setattr(passes, "SUMS_EVERY", 8)
+    monkeypatch.setattr(batches, "trace", trace)
+    monkeypatch.setattr(training, "SUMS_EVERY", 8)
     return seen
 
 

@@ -19,9 +19,10 @@ from underpaint.models.traces import trace
 from underpaint.probes.moments import Moments, merge
 from underpaint.probes.probes import Probe
 from underpaint.runs import runs
+from underpaint.study.batches import batches_of
 from underpaint.study.folding import Batch, fold, joint_columns
-from underpaint.study.stages import carry_out, choose_cuts
-from underpaint.study.study import batches_of
+from underpaint.study.stages import carry_out
+from underpaint.study.thresholds import choose_cuts
 from worlds import model as random_model
 from worlds import study
 
@@ -83,7 +84,7 @@ def test_thresholds_are_chosen_on_no_more_pictures_than_may_be_held_at_once(tmp_
         found.append(choose_cuts(*args))
         return found[-1]
 
-    monkeypatch.setattr("underpaint.study.stages.choose_cuts", noted)
+    monkeypatch.setattr("underpaint.study.held_out.choose_cuts", noted)
     plan = study(2)
     carry_out(plan, runs.open_run(tmp_path / "run", {}), lambda *_: None)
     assert found[0].texts == tuple(prompt.text for prompt in plan.split.validation[:4])
@@ -248,3 +249,15 @@ def test_probes_of_shuffled_labels_read_nothing_on_average(done):
     means = rows.groupby("source", observed=True)["value"].mean()
     assert abs(means["shuffled"]) < 0.15
     assert means["probe"] > means["shuffled"]
+
+
+def test_the_parts_of_the_cost_add_up_to_no_more_than_the_whole(done):
+    cost = done[1]["cost"]
+    assert set(cost["parts"]) == {
+        "generation", "decoder", "labelling", "folding", "writing", "reading", "fitting",
+        "thresholds", "scoring", "summarising",
+    }  # fmt: skip
+    assert all(seconds > 0 for seconds in cost["parts"].values())
+    assert sum(cost["parts"].values()) <= cost["seconds"]
+    assert sum(cost["parts"].values()) > 0.8 * cost["seconds"]
+    assert cost["seconds_generation"] == cost["parts"]["generation"]

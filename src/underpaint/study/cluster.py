@@ -25,6 +25,7 @@ from ..core.pictures import encoded
 from ..core.prompts import Prompt
 from ..probes.moments import MeanMap, to_cpu
 from ..runs.runs import Run, write_encoded, write_images, write_table
+from .batches import batches, batches_of, training_parts
 from .checkpoints import (
     ReadMaps,
     checked,
@@ -35,10 +36,12 @@ from .checkpoints import (
     write_sums,
 )
 from .folding import SHUFFLES, Batch, Sums, extend, join
+from .held_out import score_group
 from .scoring import readings
-from .stages import Progress, fit_probes, fold_all, score_group
-from .study import Study, batches, batches_of, training_parts
+from .solving import fit_probes
+from .study import Progress, Say, Study
 from .thresholds import Cuts, choose_cuts
+from .training import fold_all
 
 SHARD = 256
 """Training pictures of one piece of work. Before each, a group is drawn again for its labels."""
@@ -55,9 +58,7 @@ Pictures = list[bytes]
 """PNG: encoding takes longer than anything else that this process would have to do."""
 
 
-def fill(
-    study: Study, run: Run, progress: Progress, say: Callable[[str], None], *, workers: int | None
-) -> None:
+def fill(study: Study, run: Run, progress: Progress, say: Say, *, workers: int | None) -> None:
     """Do everything up to the scores of every held-out group, and leave it on disk.
 
     Args:
@@ -79,7 +80,7 @@ def fill(
         crew = _Crew(ray, study)
         if not checked(run.moments, say):
             _fold(crew, study, run, progress, say)
-            fold_all(study, run, progress, {"generation": 0.0}, say)
+            fold_all(study, run, progress, say)
         if not (checked(run.scores, say) and checked(run.probes, say)):
             _hold_out(crew, study, run, progress, say)
     except ray.exceptions.RayError as error:
@@ -165,9 +166,7 @@ def _import_ray() -> Any:
     return ray
 
 
-def _fold(
-    crew: _Crew, study: Study, run: Run, progress: Progress, say: Callable[[str], None]
-) -> None:
+def _fold(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say) -> None:
     """Pass 1: the sums of both training parts, as `fold_all` would leave them on the way."""
     parts = training_parts(study)
     total, done = sum(map(len, parts.values())), 0
@@ -203,20 +202,18 @@ def _before(study: Study, first: int) -> int:
 def _fold_shard(study: Study, job: tuple[list[Prompt], list[Prompt]]) -> tuple[Sums, Pictures]:
     before, prompts = job
     bare = replace(study, layers=(), controls={}, sees_decoder=False)
-    seen = [torch.cat(list(x.labels.values()), dim=1) for x in batches(bare, before, _unread())]
+    seen = [torch.cat(list(x.labels.values()), dim=1) for x in batches(bare, before)]
     sums = Sums(last=torch.cat(seen)[-SHUFFLES:]) if seen else Sums()
     images: Pictures = []
-    for batch in batches(study, prompts, _unread()):
+    for batch in batches(study, prompts):
         sums = extend(sums, batch)
         images += map(encoded, batch.trace.images)
     return _on_cpu(sums), images
 
 
-def _hold_out(
-    crew: _Crew, study: Study, run: Run, progress: Progress, say: Callable[[str], None]
-) -> None:
+def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say) -> None:
     """Pass 2: what is read of the validation pictures, and then the scores of the test pictures."""
-    probes, position = fit_probes(study, run, progress, _unread())
+    fitted = fit_probes(study, run, progress)
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)
     jobs = [
@@ -224,19 +221,19 @@ def _hold_out(
         for groups in batches_of(len(validation), study.batch)
         if not all(checked(held_path(run, start), say) for start, _ in groups)
     ]
-    for (groups, _), made in crew.each(_read_groups, jobs, probes):
+    for (groups, _), made in crew.each(_read_groups, jobs, fitted.probes):
         for (start, _), (batch, maps) in zip(groups, crew.ray.get(made), strict=True):
             write_held(held_path(run, start), batch, maps)
             write_images(run, batch.trace.images, batch.trace.prompts)
         progress("held-out pictures", groups[-1][1], total)
-    cuts = choose_cuts(study, run, position)
+    cuts = choose_cuts(study, run, fitted.position)
     ahead = len(validation)
     jobs = [
         (groups, test[groups[0][0] : groups[-1][1]])
         for groups in batches_of(len(test), study.batch)
         if not all(checked(scores_path(run, ahead + start), say) for start, _ in groups)
     ]
-    for (groups, prompts), made in crew.each(_score_groups, jobs, probes, cuts):
+    for (groups, prompts), made in crew.each(_score_groups, jobs, fitted.probes, cuts):
         tables, pictures = crew.ray.get(made)
         for (start, _), table in zip(groups, tables, strict=True):
             write_table(scores_path(run, ahead + start), table)
@@ -252,7 +249,7 @@ def _read_groups(
             replace(batch, readable={}, trace=replace(batch.trace, activations={}, shadows={})),
             readings(probes, batch),
         )
-        for batch in batches(study, job[1], _unread())
+        for batch in batches(study, job[1])
     ]
 
 
@@ -263,16 +260,11 @@ def _score_groups(
     ahead = len(study.split.validation)
     tables: list[pd.DataFrame] = []
     images: Pictures = []
-    for (start, _), batch in zip(groups, batches(study, prompts, _unread()), strict=True):
+    for (start, _), batch in zip(groups, batches(study, prompts), strict=True):
         maps = readings(probes, batch)
         tables.append(score_group(study, cuts, ahead + start, "test", batch, maps))
         images += map(encoded, batch.trace.images)
     return tables, images
-
-
-def _unread() -> dict[str, float]:
-    """Make a clock that nobody reads: seconds of many machines have no sum worth showing."""
-    return {"generation": 0.0}
 
 
 def _on_cpu(sums: Sums) -> Sums:

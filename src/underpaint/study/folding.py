@@ -43,11 +43,15 @@ class Sums:
 
 @dataclass(frozen=True)
 class Batch:
-    """One traced batch with its labels, normalised, and everything that a probe may read."""
+    """One traced batch with its labels, normalised, and everything that a probe may read.
+
+    `seconds` is what it took to make, by part (see `costs`).
+    """
 
     trace: Trace
     labels: dict[str, Float[Tensor, "image _ height width"]]
     readable: dict[str, Float[Tensor, "step image _channel _row _col"]]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def labelled(

@@ -1,0 +1,127 @@
+"""The pictures of a study, batch by batch: in which order, how many at once, and what each took."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..core.errors import PromptError
+from ..core.prompts import Prompt, plain
+from ..models import decoder_attention
+from ..models.given import trace_given
+from ..models.traces import Trace, excerpt, trace
+from .costs import Seconds, timed
+from .folding import Batch, labelled
+from .study import Study
+
+TUNING_SHARE = 8
+"""One in so many training images chooses penalties instead of fitting weights."""
+
+GROUP = 16
+"""Pictures that are labelled, folded and scored together, whatever the batch: what is summed in one
+order rounds in one way. Batches are whole groups. Below 16 rows, a processor's matrix products take
+other kernels, which round otherwise; from 16 on, a picture is the same to the last bit."""
+
+Exact = dict[str, Tensor] | None
+"""Labels that came with given pictures, by property."""
+
+
+def batches(study: Study, prompts: Sequence[Prompt]) -> Iterator[Batch]:
+    """Generate batch by batch, and give what was seen group by group, with the seconds it took.
+
+    A batch's generation is counted with its first group.
+    """
+    device = study.model.device
+    for groups in batches_of(len(prompts), study.batch):
+        first, last = groups[0][0], groups[-1][1]
+        part = prompts[first:last]
+        (traced, exact), spent = timed("generation", partial(_drawn, study, part), device)
+        decoder, more = _decoder(study, traced)
+        seconds = {**spent, **more}
+        for start, stop in groups:
+            own = slice(start - first, stop - first)
+            batch, taken = timed(
+                "labelling",
+                partial(
+                    labelled,
+                    excerpt(traced, own.start, own.stop),
+                    study.labelers,
+                    study.properties,
+                    None if exact is None else {name: maps[own] for name, maps in exact.items()},
+                    None if decoder is None else decoder[:, own],
+                ),
+                device,
+            )
+            yield replace(batch, seconds={**seconds, **taken})
+            seconds = {}
+
+
+def _drawn(study: Study, prompts: Sequence[Prompt]) -> tuple[Trace, Exact]:
+    """Generate one batch, or find its pictures where they are given."""
+    how = {
+        "steps": study.steps,
+        "guidance": study.guidance,
+        "layers": study.layers,
+        "shadows": study.controls,
+    }
+    if study.pictures is None:
+        return trace(study.model, prompts, **how), None
+    given = study.pictures(prompts)
+    return trace_given(study.model, given.images, prompts, **how), dict(given.labels)
+
+
+def _decoder(study: Study, traced: Trace) -> tuple[Tensor | None, Seconds]:
+    """Show the latents of every step to the VAE's decoder, if it is a source."""
+    if not study.sees_decoder:
+        return None, {}
+
+    def see() -> Tensor:
+        return torch.stack([decoder_attention(study.model, each) for each in traced.latents])
+
+    return timed("decoder", see, study.model.device)
+
+
+def batches_of(count: int, batch: int) -> list[list[tuple[int, int]]]:
+    """Cut so many pictures into batches, and each batch into groups, as first and last place.
+
+    A batch is whole groups, as many as it holds; what is left at the end, less than a group, is a
+    batch of its own. A batch smaller than a group is a group.
+    """
+    group = min(GROUP, batch)
+    groups = [(first, min(first + group, count)) for first in range(0, count, group)]
+    whole = count // group
+    at_once = batch // group
+    cut = [groups[first : min(first + at_once, whole)] for first in range(0, whole, at_once)]
+    return [*cut, *([groups[whole:]] if count % group else [])]
+
+
+def training_parts(study: Study) -> dict[str, list[Prompt]]:
+    """Give the training prompts in the order of folding: those for penalties, and the others.
+
+    Raises:
+        PromptError: if there are too few.
+    """
+    prompts = apart(study.split.train)
+    cut = len(prompts) // TUNING_SHARE
+    if cut == 0:
+        raise PromptError(
+            f"{len(prompts)} training prompts are too few to fit probes and choose penalties. "
+            f"Use at least {TUNING_SHARE} (about {2 * TUNING_SHARE} prompts in all)."
+        )
+    return {"tuning": prompts[:cut], "training": prompts[cut:]}
+
+
+def apart(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Put pictures of one text far from each other: first one of each text, then the second ones.
+
+    The labels that shuffling gives a picture are those of pictures shortly before it.
+    """
+    seen: dict[str, int] = {}
+    turns = []
+    for prompt in prompts:
+        turns.append(seen.get(plain(prompt.text), 0))
+        seen[plain(prompt.text)] = turns[-1] + 1
+    order = sorted(range(len(prompts)), key=lambda at: turns[at])
+    return [prompts[at] for at in order]

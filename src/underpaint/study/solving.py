@@ -1,0 +1,120 @@
+"""Every probe of a run, solved from its sums, and by the study's recipe from the pictures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..core.arrays import to_grid
+from ..core.errors import RunError
+from ..probes.fitting import from_units, in_units
+from ..probes.moments import MeanMap, Moments
+from ..probes.probes import ProbeKey
+from ..probes.recipes import fit_by, suits
+from ..runs.runs import Run, read_moments
+from .batches import apart, batches
+from .costs import Seconds, timed, total
+from .folding import DECODER, fit_all, target_count
+from .scoring import LATENTS, AnyProbe
+from .study import Progress, Study
+
+RECIPE_BYTES = 4 * 2**30
+"""The most that activations kept for a recipe may take."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Every probe of a run, the mean label maps, and the seconds that fitting took."""
+
+    probes: Mapping[ProbeKey, AnyProbe]
+    position: Mapping[str, MeanMap]
+    seconds: Seconds
+
+
+def fit_probes(study: Study, run: Run, progress: Progress) -> Fitted:
+    """Fit every probe from the sums of a run."""
+    device = study.model.device
+    (sums, position), read_s = timed("reading", partial(read_moments, run, device), device)
+    ridge, fit_s = timed("fitting", partial(_fit_by_ridge, study, sums), device)
+    others, recipe_s = _fit_by_recipe(study, ridge, progress)
+    return Fitted({**ridge, **others}, position, total([read_s, fit_s, recipe_s]))
+
+
+def _fit_by_ridge(
+    study: Study, sums: Mapping[str, Mapping[tuple[str, int], Moments]]
+) -> dict[ProbeKey, AnyProbe]:
+    own = [layer.name for layer in study.layers]  # as they run, not by alphabet
+    decoder = [DECODER] if study.sees_decoder else []
+    names = [
+        *own,
+        *LATENTS,
+        *decoder,
+        *(f"{control} {name}" for control in study.controls for name in own),
+    ]
+    cells = [(name, step) for name in names for step in range(study.steps)]
+    training = {cell: sums["training"][cell] for cell in cells}
+    tuning, units = sums["tuning"], {}
+    if study.model.is_transformer:
+        training, tuning, units = in_units(training, tuning, targets=target_count(study.folded))
+    fitted = fit_all(training, tuning, study.folded, layers=study.layers)
+    return {**from_units(fitted, units)}
+
+
+def _fit_by_recipe(
+    study: Study, probes: Mapping[ProbeKey, AnyProbe], progress: Progress
+) -> tuple[dict[ProbeKey, AnyProbe], Seconds]:
+    """Fit every layer and step by the study's recipe; the training pictures are drawn once more."""
+    if study.recipe is None:
+        return {}, {}
+    prompts = apart(study.split.train)
+    values = sum(layer.channels * layer.grid[0] * layer.grid[1] for layer in study.layers)
+    if (needed := 4 * values * study.steps * len(prompts)) > RECIPE_BYTES:
+        raise RunError(
+            f"The recipe {study.recipe} keeps all activations of {len(prompts)} pictures, "
+            f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
+            "Choose fewer --layers, such as those that ridge reads best."
+        )
+    seen = batches(replace(study, controls={}, sees_decoder=False), prompts)
+    activations: dict[str, list[Tensor]] = {layer.name: [] for layer in study.layers}
+    labels: dict[str, list[Tensor]] = {each.name: [] for each in study.properties}
+    done, spent = 0, []
+    for batch in seen:
+        for name, parts in activations.items():
+            parts.append(batch.readable[name].float())
+        for name, parts in labels.items():
+            parts.append(batch.labels[name])
+        done += len(batch.trace.prompts)
+        spent.append(batch.seconds)
+        progress("recipe", done, len(prompts))
+    fit = partial(_fit_kept, study, study.recipe, probes, activations, labels)
+    found, fit_s = timed("recipe", fit, study.model.device)
+    return found, total([*spent, fit_s])
+
+
+def _fit_kept(
+    study: Study,
+    recipe: str,
+    probes: Mapping[ProbeKey, AnyProbe],
+    activations: dict[str, list[Tensor]],
+    labels: Mapping[str, list[Tensor]],
+) -> dict[ProbeKey, AnyProbe]:
+    found: dict[ProbeKey, AnyProbe] = {}
+    for layer in study.layers:
+        x = torch.cat(activations.pop(layer.name), dim=1)
+        for each in (each for each in study.properties if suits(recipe, each)):
+            y = to_grid(torch.cat(labels[each.name]), layer.grid)
+            for step in range(study.steps):
+                ridge = probes[each.name, layer.name, step]
+                found[f"{recipe} {each.name}", layer.name, step] = fit_by(
+                    recipe,
+                    x[step],
+                    y,
+                    property=each,
+                    layer=layer.name,
+                    step=step,
+                    penalty=getattr(ridge, "penalty", None) or 1e-6,
+                    generator=torch.Generator().manual_seed(step),
+                )
+    return found
