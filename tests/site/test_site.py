@@ -187,7 +187,7 @@ def test_a_hostile_prompt_is_text(browser, site, address):
     page.wait_for_selector(".cards li")
     assert page.locator(".cards li").count() == len(rows)
     assert page.locator("img[src=x]").count() == 0
-    assert page.title() == "underpaint"
+    assert page.title() == "Examples – underpaint"
     page.close()
 
 
@@ -235,6 +235,145 @@ def test_recognition_shows_what_was_read_at_the_step_in_the_address(browser, sit
     assert f"At step 2 the class network sees {likeliest}" in said
     page.locator(".strip li").nth(2).click()
     wait_until(page, "location.hash.includes('step=3')")
+    page.close()
+
+
+def test_a_view_without_data_is_not_offered(browser, address):
+    page = browser.new_page()
+    offered = {}
+    for folder in ("site", "bare"):
+        page.goto(address.replace("/site/", f"/{folder}/"))
+        page.wait_for_selector(".touch canvas[data-ready]")
+        offered[folder] = page.locator("nav a").all_inner_texts()
+    page.close()
+    assert {"Edits", "Recognition"} <= set(offered["site"])
+    assert not {"Edits", "Recognition", "Paint"} & set(offered["bare"])
+
+
+def test_a_map_that_cannot_be_fetched_is_said_and_never_another_pictures(browser, site, address):
+    first, second = [row["index"] for row in read(site / "data" / "prompts.json")][:2]
+    page = browser.new_page()
+    failing = f"**/maps/{second:05d}/saliency*.webp"
+    page.route(failing, lambda route: route.abort())
+    page.goto(f"{address}#/explorer?prompt={first}")
+    page.wait_for_selector("canvas[data-ready]")
+    page.evaluate(f"location.hash = '#/explorer?prompt={second}'")
+    page.wait_for_selector(".missing")
+    missing = page.locator("figure", has_text="saliency: probe").first
+    assert "could not be loaded" in missing.inner_text()
+    assert missing.locator("canvas[data-ready]").count() == 0
+    drawn = "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((x) => x)"
+    assert not missing.locator("canvas").evaluate(drawn)
+    page.unroute(failing)
+    page.evaluate(f"location.hash = '#/explorer?prompt={first}'")
+    wait_until(page, "document.querySelectorAll('.missing').length === 0")
+    page.evaluate(f"location.hash = '#/explorer?prompt={second}'")
+    wait_until(page, "document.querySelectorAll('.grid canvas[data-ready]').length > 8")
+    assert page.locator(".missing").count() == 0  # a failure is not kept
+    page.close()
+
+
+def test_a_picture_whose_list_of_maps_is_missing_says_so(browser, site, address):
+    first, second = [row["index"] for row in read(site / "data" / "prompts.json")][:2]
+    page = browser.new_page()
+    page.route(f"**/maps/{second:05d}/maps.json", lambda route: route.fulfill(status=404))
+    page.goto(f"{address}#/explorer?prompt={first}")
+    page.wait_for_selector("canvas[data-ready]")
+    page.evaluate(f"location.hash = '#/explorer?prompt={second}'")
+    page.wait_for_selector("[role=alert]")
+    assert page.locator(".grid canvas").count() == 0
+    page.close()
+
+
+@pytest.mark.parametrize(("written", "step"), [("1.5", 2), ("99", 3), ("x", 3), ("-1", 1)])
+def test_a_step_in_the_address_is_one_that_the_run_has(browser, address, written, step):
+    page = browser.new_page()
+    for view in ("explorer", "layers", "recognition"):
+        page.goto(f"{address}#/{view}?step={written}")
+        page.wait_for_selector(".controls")
+        assert f"Step {step} of 3" in page.inner_text(".controls"), view
+    page.close()
+
+
+def test_the_story_is_taken_through_its_steps_and_says_what_each_shows(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    page.wait_for_selector(".touch canvas[data-ready]")
+    first = page.inner_text(".said")
+    page.focus(".touch input[type=range]")
+    page.keyboard.press("Home")
+    wait_until(page, "document.querySelector('.said').innerText.startsWith('Step 1')")
+    assert page.inner_text(".said") != first
+    page.get_by_role("button", name="depth").first.click()
+    wait_until(page, "document.querySelector('.said').innerText.includes(\"probe's depth\")")
+    page.close()
+
+
+def test_a_guess_is_held_against_the_probe_and_the_prediction(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    page.wait_for_selector(".guess canvas[data-ready]")
+    page.wait_for_timeout(300)
+    page.focus(".guess .board")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".guess .marks")
+    said = page.inner_text(".guess")
+    assert "After 1 picture: you" in said
+    assert "Probe at step 2" in said
+    page.get_by_role("button", name="Next picture").click()
+    assert page.locator(".guess .marks").count() == 0
+    page.close()
+
+
+def test_every_card_opens_something_and_the_order_is_in_the_address(browser, site, address):
+    page = browser.new_page()
+    page.goto(f"{address}#/examples?first=worst&property=depth")
+    page.wait_for_selector(".cards li")
+    assert page.locator(".cards li").count() == page.locator(".cards li a").count()
+    selects = page.locator(".controls select")
+    assert [selects.nth(at).input_value() for at in (0, 1)] == ["depth", "worst"]
+    index = read(site / "data" / "prompts.json")[0]["index"]
+    page.goto(f"{address}#/examples?prompt={index}")
+    page.wait_for_selector(".one .chart svg")
+    page.close()
+
+
+def test_words_in_tables_are_not_broken_by_letters(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(address)
+    page.wait_for_selector(".found table")
+    broken = "getComputedStyle(document.querySelector('.found td')).overflowWrap"
+    assert page.evaluate(broken) == "normal"
+    page.close()
+
+
+def test_the_chosen_layer_is_in_sight_on_a_phone(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{address}#/layers?layer=up.3.2")
+    page.wait_for_selector(".network [aria-pressed=true]")
+    wait_until(
+        page,
+        """(() => { const box = document.querySelector('.network [aria-pressed=true]')
+        .getBoundingClientRect(); return box.left >= 0 && box.right <= innerWidth; })()""",
+    )
+    page.close()
+
+
+def test_keys_reach_the_content_at_once_and_each_view_has_its_title(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    page.wait_for_selector("h1")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "MAIN"
+    titles = set()
+    for view in VIEWS:
+        page.goto(address + view)
+        page.wait_for_timeout(50)
+        titles.add(page.title())
+    assert len(titles) == len(VIEWS)
     page.close()
 
 
@@ -293,7 +432,7 @@ def test_the_first_view_is_light_and_soon_there(browser, address, resized):
     page.goto(address.replace("/site/", f"/{resized(MANY)}/"))
     page.wait_for_selector("section .chart svg")
     page.wait_for_load_state("networkidle")
-    page.wait_for_selector(".unfolded canvas[data-ready]")
+    page.wait_for_selector(".touch canvas[data-ready]")
     assert sum(sizes) <= FIRST_VIEW_BYTES
     assert page.evaluate(SHIFTED) < LAYOUT_SHIFT
     assert spent() <= FIRST_VIEW_SECONDS

@@ -138,5 +138,5 @@ export function HeatMap(props: { property: Property; layers: string[]; range: [n
         Plot.tip(rows, Plot.pointer({ x: "step", y: "layer", title: (d) => `${d.layer}, step ${d.step}\n${fixed(d.mean)} (${fixed(d.low)} … ${fixed(d.high)})`, fill: "var(--panel)", stroke: "var(--line)" })),
       ],
     });
-  return <Chart draw={draw} label="The probe's score at every layer and step; the table of layers has the same numbers." height={height} depends={[props.property]} />;
+  return <Chart draw={draw} label="The probe's score at every layer and step; the table below it has the same numbers." height={height} depends={[props.property]} />;
 }

@@ -7,8 +7,9 @@ export type Property = {
   metric: string;
   best_layer: string;
   sources: Record<string, Source>;
-  lead: { steps: number; low: number; high: number } | null;
-  crossover: Record<string, number | null>;
+  bar?: number | null;
+  lead: Record<string, unknown> | null;
+  crossover: Record<string, Onset | number | null>;
   layers: Record<string, { by_step: Point[] }>;
 };
 export type Layer = { name: string; grid?: [number, number]; channels?: number };
@@ -18,6 +19,7 @@ export type Run = {
   summary: {
     model: string;
     steps: number;
+    noise?: (number | null)[] | null;
     images: { train: number; validation: number; test: number };
     properties: Record<string, Property>;
     cost?: { seconds: number; seconds_generation: number };

@@ -96,6 +96,7 @@ function useOutline(sheet: string, width: number, height: number): string {
   const [path, setPath] = useState("");
   useEffect(() => {
     let current = true;
+    setPath("");
     void sheetAt(sheet).then((image) => {
       const canvas = document.createElement("canvas");
       canvas.width = width;
@@ -104,7 +105,7 @@ function useOutline(sheet: string, width: number, height: number): string {
       context.drawImage(image, 0, 0, width, height, 0, 0, width, height);
       const pixels = context.getImageData(0, 0, width, height).data;
       if (current) setPath(outline((row, col) => pixels[(row * width + col) * 4]! > 127, height, width));
-    });
+    }, () => undefined); // the tile beside it says that the sheet is missing
     return () => {
       current = false;
     };

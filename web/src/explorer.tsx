@@ -1,7 +1,7 @@
-import { change } from "./address";
+import { change, stepOf } from "./address";
 import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, type Run } from "./data";
 import { Player } from "./player";
-import { useJson, useLast } from "./reading";
+import { useJson } from "./reading";
 import { choiceOf, Thumbs } from "./thumbs";
 import { coloursOf, type Tile, TileView } from "./tiles";
 
@@ -22,10 +22,10 @@ export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[
   const drawn = prompts.filter((each) => each.has_maps);
   const steps = run.summary.steps;
   const prompt = drawn.find((each) => String(each.index) === options.prompt) ?? drawn[0];
-  const step = Math.min(Math.max(Number(options.step) || 3, 1), steps);
+  const step = stepOf(options.step, steps);
   const layer = run.layers.find((each) => each.name === options.layer)?.name ?? "";
-  const { found: maps } = useJson<Maps>(prompt ? `data/maps/${folderOf(prompt.index)}/maps.json` : null);
-  const ready = useLast(prompt && maps ? { prompt, maps, folder: `data/maps/${folderOf(prompt.index)}/` } : null);
+  const folder = prompt ? `data/maps/${folderOf(prompt.index)}/` : "";
+  const { found: maps, failed } = useJson<Maps>(prompt ? `${folder}maps.json` : null);
 
   if (!prompt) return <p>This site was exported without maps. `underpaint export OUT SITE --prompts 12` draws them.</p>;
   return (
@@ -33,14 +33,15 @@ export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[
       <h1>Explorer</h1>
       <Thumbs choices={drawn.map(choiceOf)} chosen={prompt.index} onChoose={(index) => change({ prompt: String(index) })} />
       <p class="prompt" tabIndex={0} dir="auto">{prompt.text}</p>
-      <div class="controls">
+      <div class="controls sticky">
         <Player label={`Step ${step} of ${steps}`} places={steps} place={step - 1} onPlace={(at) => change({ step: String(at + 1) })} />
         <label>Layer <select value={layer} onChange={(event) => change({ layer: event.currentTarget.value })}>
           <option value="">best of each property</option>
           {run.layers.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}
         </select></label>
       </div>
-      {ready && <Panels run={run} {...ready} step={step - 1} layer={layer} />}
+      {failed && <p role="alert">{failed}</p>}
+      {maps ? <Panels run={run} prompt={prompt} maps={maps} folder={folder} step={step - 1} layer={layer} /> : !failed && <p class="waiting">Reading the maps of this picture…</p>}
     </>
   );
 }
@@ -52,7 +53,7 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
   return (
     <div class="grid">
       <Panel title="noisy picture"><TileView tile={picture(0)} colours="none" label={`Decoded noisy picture at step ${step + 1}`} /></Panel>
-      <Panel title="estimate"><TileView tile={picture(1)} colours="none" label={`Estimate of the final picture at step ${step + 1}`} /></Panel>
+      <Panel title="predicted picture"><TileView tile={picture(1)} colours="none" label={`Predicted clean picture at step ${step + 1}`} /></Panel>
       <Panel title="final picture"><img class="tile" src={pictureOf(prompt.index)} alt={prompt.text.slice(0, 120)} /></Panel>
       <Legend names={Object.keys(maps.maps)} />
       {Object.entries(maps.maps).flatMap(([name, sheet]) => {
@@ -65,7 +66,7 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
         return [
           <Panel title={`${name}: probe at ${layer}`} note={`${metric} ${fixed(maps.scores[name]?.[layer]?.[step])}`}><TileView tile={probeTile(maps, folder, name, layer, step)} colours={colours} label={`${name} read by the probe`} /></Panel>,
           <Panel title={`${name}: noisy picture`} note={`${metric} ${score("image")}`}><TileView tile={tile(0, step)} colours={colours} label={`${name} the labeler sees in the noisy picture`} /></Panel>,
-          <Panel title={`${name}: estimate`} note={`${metric} ${score("estimate")}`}><TileView tile={tile(1, step)} colours={colours} label={`${name} the labeler sees in the estimate`} /></Panel>,
+          <Panel title={`${name}: predicted picture`} note={`${metric} ${score("estimate")}`}><TileView tile={tile(1, step)} colours={colours} label={`${name} the labeler sees in the predicted picture`} /></Panel>,
           <Panel title={`${name}: label`} note="of the final picture"><TileView tile={tile(2, 0)} colours={colours} label={`${name} of the final picture`} /></Panel>,
         ];
       })}

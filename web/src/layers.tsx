@@ -1,6 +1,8 @@
 import { interpolateViridis } from "d3-scale-chromatic";
 
-import { change } from "./address";
+import { useEffect, useRef } from "preact/hooks";
+
+import { change, stepOf } from "./address";
 import { HeatMap, LayerCurve } from "./charts";
 import { fixed, METRICS, type Run } from "./data";
 import { inkOn } from "./ink";
@@ -12,10 +14,12 @@ export function Layers({ run, options }: { run: Run; options: Record<string, str
   const name = options.property && names.includes(options.property) ? options.property : names[0]!;
   const property = run.summary.properties[name]!;
   const steps = run.summary.steps;
-  const step = Math.min(Math.max(Number(options.step) || 3, 1), steps);
+  const step = stepOf(options.step, steps);
   const chosen = property.layers[options.layer ?? ""] ? options.layer! : property.best_layer;
   const means = Object.values(property.layers).flatMap((each) => each.by_step.map((point) => point.mean)).filter((x): x is number => x != null);
   const range: [number, number] = [Math.min(...means), Math.max(...means)];
+  const pressed = useRef<HTMLButtonElement>(null);
+  useEffect(() => pressed.current?.scrollIntoView({ inline: "center", block: "nearest" }), [chosen]);
   const tallest = Math.max(...run.layers.map((each) => each.grid?.[0] ?? 1));
   return (
     <>
@@ -31,7 +35,7 @@ export function Layers({ run, options }: { run: Run; options: Record<string, str
           const colour = interpolateViridis(mean == null ? 0 : (mean - range[0]) / (range[1] - range[0] || 1));
           const depth = each.grid ? Math.log2(tallest / each.grid[0]) : 0;
           return (
-            <button key={each.name} aria-pressed={each.name === chosen} style={{ background: colour, color: inkOn(numbersOf(colour)), marginTop: `${depth * 34}px` }} onClick={() => change({ layer: each.name })}>
+            <button key={each.name} ref={each.name === chosen ? pressed : undefined} aria-pressed={each.name === chosen} style={{ background: colour, color: inkOn(numbersOf(colour)), marginTop: `${depth * 34}px` }} onClick={() => change({ layer: each.name })}>
               <b>{each.name}</b><span>{fixed(mean)}</span><small>{each.grid ? `${each.grid[0]}×${each.grid[1]}` : ""}</small>
             </button>
           );
@@ -41,6 +45,17 @@ export function Layers({ run, options }: { run: Run; options: Record<string, str
       <LayerCurve points={property.layers[chosen]!.by_step} metric={property.metric} name={chosen} property={name} step={step} />
       <h2>Every layer and step</h2>
       <HeatMap property={property} layers={run.layers.map((each) => each.name)} range={range} />
+      <details>
+        <summary>The same numbers as a table</summary>
+        <div class="scroll" tabIndex={0}>
+          <table>
+            <thead><tr><th scope="col">layer</th>{Array.from({ length: steps }, (_, at) => <th scope="col" key={at}>step {at + 1}</th>)}</tr></thead>
+            <tbody>
+              {run.layers.map((each) => <tr key={each.name}><th scope="row">{each.name}</th>{(property.layers[each.name]?.by_step ?? []).map((point, at) => <td key={at}>{fixed(point.mean)}</td>)}</tr>)}
+            </tbody>
+          </table>
+        </div>
+      </details>
     </>
   );
 }

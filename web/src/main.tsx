@@ -1,11 +1,12 @@
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type Address, parse } from "./address";
 import { type Prompt, readJson, type Run } from "./data";
 import { Edits } from "./edits";
 import { Data, Examples } from "./examples";
 import { Explorer } from "./explorer";
+import { Footer } from "./footer";
 import { Layers } from "./layers";
 import { Recognition } from "./recognition";
 import { Story } from "./story";
@@ -14,45 +15,68 @@ import "./style.css";
 const OPENED = { paint: () => import("./paint/view") }; // fetched when they are opened, not before
 
 const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", recognition: "Recognition", edits: "Edits", paint: "Paint", examples: "Examples", data: "Data" };
+type View = keyof typeof VIEWS;
+/** Views that need the list of test prompts, which is fetched when one of them is opened. */
+const LISTING = new Set<View>(["story", "explorer", "recognition", "examples"]);
+
+/** Views that have something to show in this run. */
+const offered = (run: Run | null): View[] =>
+  (Object.keys(VIEWS) as View[]).filter((key) => (key === "paint" || key === "edits" || key === "recognition" ? run?.has?.[key] : true));
 
 function App() {
   const [address, setAddress] = useState<Address>(parse(location.hash));
   const [run, setRun] = useState<Run | null>(null);
   const [prompts, setPrompts] = useState<Prompt[] | null>(null);
   const [failed, setFailed] = useState("");
+  const content = useRef<HTMLElement>(null);
+  const view: View = address.view in VIEWS ? (address.view as View) : "story";
+  const needsList = LISTING.has(view);
   useEffect(() => {
     const follow = () => setAddress(parse(location.hash));
     addEventListener("hashchange", follow);
     readJson<Run>("data/run.json").then(setRun, (error: Error) => setFailed(error.message));
-    readJson<Prompt[]>("data/prompts.json").then(setPrompts, (error: Error) => setFailed(error.message));
     return () => removeEventListener("hashchange", follow);
   }, []);
-  useEffect(() => scrollTo(0, 0), [address.view]);
-  const view = address.view in VIEWS ? address.view : "story";
+  useEffect(() => {
+    if (needsList && !prompts) readJson<Prompt[]>("data/prompts.json").then(setPrompts, (error: Error) => setFailed(error.message));
+  }, [needsList]);
+  useEffect(() => {
+    scrollTo(0, 0);
+    document.title = `${VIEWS[view]} – underpaint`;
+  }, [view]);
+  const isReady = run && (prompts || !needsList);
   return (
     <>
+      <button class="skip" onClick={() => content.current?.focus()}>Skip to the content</button>
       <header>
         <a class="name" href="#/">underpaint</a>
         <nav aria-label="Views">
-          {Object.entries(VIEWS).filter(([key]) => key !== "paint" || run?.has?.paint).map(([key, title]) => (
-            <a key={key} href={key === "story" ? "#/" : `#/${key}`} aria-current={key === view ? "page" : undefined}>{title}</a>
+          {offered(run).map((key) => (
+            <a key={key} href={key === "story" ? "#/" : `#/${key}`} aria-current={key === view ? "page" : undefined}>{VIEWS[key]}</a>
           ))}
         </nav>
       </header>
-      <main class={view}>
+      <main class={view} ref={content} tabIndex={-1}>
         {failed && <p role="alert">{failed}</p>}
-        {!failed && !(run && prompts) && <p>Reading the run…</p>}
-        {run && prompts && view === "story" && <Story run={run} prompts={prompts} />}
-        {run && prompts && view === "explorer" && <Explorer run={run} prompts={prompts} options={address.options} />}
-        {run && prompts && view === "layers" && <Layers run={run} options={address.options} />}
-        {run && prompts && view === "recognition" && <Recognition run={run} prompts={prompts} options={address.options} />}
-        {run && prompts && view === "edits" && <Edits run={run} options={address.options} />}
-        {run && prompts && view === "examples" && <Examples run={run} prompts={prompts} />}
-        {run && view === "paint" && (run.has?.paint ? <Opened view="paint" options={address.options} /> : <p>This site was exported without its model. `underpaint export OUT SITE` adds a small one.</p>)}
-        {run && prompts && view === "data" && <Data run={run} />}
+        {!failed && !isReady && <p>Reading the run…</p>}
+        {isReady && <Shown view={view} run={run} prompts={prompts ?? []} options={address.options} />}
       </main>
+      <Footer run={run} />
     </>
   );
+}
+
+function Shown({ view, run, prompts, options }: { view: View; run: Run; prompts: Prompt[]; options: Record<string, string> }) {
+  switch (view) {
+    case "story": return <Story run={run} prompts={prompts} />;
+    case "explorer": return <Explorer run={run} prompts={prompts} options={options} />;
+    case "layers": return <Layers run={run} options={options} />;
+    case "recognition": return <Recognition run={run} prompts={prompts} options={options} />;
+    case "edits": return <Edits run={run} options={options} />;
+    case "examples": return <Examples run={run} prompts={prompts} options={options} />;
+    case "data": return <Data run={run} />;
+    case "paint": return run.has?.paint ? <Opened view="paint" options={options} /> : <p>This site was exported without its model. `underpaint export OUT SITE` adds a small one.</p>;
+  }
 }
 
 function Opened({ view, options }: { view: keyof typeof OPENED; options: Record<string, string> }) {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { readJson } from "./data";
 
@@ -18,11 +18,4 @@ export function useJson<T>(path: string | null): { found: T | null; failed: stri
     };
   }, [path]);
   return state.path === path ? state : { found: null, failed: "" };
-}
-
-/** Give the last value that was there, so that what is shown stays until its successor is ready. */
-export function useLast<T>(value: T | null): T | null {
-  const last = useRef<T | null>(value);
-  if (value) last.current = value;
-  return last.current;
 }

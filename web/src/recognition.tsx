@@ -1,8 +1,8 @@
-import { change } from "./address";
+import { change, stepOf } from "./address";
 import { type Line, Lines, ordered, paint } from "./charts";
 import { type Classify, fixed, folderOf, type Maps, pictureOf, type Point, type Prompt, type Recognised, type Run } from "./data";
 import { Player } from "./player";
-import { useJson, useLast } from "./reading";
+import { useJson } from "./reading";
 import { choiceOf, Thumbs } from "./thumbs";
 import { type Tile, TileView } from "./tiles";
 
@@ -77,13 +77,13 @@ function OnePicture({ run, prompts, found, options }: { run: Run; prompts: Promp
   const prompt = known.find((each) => String(each.index) === options.prompt) ?? known[0];
   const folder = prompt ? `data/maps/${folderOf(prompt.index)}/` : "";
   const { found: maps } = useJson<Maps>(prompt?.has_maps ? `${folder}maps.json` : null);
-  const strip = useLast(maps ? { maps, folder } : null);
+  const strip = maps ? { maps, folder } : null;
   if (!prompt) return null;
   const picture = found.pictures[String(prompt.index)]!;
   const sources = Object.keys(picture.probabilities);
   const source = options.source && sources.includes(options.source) ? options.source : (sources.at(-1) ?? "");
   const steps = run.summary.steps;
-  const step = Math.min(Math.max(Number(options.step) || 3, 1), steps);
+  const step = stepOf(options.step, steps);
   const classes = picture.probabilities[source] ?? [];
   const best = [...classes].sort((a, b) => (b.by_step[step - 1] ?? 0) - (a.by_step[step - 1] ?? 0))[0];
   const lines: Line[] = classes.map((each, at) => ({ name: each.class, colour: () => ordered(at), points: each.by_step.map((mean) => ({ mean, low: null, high: null, undefined: 0 })), isBold: at === 0 }));

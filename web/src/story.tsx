@@ -1,83 +1,120 @@
 import { Curves } from "./charts";
-import { fixed, METRICS, type Prompt, type Property, type Run, SOURCES } from "./data";
+import { fixed, meanScore, METRICS, type Prompt, type Property, type Run, SOURCES } from "./data";
+import { compared, crossedBy, heading, leadOver, noiseAt, rivalry } from "./findings";
+import { Guess } from "./guess";
+import { Glossary, Term } from "./terms";
+import { Touch } from "./touch";
 import { Unfolding } from "./unfolding";
 
-const CONTROLS = ["position", "latent", "random", "shuffled", "ceiling"];
+const HEADLINE = ["probe", "probe+position", "image", "estimate", "latent", "position"];
 
-/** What the run found, in the order in which it is best understood, with its own numbers. */
+/** What the run found: a picture to touch, a guess, five cards, and the numbers behind them. */
 export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
   const { summary } = run;
   const names = Object.keys(summary.properties);
-  // As far as this run shows it: some probe leads the noisy picture by more than chance.
-  const isEarly = Object.values(summary.properties).some((each) => each.lead && each.lead.low > 0);
+  const timed = names.filter((name) => summary.properties[name]!.bar != null);
+  const drawn = prompts.filter((each) => each.has_maps).sort((a, b) => meanScore(b, names[0]!) - meanScore(a, names[0]!));
+  const middle = drawn[Math.floor(drawn.length / 2)]; // neither the best nor the worst read
   return (
     <>
       <section class="lead">
-        <h1>{isEarly ? "The scene is there before the picture is" : "Is the scene there before the picture is?"}</h1>
+        <h1>{heading(run)}</h1>
         <p class="large">
-          {summary.model} paints a picture out of noise in {summary.steps} steps. Linear probes on its self-attention outputs
-          read {names.join(", ")} on the way. This page shows what they read, how early, and beside whom.
+          A diffusion model turns noise into a picture in {summary.steps} steps. Drag the slider: a{" "}
+          <Term word="probe">linear probe</Term> reads {names.join(", ")} from inside the model, while you see noise.
         </p>
-        <p>
-          Measured on {summary.images.test} test pictures; probes were fitted on {summary.images.train} others, and layers and
-          thresholds chosen on {summary.images.validation} more. Brackets are 95% intervals over prompts.
-        </p>
-        <Unfolding run={run} prompts={prompts} />
+        {middle && <Touch run={run} prompt={middle} />}
       </section>
-      {names.map((name) => <Found key={name} name={name} property={summary.properties[name]!} steps={summary.steps} />)}
+      {drawn.length > 0 && names.includes("saliency") && (
+        <section>
+          <h2>Guess before you look</h2>
+          <Guess run={run} prompts={drawn} />
+        </section>
+      )}
+      <section class="cards-of-story">
+        <Card title="1. Noise becomes a picture"><p>The model starts from pure noise and removes a little of it at each step. The <Term word="noisy picture" /> shows almost nothing for the first steps. At every step the model also predicts the clean picture it is heading for: the <Term word="predicted picture" />.</p></Card>
+        <Card title="2. A probe looks inside"><p>A probe is fitted on {summary.images.train} training pictures and tested on {summary.images.test} pictures whose prompts it has not seen. A <Term word="labeler" /> reads each final picture; its reading is the target.</p></Card>
+        <Card title="3. How early, at one bar">
+          <p>Every source must reach <Term word="one bar">the same score</Term>. When does the labeler on the noisy picture get there?</p>
+          <Leads run={run} names={timed} rival="image" />
+        </Card>
+        <Card title="4. The fair rival">
+          <p>{rivalry(run) || "The predicted picture was not compared in this run."}</p>
+          <Leads run={run} names={timed} rival="estimate" />
+        </Card>
+        <Card title="5. Move it yourself">
+          <p>Reading is not steering. Editing the activations moves the object in the final picture.{" "}
+            {run.has?.paint && <><a href="#/paint">Paint where it shall be</a>. </>}
+            {run.has?.edits && <><a href="#/edits">See edited pictures</a>.</>}
+            {!run.has?.paint && !run.has?.edits && "This site was exported without edits."}
+          </p>
+        </Card>
+      </section>
       <section>
         <h2>What it does not show</h2>
         <ul>
           <li>A generated picture has no true depth: a label is a labeler's opinion of the final picture.</li>
-          <li><em>Image</em> and <em>estimate</em> end near 1 by construction: the labeler that reads them also made the labels.</li>
-          <li>Much of a rank correlation can be place alone; <em>position</em> is what knowing only the place gives.</li>
-          <li>That a probe can read a property does not show that the model uses it.</li>
+          <li>The labeler's own scores end near 1 by construction: the same labeler made the labels.</li>
+          <li>Knowing only the place in the picture already gives much of a rank correlation: that baseline is <em>position</em>.</li>
+          <li>A probe that reads a property does not show that the model uses it.</li>
         </ul>
+      </section>
+      <section>
+        <h2>The numbers</h2>
+        <p class="soft">Layers and thresholds were chosen on {summary.images.validation} validation pictures. Brackets are 95% intervals over prompts.</p>
+        {names.map((name) => <Found key={name} run={run} name={name} property={summary.properties[name]!} />)}
+        {middle && <details><summary>One picture, step by step, every property</summary><Unfolding run={run} prompt={middle} /></details>}
+        <Glossary />
       </section>
     </>
   );
 }
 
-function Found({ name, property, steps }: { name: string; property: Property; steps: number }) {
+function Leads({ run, names, rival }: { run: Run; names: string[]; rival: string }) {
+  if (names.length === 0) return null;
+  return (
+    <table class="leads">
+      <thead><tr><th scope="col">property</th><th scope="col">same score as the probe</th></tr></thead>
+      <tbody>{names.map((name) => <tr key={name}><th scope="row">{name}</th><td>{compared(leadOver(run.summary.properties[name]!, rival))}</td></tr>)}</tbody>
+    </table>
+  );
+}
+
+function Card({ title, children }: { title: string; children: preact.ComponentChildren }) {
+  return <article class="card"><h3>{title}</h3>{children}</article>;
+}
+
+function Found({ run, name, property }: { run: Run; name: string; property: Property }) {
   const { sources } = property;
-  const probe = sources.probe!;
+  const steps = run.summary.steps;
   const at = Math.min(3, steps) - 1;
   const say = (source: string, step: number) => {
     const point = sources[source]?.by_step[step];
     return `${fixed(point?.mean)} [${fixed(point?.low)}, ${fixed(point?.high)}]`;
   };
-  const controls = CONTROLS.filter((each) => sources[each]);
-  const crossed = property.crossover.estimate;
+  const own = sources.probe!.onset;
+  const crossed = crossedBy(property, "estimate");
+  const noise = noiseAt(run, at + 1);
   return (
-    <section>
-      <h2>{name}</h2>
+    <details class="found" open={name === Object.keys(run.summary.properties)[0]}>
+      <summary><b>{name}</b>, {METRICS[property.metric] ?? property.metric} at step {at + 1}: probe {fixed(sources.probe?.by_step[at]?.mean)}, noisy picture {fixed(sources.image?.by_step[at]?.mean)}, predicted picture {fixed(sources.estimate?.by_step[at]?.mean)}</summary>
       <p>
-        At step {at + 1} of {steps} the probe at {property.best_layer} scores <strong>{say("probe", at)}</strong>{" "}
-        ({METRICS[property.metric] ?? property.metric}); the labeler scores {say("image", at)} on the noisy picture there, and{" "}
-        {say("estimate", at)} on the model's estimate of the final one. Position alone gives {say("position", at)}.
+        Layer {property.best_layer}.{noise && ` Step ${at + 1} has ${noise}.`}{" "}
+        {own ? `The probe has 90% of its own final skill from step ${own.step} on (${own.low} to ${own.high}).` : "The probe has no onset: it is not measurably above its controls."}{" "}
+        {crossed !== null && `From step ${crossed} on, the labeler on the predicted picture scores higher than the probe.`}
       </p>
-      <p>
-        {probe.onset
-          ? `The probe holds 90% of its own final skill from step ${probe.onset.step} on (${probe.onset.low}–${probe.onset.high}).`
-          : "The probe never beats position, so it has no onset."}{" "}
-        {property.lead ? `That is ${property.lead.steps} steps (${property.lead.low} to ${property.lead.high}) before the noisy picture does. ` : ""}
-        {crossed === undefined ? "" : crossed === null ? "The estimate never beats the probe." : `The estimate, the harder rival, beats the probe from step ${crossed} on.`}
-      </p>
-      <Curves name={name} property={property} sources={["probe", "image", "estimate", "position"]} />
-      {controls.length > 0 && (
-        <details>
-          <summary>Controls and every source at the last step</summary>
-          <Curves name={name} property={property} sources={["probe", ...controls]} />
-          <table>
-            <thead><tr><th scope="col">source</th><th scope="col">what it sees</th><th scope="col">step {at + 1}</th><th scope="col">last step</th></tr></thead>
-            <tbody>
-              {Object.keys(sources).map((each) => (
-                <tr key={each}><th scope="row">{each}</th><td>{SOURCES[each] ?? ""}</td><td>{say(each, at)}</td><td>{say(each, steps - 1)}</td></tr>
-              ))}
-            </tbody>
-          </table>
-        </details>
-      )}
-    </section>
+      <Curves name={name} property={property} sources={HEADLINE} />
+      <div class="scroll" tabIndex={0}>
+        <table>
+          <caption>{name}: every source</caption>
+          <thead><tr><th scope="col">source</th><th scope="col">what it sees</th><th scope="col">step {at + 1}</th><th scope="col">last step</th></tr></thead>
+          <tbody>
+            {Object.keys(sources).map((each) => (
+              <tr key={each}><th scope="row">{each}</th><td>{SOURCES[each] ?? ""}</td><td>{say(each, at)}</td><td>{say(each, steps - 1)}</td></tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
   );
 }

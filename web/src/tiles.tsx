@@ -1,5 +1,5 @@
 import { interpolateTurbo, interpolateViridis } from "d3-scale-chromatic";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 /** Where a tile lies in its sheet, in pixels of the sheet. */
 export type Tile = { sheet: string; left: number; top: number; width: number; height: number };
@@ -32,46 +32,102 @@ export function numbersOf(colour: string): number[] {
   return (colour.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
 }
 
-const sheets = new Map<string, Promise<HTMLImageElement>>();
+const asked = new Map<string, Promise<HTMLImageElement>>();
+const here = new Map<string, HTMLImageElement>();
 
+/** Fetch a sheet once. One that failed is asked for again the next time. */
 export function sheetAt(path: string): Promise<HTMLImageElement> {
-  let found = sheets.get(path);
+  let found = asked.get(path);
   if (!found) {
     const image = new Image();
     image.src = path;
-    found = image.decode().then(() => image);
-    sheets.set(path, found);
+    found = image.decode().then(() => {
+      here.set(path, image);
+      return image;
+    });
+    found.catch(() => asked.delete(path));
+    asked.set(path, found);
   }
   return found;
 }
 
-/** One tile of a sheet, coloured. */
-export function TileView(props: { tile: Tile; colours: Colours; label: string }) {
+/** A part of a sheet whose darkest and brightest values span the colours, or none: 0 to 255. */
+export type Span = { left: number; top: number; width: number; height: number };
+const ODD = 0.02; // share of values at either end that may fall off
+
+/** The low and high values of grey pixels, but for a few odd ones. */
+export function rangeOf(values: Uint8ClampedArray): [number, number] {
+  const counts = new Array<number>(256).fill(0);
+  for (let at = 0; at < values.length; at += 4) counts[values[at]!]!++;
+  const least = (values.length / 4) * ODD;
+  const reach = (order: number[]) => {
+    let seen = 0;
+    return order.find((value) => (seen += counts[value]!) > least) ?? order.at(-1)!;
+  };
+  const low = reach([...counts.keys()]);
+  const high = reach([...counts.keys()].reverse());
+  return low < high ? [low, high] : [0, 255];
+}
+
+function pixelsOf(sheet: HTMLImageElement, part: Span): ImageData {
+  const canvas = document.createElement("canvas");
+  canvas.width = part.width;
+  canvas.height = part.height;
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  context.drawImage(sheet, part.left, part.top, part.width, part.height, 0, 0, part.width, part.height);
+  return context.getImageData(0, 0, part.width, part.height);
+}
+
+/** The grey values of a tile, once its sheet is here. */
+export const tilePixels = async (tile: Tile): Promise<ImageData> => pixelsOf(await sheetAt(tile.sheet), tile);
+
+function draw(canvas: HTMLCanvasElement, sheet: HTMLImageElement, tile: Tile, colours: Colours, span?: Span): void {
+  const pixels = pixelsOf(sheet, tile);
+  if (colours !== "none") {
+    const table = tableOf(colours);
+    const [low, high] = span ? rangeOf(pixelsOf(sheet, span).data) : [0, 255];
+    for (let at = 0; at < pixels.data.length; at += 4) {
+      const value = Math.min(Math.max(Math.round(((pixels.data[at]! - low) / (high - low)) * 255), 0), 255) * 3;
+      pixels.data.set(table.subarray(value, value + 3), at);
+    }
+  }
+  canvas.width = tile.width;
+  canvas.height = tile.height;
+  canvas.getContext("2d")!.putImageData(pixels, 0, 0);
+  canvas.dataset.ready = "true";
+}
+
+/** Take what an earlier tile left: a map is never shown under a caption that is not its own. */
+function clear(canvas: HTMLCanvasElement): void {
+  canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
+  delete canvas.dataset.ready;
+}
+
+/** One tile of a sheet, coloured; empty until its sheet is here, and a word where it cannot be had. */
+export function TileView(props: { tile: Tile; colours: Colours; label: string; span?: Span }) {
   const place = useRef<HTMLCanvasElement>(null);
-  const { tile, colours } = props;
+  const [failed, setFailed] = useState("");
+  const { tile, colours, span } = props;
   useEffect(() => {
     let current = true;
-    void sheetAt(tile.sheet).then((sheet) => {
-      const canvas = place.current;
-      const context = canvas?.getContext("2d", { willReadFrequently: true });
-      if (!current || !canvas || !context) return;
-      canvas.width = tile.width;
-      canvas.height = tile.height;
-      context.drawImage(sheet, tile.left, tile.top, tile.width, tile.height, 0, 0, tile.width, tile.height);
-      if (colours !== "none") {
-        const pixels = context.getImageData(0, 0, tile.width, tile.height);
-        const table = tableOf(colours);
-        for (let at = 0; at < pixels.data.length; at += 4) {
-          const value = pixels.data[at]! * 3;
-          pixels.data.set(table.subarray(value, value + 3), at);
-        }
-        context.putImageData(pixels, 0, 0);
-      }
-      canvas.dataset.ready = "true";
-    });
+    const show = (sheet: HTMLImageElement) => current && place.current && draw(place.current, sheet, tile, colours, span);
+    const known = here.get(tile.sheet);
+    setFailed("");
+    if (known) {
+      show(known);
+    } else {
+      if (place.current) clear(place.current);
+      sheetAt(tile.sheet).then(show, () => current && setFailed(tile.sheet));
+    }
     return () => {
       current = false;
     };
-  }, [tile.sheet, tile.left, tile.top, colours]);
-  return <canvas ref={place} class="tile" role="img" aria-label={props.label} />;
+  }, [tile.sheet, tile.left, tile.top, colours, span?.left, span?.top]);
+  const isMissing = failed === tile.sheet;
+  return (
+    <span class="tile-place">
+      <canvas ref={place} class="tile" role="img" aria-label={isMissing ? `${props.label}: could not be loaded` : props.label} />
+      {isMissing && <span class="missing">could not be loaded</span>}
+    </span>
+  );
 }

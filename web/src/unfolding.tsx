@@ -1,7 +1,8 @@
-import { fixed, folderOf, type Maps, meanScore, type Prompt, type Run } from "./data";
+import { fixed, folderOf, type Maps, type Prompt, type Run } from "./data";
 import { probeTile } from "./explorer";
 import { useJson } from "./reading";
-import { coloursOf, type Tile, TileView } from "./tiles";
+import { type Colours, coloursOf, type Tile, TileView } from "./tiles";
+import { rowOf } from "./touch";
 
 const COLUMNS = 6;
 
@@ -15,14 +16,10 @@ export function stepsShown(steps: number, columns: number = COLUMNS): number[] {
 }
 
 /** One picture as it comes into being: what an eye sees, and what the probes read below it. */
-export function Unfolding({ run, prompts }: { run: Run; prompts: Prompt[] }) {
+export function Unfolding({ run, prompt }: { run: Run; prompt: Prompt }) {
   const names = Object.keys(run.summary.properties);
-  const drawn = prompts.filter((each) => each.has_maps).sort((a, b) => meanScore(b, names[0]!) - meanScore(a, names[0]!));
-  // The middle one: neither the best nor the worst read.
-  const prompt = drawn[Math.floor(drawn.length / 2)];
-  const folder = prompt ? `data/maps/${folderOf(prompt.index)}/` : "";
-  const { found: maps } = useJson<Maps>(prompt ? `${folder}maps.json` : null);
-  if (!prompt) return null;
+  const folder = `data/maps/${folderOf(prompt.index)}/`;
+  const { found: maps } = useJson<Maps>(`${folder}maps.json`);
   const steps = stepsShown(run.summary.steps);
   const shown = names.filter((name) => !maps || maps.maps[name]);
   const side = maps?.pictures.side ?? 1;
@@ -33,20 +30,20 @@ export function Unfolding({ run, prompts }: { run: Run; prompts: Prompt[] }) {
         <b>what an eye sees</b>
         {steps.map((step) => {
           const tile: Tile = { sheet: folder + (maps?.pictures.file ?? ""), left: (step - 1) * side, top: 0, width: side, height: side };
-          return <Cell key={step} tile={maps ? tile : null} colours="none" label={`Decoded noisy picture at step ${step}`} />;
+          return <Cell key={step} steps={run.summary.steps} tile={maps ? tile : null} colours="none" label={`Decoded noisy picture at step ${step}`} />;
         })}
         {shown.map((name) => [
           <b key={name}>{name}, read by a probe at {run.summary.properties[name]!.best_layer}</b>,
           ...steps.map((step) => (
-            <Cell key={name + step} tile={maps ? probeTile(maps, folder, name, run.summary.properties[name]!.best_layer, step - 1) : null} colours={coloursOf(name)} label={`${name} read by the probe at step ${step}, score ${fixed(prompt.scores[name]?.probe?.[step - 1])}`} />
+            <Cell key={name + step} steps={run.summary.steps} tile={maps ? probeTile(maps, folder, name, run.summary.properties[name]!.best_layer, step - 1) : null} colours={coloursOf(name)} isScaled label={`${name} read by the probe at step ${step}, score ${fixed(prompt.scores[name]?.probe?.[step - 1])}`} />
           )),
         ])}
       </div>
-      <figcaption>“{prompt.text.slice(0, 160)}”: of the pictures drawn, the one in the middle by score. <a href={`#/explorer?prompt=${prompt.index}`}>Explore it</a></figcaption>
+      <figcaption>“{prompt.text.slice(0, 160)}”: of the pictures drawn, the one in the middle by score. Each row has its own colours. <a href={`#/explorer?prompt=${prompt.index}`}>Explore it</a></figcaption>
     </figure>
   );
 }
 
-function Cell({ tile, colours, label }: { tile: Tile | null; colours: "none" | "mask" | "turbo" | "viridis"; label: string }) {
-  return tile ? <TileView tile={tile} colours={colours} label={label} /> : <div class="tile" />;
+function Cell({ tile, colours, label, isScaled, steps }: { tile: Tile | null; colours: Colours; label: string; isScaled?: boolean; steps: number }) {
+  return tile ? <TileView tile={tile} colours={colours} span={isScaled && colours !== "mask" ? rowOf(tile, steps) : undefined} label={label} /> : <div class="tile" />;
 }
