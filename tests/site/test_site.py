@@ -1,6 +1,7 @@
 """A run as a website: what is written, who may read it, and that a real browser shows it."""
 
 import csv
+import gzip
 import hashlib
 import json
 import shutil
@@ -151,6 +152,28 @@ def test_a_name_that_is_not_loopbacks_is_refused(address):
     request = urllib.request.Request(address, headers={"Host": "example.org"})
     with pytest.raises(urllib.error.HTTPError, match="421"):
         urllib.request.urlopen(request)
+
+
+def test_text_is_sent_compressed_to_those_who_can_read_it(site, address):
+    def asked(path, encoding):
+        request = urllib.request.Request(address + path, headers={"Accept-Encoding": encoding})
+        with urllib.request.urlopen(request) as answer:
+            return answer.headers.get("Content-Encoding"), answer.read()
+
+    for path in ("data/prompts.json", "", "index.html"):
+        kind, small = asked(path, "br, gzip;q=0.5")
+        plainly, whole = asked(path, "identity")
+        assert (kind, plainly) == ("gzip", None), path
+        assert gzip.decompress(small) == whole == (site / (path or "index.html")).read_bytes()
+        assert len(small) < len(whole)
+    assert asked("data/images/../../card.png", "gzip")[0] is None
+
+
+def test_the_card_for_sharing_is_there_at_its_size(site):
+    assert 'og:image" content="card.png"' in (site / "index.html").read_text()
+    with Image.open(site / "card.png") as card:
+        assert card.size == (1200, 630)
+        assert len(card.getcolors(maxcolors=10**6)) > 1000  # pictures, not ground alone
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

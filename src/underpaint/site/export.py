@@ -32,8 +32,10 @@ from ..runs.runs import (
     read_table,
 )
 from ..scores.scores import Curves, ScoreKey, Scores, curves
+from .card import draw_card
 from .maps import PICTURE_PX, Sheets, draw_sheets
 from .numbers import page_numbers, plain, prompt_rows, score_table, spread_over
+from .packed import pack_files
 from .painting import reason_against, write_paint
 from .views import write_edits, write_recognition
 
@@ -111,6 +113,13 @@ def export(
         }
         _write_json(folder / "data" / "run.json", numbers)
         _write_json(folder / "data" / "prompts.json", rows)
+        card = draw_card(
+            [_read_picture(run, each) for each in test_prompts[:12]],
+            title="The scene inside a diffusion model",
+            note=f"{Path(summary['model']).name}: {len(test_prompts)} test pictures",
+        )
+        card.save(folder / "card.png")
+        pack_files(folder)
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     return {"prompts": len(rows), "maps": len(drawn), "bytes": size}
 

@@ -13,6 +13,8 @@ from typing import Any
 from ..core.errors import RunError
 
 LOOPBACK = "127.0.0.1"
+PACKED = ".gz"
+"""What a file's compressed copy adds to its name, as web servers expect it."""
 HOSTS = ("127.0.0.1", "localhost")
 ISOLATED = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -41,7 +43,25 @@ class _Files(SimpleHTTPRequestHandler):
         if not Path(self.translate_path(self.path)).resolve().is_relative_to(self._home):
             self.send_error(HTTPStatus.NOT_FOUND)  # a link that leads out of the site
             return None
-        return super().send_head()
+        return self._send_packed() or super().send_head()
+
+    def _send_packed(self) -> Any:
+        """Send the compressed copy that `export` left beside a file, to those who can read it."""
+        path = Path(self.translate_path(self.path))
+        if path.is_dir() and self.path.split("?")[0].endswith("/"):
+            path = path / "index.html"
+        packed = path.with_name(path.name + PACKED)
+        said = self.headers.get("Accept-Encoding", "")
+        accepted = [each.split(";")[0].strip() for each in said.split(",")]
+        if "gzip" not in accepted or not packed.is_file() or packed.is_symlink():
+            return None
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(packed.stat().st_size))
+        self.send_header("Vary", "Accept-Encoding")
+        self.end_headers()
+        return packed.open("rb")
 
     @property
     def _home(self) -> Path:
