@@ -4,14 +4,17 @@
 they touched as they found it, on the failing path too.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..core.errors import LayerError, SchedulerError
+from .guard import check_hooks, uncompiled
 
 Tap = Callable[[int, Tensor], Tensor | None]
 """Called with (step, activation), the whole batch as the module returned it. Returns what to put
@@ -22,54 +25,78 @@ Record = Callable[[Tensor, Any, Tensor], None]
 
 
 @contextmanager
-def tapped(denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int) -> Iterator[None]:
+def tapped(
+    denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int, first_step: int = 0
+) -> Iterator[None]:
     """Call each tap at its module while the block runs, then leave the denoiser as it was found.
+
+    What was compiled by `torch.compile` runs uncompiled inside the block: compiled code passes by
+    what stands at modules.
 
     Args:
         denoiser: A UNet or a transformer that runs once a step.
         taps: What to call, by module name.
         steps: How often the denoiser should run inside the block.
+        first_step: What to call the first of them where it is named; taps count from 0.
 
     Raises:
-        LayerError: if a name is not a module of this denoiser, or the denoiser is compiled.
+        LayerError: if a name is not a module of this denoiser, a cache may skip modules, or one did
+            not run exactly once a step.
         SchedulerError: if the denoiser did not run exactly `steps` times, so no step has one
             meaning.
     """
+    denoiser = uncompiled(denoiser)
+    check_hooks(denoiser)
     modules = dict(denoiser.named_modules())
-    if any(_is_compiled(module) for module in modules.values()):
-        raise LayerError(
-            "This denoiser is compiled by torch.compile, which would pass by what stands at its "
-            "modules. Probe it uncompiled."
-        )
     if missing := sorted(set(taps) - set(modules)):
         raise LayerError(
             f"No module {missing[0]!r} in this model. `underpaint layers MODEL` lists those it has."
         )
 
     calls = 0
+    fired = dict.fromkeys(taps, 0)
 
     def count(*_: object) -> None:
         nonlocal calls
+        if calls:
+            check_fired()
         calls += 1
 
-    def hook_for(tap: Tap) -> Callable[..., Tensor | None]:
-        return lambda _module, _inputs, output: tap(calls - 1, output)
+    def check_fired() -> None:
+        for name, times in fired.items():
+            if times != calls:
+                raise LayerError(
+                    f"{name} did not run at step {first_step + calls - 1}: 1 run was expected, 0 "
+                    "were seen. Something skips it, such as a cache. Take that off."
+                )
+
+    def hook_for(name: str, tap: Tap) -> Callable[..., Tensor | None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
+            fired[name] += 1
+            if fired[name] > calls:
+                raise LayerError(
+                    f"{name} runs again at step {first_step + calls - 1}: 1 run was expected, 2 "
+                    "were seen, and which of them is meant is not known. Perturbed-attention "
+                    "guidance and blocks that share their weights do this."
+                )
+            return tap(calls - 1, output)
+
+        return hook
 
     with ExitStack() as hooks:
+        # Whatever was compiled, whole or in part, has loaded this.
+        if "torch._dynamo" in sys.modules:
+            hooks.enter_context(torch.compiler.set_stance("force_eager"))
         hooks.enter_context(denoiser.register_forward_pre_hook(count))
         for name, tap in taps.items():
-            hooks.enter_context(modules[name].register_forward_hook(hook_for(tap)))
+            hooks.enter_context(modules[name].register_forward_hook(hook_for(name, tap)))
         yield
     if calls != steps:
         raise SchedulerError(
             f"The denoiser ran {calls} times for {steps} steps. Choose a scheduler that runs it "
             "once a step, such as DDIM or LMSDiscrete."
         )
-
-
-def _is_compiled(module: nn.Module) -> bool:
-    # The first by `torch.compile(module)`, the second by `module.compile()`.
-    return hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+    check_fired()
 
 
 @contextmanager

@@ -4,9 +4,9 @@ Layers are found by what they are, not by a table of names; their order, width a
 measured while the model runs once.
 """
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -62,18 +62,22 @@ def find_layers(model: Model | DiffusionPipeline) -> tuple[Layer, ...]:
             f"{type(model.denoiser).__name__} has no self-attention layers that are known here. "
             "Use a UNet, PixArt, Stable Diffusion 3 or Flux model."
         )
-    fired: dict[str, tuple[int, int]] = {}
+    fired: dict[str, Tensor] = {}
 
     def measure(module: str) -> Tap:
-        def tap(_step: int, tokens: Tensor) -> None:
-            fired.setdefault(module, (tokens.shape[1], tokens.shape[2]))
+        return lambda _step, tokens: fired.update({module: tokens[0]})
 
-        return tap
-
-    latent_grid, image_tokens = _dry_run(model, {module: measure(module) for module in names})
+    with ExitStack() as opened:
+        planes = opened.enter_context(_planes(model.denoiser, names))
+        latents = _dry_run(model, {module: measure(module) for module in names})
     return tuple(
-        Layer(names[module], module, channels, _grid(int(min(tokens, image_tokens)), latent_grid))
-        for module, (tokens, channels) in fired.items()
+        Layer(
+            names[module],
+            module,
+            tokens.shape[-1],
+            _grid(model, module, tokens.shape[0], plane=planes.get(module), latents=latents),
+        )
+        for module, tokens in fired.items()
     )
 
 
@@ -144,13 +148,8 @@ def _short_name(path: str, *, is_alone: bool) -> str:
     return ".".join(part for part in parts if part is not None)
 
 
-def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[tuple[int, int], float]:
-    """Run the pipeline for one step.
-
-    Returns:
-        Rows and columns of its latents, and how many tokens an image has in every layer: infinity
-        in a UNet, where layers differ.
-    """
+def _dry_run(model: Model, taps: dict[str, Tap]) -> Tensor:
+    """Run the pipeline for one step, and give its latents as it holds them."""
     pipeline = model.pipeline
     scheduler = pipeline.scheduler
     # Layers are the same under any scheduler; one that calls the denoiser twice would be refused.
@@ -160,7 +159,7 @@ def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[tuple[int, int], float
         substituted(pipeline, plan(scheduler, steps=1)),
         tapped(model.denoiser, taps, steps=1),
     ):
-        latents = pipeline(
+        return pipeline(
             prompt=[""],
             **exact_size(model),
             num_inference_steps=1,
@@ -168,14 +167,52 @@ def _dry_run(model: Model, taps: dict[str, Tap]) -> tuple[tuple[int, int], float
             generator=[torch.Generator("cpu").manual_seed(0)],
             output_type="latent",
         ).images
+
+
+@contextmanager
+def _planes(denoiser: nn.Module, sites: Iterable[str]) -> Iterator[Mapping[str, tuple[int, int]]]:
+    """Give, by site, the rows and columns of what the nearest module around it is given.
+
+    A UNet's attention is given an image's rows and columns, or stands in a module that is; a
+    transformer is given them as a whole, and its sites are not among these.
+    """
+    modules = dict(denoiser.named_modules())
+    found: dict[str, tuple[int, int]] = {}
+
+    def hook_for(inside: Sequence[str]) -> Callable[..., None]:
+        def hook(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+            given = args[0] if args else kwargs.get("hidden_states")
+            if isinstance(given, Tensor) and given.ndim == 4:
+                found.update(dict.fromkeys(inside, (given.shape[-2], given.shape[-1])))
+
+        return hook
+
+    around: dict[str, list[str]] = {}
+    for site in sites:
+        parts = site.split(".")
+        for depth in range(1, len(parts) + 1):
+            around.setdefault(".".join(parts[:depth]), []).append(site)
+    with ExitStack() as hooks:
+        for path, inside in around.items():
+            hook = hook_for(inside)
+            hooks.enter_context(modules[path].register_forward_pre_hook(hook, with_kwargs=True))
+        yield found
+
+
+def _grid(
+    model: Model, module: str, tokens: int, *, plane: tuple[int, int] | None, latents: Tensor
+) -> tuple[int, int]:
+    """Say how a layer's image tokens are laid out, row by row.
+
+    Raises:
+        LayerError: if it does not have the tokens that this takes.
+    """
     laid_out = unpacked(model, latents)
-    grid = (laid_out.shape[-2], laid_out.shape[-1])
-    return grid, float(latents.shape[1]) if latents.ndim == 3 else math.inf
-
-
-def _grid(tokens: int, latent_grid: tuple[int, int]) -> tuple[int, int]:
-    """Factor a number of tokens into rows and columns of the latents' aspect."""
-    aspect = math.log(latent_grid[0] / latent_grid[1])
-    factors = [rows for rows in range(1, tokens + 1) if tokens % rows == 0]
-    rows = min(factors, key=lambda rows: abs(math.log(rows * rows / tokens) - aspect))
-    return rows, tokens // rows
+    patch = 2 if latents.ndim == 3 else getattr(model.denoiser.config, "patch_size", None) or 1
+    rows, cols = plane or (laid_out.shape[-2] // patch, laid_out.shape[-1] // patch)
+    if tokens != rows * cols and not (tokens > rows * cols and not module.endswith(_SITE)):
+        raise LayerError(
+            f"{module} has {tokens} tokens, and {rows}×{cols} = {rows * cols} were expected. "
+            "Merged tokens, or text among the image's, do this: such a layer cannot be read."
+        )
+    return rows, cols

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..core.errors import ModelError
 from .capture import tapped
+from .guard import uncompiled
 from .unprompted import UnpromptedPipeline
 
 _DECODED_AT_ONCE, _DECODED_PX = 8, 2**19
@@ -79,6 +80,7 @@ class Model:
         denoiser = getattr(pipeline, "unet", None)
         if denoiser is None:
             denoiser = getattr(pipeline, "transformer", None)
+        denoiser = None if denoiser is None else uncompiled(denoiser)
         takes_prompt = "prompt" in inspect.signature(type(pipeline).__call__).parameters
         if denoiser is None or getattr(pipeline, "vae", None) is None or not takes_prompt:
             raise ModelError(

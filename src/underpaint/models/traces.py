@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..core.errors import EditError, ModelError, PromptError, SchedulerError
 from ..core.prompts import Prompt
 from .capture import Tap, shadowed, tapped, watched
+from .guard import check_finite, check_latents, check_tokens
 from .layers import Layer
 from .model import Model, as_model, decode, exact_size, packed, unpacked
 from .schedules import as_initial, as_seen, observe, plan, substituted
@@ -102,7 +103,9 @@ def trace(
         SchedulerError: if the scheduler does not run the denoiser once a step, cannot begin in the
             middle, or a step is out of range.
         EditError: if an edit changes the shape or dtype of an activation.
-        ModelError: if the pipeline cannot stop early.
+        LayerError: if a layer does not show, once a step, the images and tokens that it should, or
+            shows values that are not finite.
+        ModelError: if the pipeline cannot stop early, or draws what is not finite.
     """
     model = as_model(model)
     first_step = start[1] if start else 0
@@ -142,7 +145,7 @@ def trace(
 
     with ExitStack() as opened:
         opened.enter_context(substituted(model.pipeline, scheduler))
-        opened.enter_context(tapped(model.denoiser, taps, steps=count))
+        opened.enter_context(tapped(model.denoiser, taps, steps=count, first_step=first_step))
         opened.enter_context(watched(scheduler, record))
         for name, shadow in (shadows or {}).items():
             followers = {
@@ -156,12 +159,19 @@ def trace(
                 )
                 for layer in layers
             }
-            opened.enter_context(tapped(shadow, followers, steps=count))
+            opened.enter_context(tapped(shadow, followers, steps=count, first_step=first_step))
             opened.enter_context(shadowed(model.denoiser, shadow, images=len(prompts)))
         drawn = model.pipeline(**request).images
         final = unpacked(model, as_seen(scheduler, drawn, scheduler.timesteps[-1]))
 
     timesteps, latents, estimates = zip(*seen, strict=True)
+    check_latents(torch.stack([*latents[1:], final]), first_step=first_step)
+    for layers_kept in (kept, other, *shade.values()):
+        # Rows of channels, as they lie in memory.
+        check_finite(
+            {layer.name: each.permute(0, 1, 3, 4, 2) for layer, each in layers_kept.items()},
+            first_step=first_step,
+        )
     return Trace(
         prompts=tuple(prompts),
         timesteps=torch.tensor(timesteps),
@@ -275,6 +285,14 @@ def _tap(
 
     def tap(step: int, joint: Tensor) -> Tensor | None:
         # Flux's single blocks hold the text's tokens before the image's.
+        check_tokens(
+            layer,
+            joint,
+            step=first_step + step,
+            images=images,
+            parts=(1, 2),
+            joint=not layer.module.endswith(".to_out.0"),
+        )
         text, tokens = joint[:, : -rows * cols], joint[:, -rows * cols :]
         edited = edit(first_step + step, tokens) if edit else None
         if edited is not None and (edited.shape != tokens.shape or edited.dtype != tokens.dtype):

@@ -1,0 +1,124 @@
+"""What stands between a tap and a wrong number: each check ends in an error that says the cause.
+
+Pipelines are sped up, compressed and combined by others. What is known to change what a layer shows
+is refused before the first step; whatever else does so is caught by what it leaves behind: a layer
+that runs more or less than once, other batches or tokens than expected, values that are not finite.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import LayerError, ModelError
+
+_HARMLESS = ("layerwise_casting", "peft_autocast_disable")
+"""Hooks of diffusers that change how weights are kept, and nothing of what a layer shows."""
+
+
+def uncompiled(denoiser: nn.Module) -> Any:
+    """Give the module inside one that `torch.compile` made."""
+    return getattr(denoiser, "_orig_mod", denoiser)
+
+
+def check_hooks(denoiser: nn.Module) -> None:
+    """Refuse a denoiser whose layers may be skipped, or replaced by what a cache remembers.
+
+    Raises:
+        LayerError: if a cache or another hook of diffusers stands at one of its modules.
+    """
+    if getattr(denoiser, "is_cache_enabled", False):
+        raise LayerError(
+            f"{type(denoiser).__name__} has a cache ({_cache_name(denoiser)}), which skips layers "
+            "at some steps. Take it off with `disable_cache()`."
+        )
+    for path, module in denoiser.named_modules():
+        registry = getattr(module, "_diffusers_hook", None)
+        names = getattr(registry, "hooks", {})
+        if unknown := [name for name in names if not str(name).startswith(_HARMLESS)]:
+            raise LayerError(
+                f"The hook {unknown[0]!r} stands at {path or type(module).__name__}: it may skip "
+                "or move what a layer shows. Load the model without it."
+            )
+
+
+def check_tokens(
+    layer: Any, tokens: Tensor, *, step: int, images: int, parts: Iterable[int], joint: bool
+) -> None:
+    """Make sure that a layer shows the batch and the tokens that it should.
+
+    Args:
+        layer: The `Layer`.
+        tokens: What it gave.
+        step: Of the run, from 0.
+        images: How many there are in the batch.
+        parts: How many times as many may come, as guidance has it.
+        joint: Whether the text's tokens may stand before the image's.
+
+    Raises:
+        LayerError: if it shows anything else.
+    """
+    rows, cols = layer.grid
+    wanted = " or ".join(str(part * images) for part in parts)
+    where = f"Layer {layer.name} at step {step}"
+    if tokens.ndim != 3 or tokens.shape[-1] != layer.channels:
+        raise LayerError(
+            f"{where} gave {tuple(tokens.shape)}, and images × tokens × {layer.channels} channels "
+            "were expected. This is a layer of another model: call `find_layers` on this one."
+        )
+    if tokens.shape[0] not in [part * images for part in parts]:
+        raise LayerError(
+            f"{where} runs on a batch of {tokens.shape[0]}; {wanted} were expected of {images} "
+            "images. A guidance that adds copies of its own, such as perturbed attention, does "
+            "this: turn it off."
+        )
+    if tokens.shape[1] != rows * cols and not (joint and tokens.shape[1] > rows * cols):
+        raise LayerError(
+            f"{where} has {tokens.shape[1]} tokens; {rows}×{cols} = {rows * cols} were expected. "
+            "Merged tokens or another resolution do this: take the patch off, or find the layers "
+            "again."
+        )
+
+
+def check_finite(values: Mapping[str, Tensor], *, first_step: int) -> None:
+    """Make sure that what was kept of each layer is finite, with one look at the device.
+
+    Args:
+        values: By layer name, steps first.
+        first_step: Step of the run that comes first.
+
+    Raises:
+        LayerError: if NaN or infinity is among them; it names the first layer and step.
+    """
+    if not values:
+        return
+    # The extremes of each step: they carry NaN along, and unlike a sum cannot overflow.
+    extremes = [torch.stack(torch.aminmax(each.flatten(1), dim=1)) for each in values.values()]
+    finite = torch.stack(extremes).isfinite().all(dim=1).cpu()
+    if finite.all():
+        return
+    step = int((~finite).any(dim=0).nonzero()[0])
+    name = list(values)[int((~finite[:, step]).nonzero()[0])]
+    raise LayerError(
+        f"Layer {name} at step {first_step + step} holds NaN or infinity; finite values were "
+        "expected. Half precision that overflows does this: use dtype='bfloat16' or 'float32'."
+    )
+
+
+def check_latents(latents: Tensor, *, first_step: int) -> None:
+    """Make sure that latents are finite at every step.
+
+    Raises:
+        ModelError: if not; it names the first step.
+    """
+    finite = latents.flatten(1).isfinite().all(dim=1).cpu()
+    if not finite.all():
+        raise ModelError(
+            f"The latents hold NaN or infinity at step {first_step + int((~finite).nonzero()[0])}. "
+            "Half precision that overflows does this: use dtype='bfloat16' or 'float32'."
+        )
+
+
+def _cache_name(denoiser: nn.Module) -> str:
+    return type(getattr(denoiser, "_cache_config", None)).__name__.removesuffix("Config")
