@@ -11,6 +11,10 @@ from ..core.errors import UnderpaintError
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Do the whole study and write it to the folder OUT."),
     "show": ("show", "Print how early, how well and where each property can be read."),
+    "compare": (
+        "compare",
+        "Compare finished runs at equal noise, by depth of layer and by source.",
+    ),
     "figure": ("figure", "Draw the steps x rows picture for one prompt."),
     "edit": (
         "edit",

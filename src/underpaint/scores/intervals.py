@@ -152,6 +152,20 @@ def crossover(
     return int(stays.argmax()) if stays.any() else None
 
 
+def resampled(
+    values: Float64[np.ndarray, "image step"],
+    groups: Sequence[str],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Float64[np.ndarray, "resample step"]:
+    """Give the means over images at every step in each resample, where no interval is enough.
+
+    Differences of means that share resamples are paired. Arguments are as in `intervals`.
+    """
+    return _resampled_means(values, groups, resamples, seed)
+
+
 def _resampled_means(
     values: Float64[np.ndarray, "image step"], groups: Sequence[str], resamples: int, seed: int
 ) -> Float64[np.ndarray, "resample step"]:
