@@ -5,7 +5,8 @@
 Each trial starts a study of a random model in a process of its own, kills that with SIGKILL at a
 moment drawn evenly from the time an undisturbed run takes, and runs the same again to its end. Its
 summary (all but "cost"), scores, sums and probes must be the undisturbed run's, byte for byte, and
-no picture whose shard was whole may be drawn again: that is what "lost" counts.
+no picture whose shard was whole may be drawn again: that is what "lost" counts. Every second trial
+is killed while it scores and writes beside generation, every third goes on so.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import re
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,7 +33,7 @@ BATCH = 4
 FILES = ("scores.parquet", "moments.safetensors", "probes.safetensors")
 
 
-def carry_out(folder: Path, drawn: Path) -> None:
+def carry_out(folder: Path, drawn: Path, *, overlaps: bool = False) -> None:
     """Run the study in this process, and note how many pictures it drew."""
     torch.set_num_threads(1)
     real, count = batches.trace, 0
@@ -42,8 +44,9 @@ def carry_out(folder: Path, drawn: Path) -> None:
         return real(model, prompts, **how)
 
     batches.trace = trace
-    training.SUMS_EVERY = 2 * BATCH
-    stages.carry_out(worlds.study(BATCH), runs.open_run(folder, {}), lambda *_: None)
+    plan = replace(worlds.study(BATCH), overlaps=overlaps)
+    training.SUMS_PER_S = float("inf")  # sums after every batch
+    stages.carry_out(plan, runs.open_run(folder, {}), lambda *_: None)
     drawn.write_text(str(count))
 
 
@@ -75,9 +78,13 @@ def kept(folder: Path) -> int:
     return trained + sum(batches.values())
 
 
-def start(folder: Path, drawn: Path) -> multiprocessing.process.BaseProcess:
+def start(
+    folder: Path, drawn: Path, *, overlaps: bool = False
+) -> multiprocessing.process.BaseProcess:
     """Start the study in a process of its own."""
-    process = multiprocessing.get_context("fork").Process(target=carry_out, args=(folder, drawn))
+    process = multiprocessing.get_context("fork").Process(
+        target=carry_out, args=(folder, drawn), kwargs={"overlaps": overlaps}
+    )
     process.start()
     return process
 
@@ -105,14 +112,14 @@ def main() -> int:
         expected, total = facts(place / "whole"), int((place / "drawn").read_text())
         for kill in range(asked.kills):
             folder, drawn = place / f"kill-{kill}", place / f"drawn-{kill}"
-            process = start(folder, drawn)
+            process = start(folder, drawn, overlaps=kill % 2 == 0)
             process.join(moments.uniform(0, seconds))
             before_end += process.is_alive()
             process.kill()
             process.join()
             already = kept(folder)
             drawn.unlink(missing_ok=True)
-            again = start(folder, drawn)
+            again = start(folder, drawn, overlaps=kill % 3 == 0)
             again.join()
             if again.exitcode:
                 failed += 1

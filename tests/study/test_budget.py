@@ -56,7 +56,7 @@ def test_activations_sums_and_weights_are_counted_exactly(model):
     on_gpu = need(
         replace(model, device=torch.device("cuda")), layers, [SALIENCY, DEPTH], steps=5, controls=0
     )
-    assert on_gpu.fixed["sums"] == 2 * set_of_sums(model, layers)
+    assert on_gpu.fixed["sums"] == 3 * set_of_sums(model, layers)
     both = need(model, layers, [SALIENCY, DEPTH], steps=5, controls=1)
     denoiser = sum(p.numel() * p.element_size() for p in model.denoiser.parameters())
     assert both.each["activations"] == 2 * live

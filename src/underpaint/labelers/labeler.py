@@ -1,6 +1,7 @@
 """The noun behind every labeler, and the one verb that uses it: pictures to checked label maps."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from ..core.prompts import plain
 from ..core.properties import Property
 
 _READ_AT_ONCE = 32
+_ONE_AT_A_TIME = threading.RLock()
+"""Pipelines keep their schedule's state between steps: two threads would mix theirs."""
 
 Read = Callable[[Float[Tensor, "image 3 height width"]], dict[str, Tensor]]
 """Pictures to label maps `image target height width`, by property."""
@@ -58,16 +61,21 @@ class Namer:
 
 @contextmanager
 def awake(networks: Sequence[Any], device: torch.device) -> Iterator[None]:
-    """Have networks on a device while the block runs, then put them back into main memory."""
+    """Have networks on a device while the block runs, then put them back into main memory.
+
+    Those that are on the device already stay there: who is awake for a whole study is not moved
+    for each batch.
+    """
     if device.type == "cpu":
         yield
         return
+    asleep = [each for each in networks if next(each.parameters()).device.type == "cpu"]
     try:
-        for network in networks:
+        for network in asleep:
             network.to(device)
         yield
     finally:
-        for network in networks:
+        for network in asleep:
             network.to("cpu")
 
 
@@ -88,7 +96,7 @@ def label(
         wanted = [each for each in properties if each.name in labeler.reads]
         if not wanted:
             continue
-        with awake(labeler.networks, images.device):
+        with _ONE_AT_A_TIME, awake(labeler.networks, images.device):
             parts = [labeler.read(part) for part in images.split(_READ_AT_ONCE)]
         for each in wanted:
             maps = torch.cat([part[each.name] for part in parts])
@@ -111,7 +119,8 @@ def name(
     Raises:
         LabelError: if the class network returns the wrong shape, or values that are not finite.
     """
-    logits = torch.cat([namer.read(part) for part in images.split(_READ_AT_ONCE)])
+    with _ONE_AT_A_TIME:
+        logits = torch.cat([namer.read(part) for part in images.split(_READ_AT_ONCE)])
     expected = (len(images), len(namer.classes))
     if tuple(logits.shape) != expected or not logits.isfinite().all():
         raise LabelError(

@@ -1,6 +1,7 @@
 """The noun that every pass over a model starts from, and the way between latents and images."""
 
 import inspect
+import threading
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from .unprompted import UnpromptedPipeline
 
 _DECODED_AT_ONCE, _DECODED_PX = 8, 2**19
 """Most pictures, and most pixels, that go through a VAE at once: two of 512², one of 1024²."""
+_ONE_AT_A_TIME = threading.RLock()
+"""What another thread decodes must not pass the hook of `decoder_attention`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +216,8 @@ def decode(
     vae = model.pipeline.vae
     mean, scale = _latent_affine(vae, latents)
     unscaled = (latents * scale + mean).to(vae.device, vae.dtype)
-    images = [vae.decode(part).sample for part in unscaled.split(_at_once(model))]
+    with _ONE_AT_A_TIME:
+        images = [vae.decode(part).sample for part in unscaled.split(_at_once(model))]
     return (torch.cat(images).float() / 2 + 0.5).clamp(0, 1)
 
 
@@ -271,7 +275,8 @@ def decoder_attention(
         x = vae.quantize(part)[0] if isinstance(vae, VQModel) else part
         x = x if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(x)
         x = vae.decoder.conv_in(x)
-        with tapped(vae.decoder.mid_block, {"attentions.0.to_out.0": keep}, steps=1):
+        tap = {"attentions.0.to_out.0": keep}
+        with _ONE_AT_A_TIME, tapped(vae.decoder.mid_block, tap, steps=1):
             vae.decoder.mid_block(x)
     rows, cols = latents.shape[-2:]
     return rearrange(

@@ -143,12 +143,18 @@ def merge(some: Mapping[Cell, Moments], others: Mapping[Cell, Moments]) -> dict[
     return {cell: some[cell] + others[cell] for cell in some}
 
 
-def to_cpu(moments: Mapping[Cell, Moments]) -> dict[Cell, Moments]:
-    """Move moments to main memory."""
+def to_device(moments: Mapping[Cell, Moments], device: torch.device) -> dict[Cell, Moments]:
+    """Move moments to a device; Apple's GPU has no float64, so there they stay in main memory."""
+    at = torch.device("cpu") if device.type == "mps" else device
     return {
-        cell: Moments(each.count, each.mean.cpu(), each.scatter.cpu())
+        cell: Moments(each.count, each.mean.to(at), each.scatter.to(at))
         for cell, each in moments.items()
     }
+
+
+def to_cpu(moments: Mapping[Cell, Moments]) -> dict[Cell, Moments]:
+    """Move moments to main memory."""
+    return to_device(moments, torch.device("cpu"))
 
 
 def _name(layer: str | Layer) -> str:

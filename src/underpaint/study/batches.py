@@ -14,15 +14,10 @@ from ..models.given import trace_given
 from ..models.traces import Trace, excerpt, trace
 from .costs import Seconds, timed
 from .folding import Batch, labelled
-from .study import Study
+from .study import GROUP, Study
 
 TUNING_SHARE = 8
 """One in so many training images chooses penalties instead of fitting weights."""
-
-GROUP = 16
-"""Pictures that are labelled, folded and scored together, whatever the batch: what is summed in one
-order rounds in one way. Batches are whole groups. Below 16 rows, a processor's matrix products take
-other kernels, which round otherwise; from 16 on, a picture is the same to the last bit."""
 
 Exact = dict[str, Tensor] | None
 """Labels that came with given pictures, by property."""
@@ -31,31 +26,40 @@ Exact = dict[str, Tensor] | None
 def batches(study: Study, prompts: Sequence[Prompt]) -> Iterator[Batch]:
     """Generate batch by batch, and give what was seen group by group, with the seconds it took.
 
-    A batch's generation is counted with its first group.
+    A batch's generation is counted with its first group. Activations are forgotten before the next
+    batch is begun, unless who takes a group holds on to it.
     """
-    device = study.model.device
     for groups in batches_of(len(prompts), study.batch):
-        first, last = groups[0][0], groups[-1][1]
-        part = prompts[first:last]
-        (traced, exact), spent = timed("generation", partial(_drawn, study, part), device)
-        decoder, more = _decoder(study, traced)
-        seconds = {**spent, **more}
-        for start, stop in groups:
-            own = slice(start - first, stop - first)
-            batch, taken = timed(
-                "labelling",
-                partial(
-                    labelled,
-                    excerpt(traced, own.start, own.stop),
-                    study.labelers,
-                    study.properties,
-                    None if exact is None else {name: maps[own] for name, maps in exact.items()},
-                    None if decoder is None else decoder[:, own],
-                ),
-                device,
-            )
-            yield replace(batch, seconds={**seconds, **taken})
-            seconds = {}
+        yield from _groups(study, prompts[groups[0][0] : groups[-1][1]], groups)
+
+
+def _groups(
+    study: Study, prompts: Sequence[Prompt], groups: Sequence[tuple[int, int]]
+) -> Iterator[Batch]:
+    """Generate one batch, and label it group by group."""
+    device = study.model.device
+    (traced, exact), drawn_s = timed("generation", partial(_drawn, study, prompts), device)
+    decoder, decoder_s = _decoder(study, traced)
+    seconds = {**drawn_s, **decoder_s}
+    for start, stop in groups:
+        own = slice(start - groups[0][0], stop - groups[0][0])
+        label = partial(
+            labelled,
+            excerpt(traced, own.start, own.stop),
+            study.labelers,
+            study.properties,
+            None if exact is None else {name: maps[own] for name, maps in exact.items()},
+            None if decoder is None else decoder[:, own],
+        )
+        batch, label_s = timed("labelling", label, device)
+        yield replace(batch, seconds={**seconds, **label_s})
+        seconds = {}
+
+
+def without_activations(batch: Batch) -> Batch:
+    """Give a batch once every probe has read it: what is left is a hundredth of it."""
+    trace = replace(batch.trace, activations={}, shadows={}, unconditional={})
+    return replace(batch, readable={}, trace=trace)
 
 
 def _drawn(study: Study, prompts: Sequence[Prompt]) -> tuple[Trace, Exact]:

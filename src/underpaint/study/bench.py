@@ -27,9 +27,9 @@ from ..models.layers import Layer
 from ..models.traces import Trace, excerpt, trace
 from ..probes.moments import merge
 from ..probes.recipes import fit_paper
-from .batches import GROUP
 from .folding import fit_all, fold, labelled
 from .scoring import readings
+from .study import GROUP
 
 ROUNDS = 3
 

@@ -2,7 +2,7 @@
 
 Activations, sums and weights are counted exactly; what the denoiser, the VAE and scoring work in is
 estimated from the largest tensors that pass through them, on the high side. Of labelers, weights
-are counted: all of them in main memory, on a GPU the largest, for they take turns there.
+are counted, all of them: on a GPU they stay there, for they look while others generate.
 
 Notation, per image of a batch
     A   activations   sum over layers of channels x rows x columns, times steps
@@ -11,7 +11,6 @@ Notation, per image of a batch
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import psutil
@@ -82,10 +81,9 @@ def need(
     pixels = model.resolution[0] * model.resolution[1]
     width = torch.finfo(model.dtype).bits // 8
     copies = controls * _bytes_of(model.denoiser)
-    taken = sum if model.device.type == "cpu" else partial(max, default=0)
     fixed = {
         "weights": sum(map(_bytes_of, _modules(model.pipeline))) + copies,
-        "labelers": taken(each.weight_bytes for each in labelers),
+        "labelers": sum(each.weight_bytes for each in labelers),
         "sums": _sets_of_sums(model) * 8 * steps * cells,
     }
     each = {
@@ -137,11 +135,10 @@ def _sets_of_sums(model: Model) -> int:
     """Count the sets that are held at once.
 
     While folding, those so far and what adding a batch makes of them, beside the finished part in
-    main memory; while fitting, both parts, and for a transformer both in its channels' own units.
+    main memory or, on a GPU, those that are being written; while fitting, both parts, and for a
+    transformer both in its channels' own units.
     """
-    if model.is_transformer:
-        return 4
-    return 3 if model.device.type == "cpu" else 2
+    return 4 if model.is_transformer else 3
 
 
 def _modules(pipeline: Any) -> list[torch.nn.Module]:

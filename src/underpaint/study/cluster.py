@@ -25,7 +25,7 @@ from ..core.pictures import encoded
 from ..core.prompts import Prompt
 from ..probes.moments import MeanMap, to_cpu
 from ..runs.runs import Run, write_encoded, write_images, write_table
-from .batches import batches, batches_of, training_parts
+from .batches import batches, batches_of, training_parts, without_activations
 from .checkpoints import (
     ReadMaps,
     checked,
@@ -37,11 +37,13 @@ from .checkpoints import (
 )
 from .folding import SHUFFLES, Batch, Sums, extend, join
 from .held_out import score_group
+from .journal import Journal, Progress, Say
+from .lanes import Lane
 from .scoring import readings
 from .solving import fit_probes
-from .study import Progress, Say, Study
+from .study import Study
 from .thresholds import Cuts, choose_cuts
-from .training import fold_all
+from .training import Folded, fold_all
 
 SHARD = 256
 """Training pictures of one piece of work. Before each, a group is drawn again for its labels."""
@@ -80,7 +82,7 @@ def fill(study: Study, run: Run, progress: Progress, say: Say, *, workers: int |
         crew = _Crew(ray, study)
         if not checked(run.moments, say):
             _fold(crew, study, run, progress, say)
-            fold_all(study, run, progress, say)
+            fold_all(study, Journal(run, progress, say, Lane(None, 0)))
         if not (checked(run.scores, say) and checked(run.probes, say)):
             _hold_out(crew, study, run, progress, say)
     except ray.exceptions.RayError as error:
@@ -213,7 +215,8 @@ def _fold_shard(study: Study, job: tuple[list[Prompt], list[Prompt]]) -> tuple[S
 
 def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say) -> None:
     """Pass 2: what is read of the validation pictures, and then the scores of the test pictures."""
-    fitted = fit_probes(study, run, progress)
+    journal = Journal(run, progress, say, Lane(None, 0))
+    fitted = fit_probes(study, journal, Folded({}, {}, {}))
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)
     jobs = [
@@ -246,7 +249,7 @@ def _read_groups(
 ) -> list[tuple[Batch, ReadMaps]]:
     return [
         (
-            replace(batch, readable={}, trace=replace(batch.trace, activations={}, shadows={})),
+            without_activations(batch),
             readings(probes, batch),
         )
         for batch in batches(study, job[1])
@@ -262,7 +265,8 @@ def _score_groups(
     images: Pictures = []
     for (start, _), batch in zip(groups, batches(study, prompts), strict=True):
         maps = readings(probes, batch)
-        tables.append(score_group(study, cuts, ahead + start, "test", batch, maps))
+        table, _ = score_group(study, cuts, ahead + start, "test", batch, maps)
+        tables.append(table)
         images += map(encoded, batch.trace.images)
     return tables, images
 

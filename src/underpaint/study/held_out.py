@@ -1,116 +1,138 @@
 """The second pass: probes fitted to the sums, and held-out pictures scored by every source."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from itertools import chain
 from operator import add
-from pathlib import Path
 
 import pandas as pd
 
-from ..core.prompts import plain
+from ..core.prompts import Prompt, plain
 from ..probes.probes import Probe, ProbeKey
 from ..runs.runs import Run, read_table, write_images, write_probes, write_table
 from ..scores.scores import Scores, tabulate
-from .batches import batches, batches_of
-from .checkpoints import ReadMaps, checked, held_path, read_held, scores_path, write_held
-from .costs import CPU, Seconds, timed, total
+from .batches import batches, batches_of, without_activations
+from .checkpoints import ReadMaps, held_path, read_held, scores_path, write_held
+from .costs import Seconds, timed, total
 from .folding import Batch
-from .scoring import AnyProbe, readings, score
+from .journal import Journal
+from .lanes import Lane, lane
+from .looks import look
+from .scoring import AnyProbe, readings, score_beside
 from .solving import Fitted, fit_probes
-from .study import Progress, Say, Study
+from .study import Study
 from .thresholds import Cuts, choose_cuts, wrong_labels
+from .training import Folded
 
 STAGE = "held-out pictures"
 
 
-def fit_and_score(study: Study, run: Run, progress: Progress, say: Say) -> Seconds:
+def fit_and_score(study: Study, journal: Journal, folded: Folded) -> Seconds:
     """Pass 2: thresholds from the validation pictures, then scores of both held-out splits.
 
     Validation pictures leave on disk what is read from them until thresholds are chosen; test
     pictures are scored and forgotten batch by batch. Does nothing where the run has its scores.
     Gives the seconds of each part.
     """
-    if checked(run.scores, say) and checked(run.probes, say):
+    run = journal.run
+    if journal.is_whole(run.scores) and journal.is_whole(run.probes):
         return {}
-    device = study.model.device
-    fitted = fit_probes(study, run, progress)
-    read_s = read_validation(study, run, fitted, progress, say)
-    cuts, cut_s = timed("thresholds", partial(choose_cuts, study, run, fitted.position), device)
-    validation_s = score_validation(study, run, cuts, say)
-    test_s = score_test(study, run, fitted, cuts, progress, say)
-    _, write_s = timed("writing", partial(_write_all, study, run, fitted, cuts), CPU)
-    return total([fitted.seconds, read_s, cut_s, validation_s, test_s, write_s])
+    fitted = fit_probes(study, journal, folded)
+    read_s = read_validation(study, journal, fitted)
+    journal.writer.drain()
+    choose = partial(choose_cuts, study, run, fitted.position)
+    cuts, cut_s = timed("thresholds", choose, study.model.device)
+    score_s = score_held_out(study, journal, fitted, cuts)
+    journal.write(_write_all, study, run, fitted, cuts)
+    return total([fitted.seconds, read_s, cut_s, score_s])
 
 
-def read_validation(
-    study: Study, run: Run, fitted: Fitted, progress: Progress, say: Say
-) -> Seconds:
+def read_validation(study: Study, journal: Journal, fitted: Fitted) -> Seconds:
     """Generate the validation pictures and keep what every probe reads from them."""
-    validation, device = study.split.validation, study.model.device
+    validation, run, device = study.split.validation, journal.run, study.model.device
     images = len(validation) + len(study.split.test)
     spent: list[Seconds] = []
     for groups in batches_of(len(validation), study.batch):
-        paths = [held_path(run, start) for start, _ in groups]
-        if not all(checked(path, say) for path in paths):
-            some = validation[groups[0][0] : groups[-1][1]]
-            for path, batch in zip(paths, batches(study, some), strict=True):
+        first, last = groups[0][0], groups[-1][1]
+        if not all(journal.is_whole(held_path(run, start)) for start, _ in groups):
+            for batch in batches(study, validation[first:last]):
                 maps, read_s = timed("reading", partial(readings, fitted.probes, batch), device)
-                _, write_s = timed("writing", partial(_keep_held, run, path, batch, maps), CPU)
-                spent += [batch.seconds, read_s, write_s]
-        progress(STAGE, groups[-1][1], images)
+                spent += [batch.seconds, read_s]
+                journal.write(_keep_held, run, first, without_activations(batch), maps)
+                first += len(batch.trace.prompts)
+                del batch  # or its activations would live on beside the next ones
+        journal.progress(STAGE, last, images)
     return total(spent)
 
 
-def score_validation(study: Study, run: Run, cuts: Cuts, say: Say) -> Seconds:
-    """Score the validation pictures, from what was kept of them."""
-    validation, device = study.split.validation, study.model.device
-    spent: list[Seconds] = []
+def score_held_out(study: Study, journal: Journal, fitted: Fitted, cuts: Cuts) -> Seconds:
+    """Score validation pictures from what was kept of them, and test pictures as they are made.
+
+    Scoring has a lane of its own: the next batch is generated meanwhile.
+    """
+    with lane(ahead=study.ahead) as scorer:
+        _score_validation(study, journal, cuts, scorer)
+        drawn_s = _score_test(study, journal, fitted, cuts, scorer)
+    return total([drawn_s, scorer.seconds])
+
+
+def _score_validation(study: Study, journal: Journal, cuts: Cuts, scorer: Lane) -> None:
+    validation, run = study.split.validation, journal.run
     for start, stop in chain.from_iterable(batches_of(len(validation), study.batch)):
-        path = scores_path(run, start)
-        if not checked(path, say):
-            kept = partial(read_held, held_path(run, start), validation[start:stop], device)
-            (batch, maps), read_s = timed("reading", kept, device)
-            table, score_s = timed(
-                "scoring",
-                partial(score_group, study, cuts, start, "validation", batch, maps),
-                device,
-            )
-            _, write_s = timed("writing", partial(write_table, path, table), CPU)
-            spent += [read_s, score_s, write_s]
-    return total(spent)
+        if not journal.is_whole(scores_path(run, start)):
+            scorer(partial(_score_kept, study, journal, cuts, start, validation[start:stop]))
 
 
-def score_test(
-    study: Study, run: Run, fitted: Fitted, cuts: Cuts, progress: Progress, say: Say
+def _score_kept(
+    study: Study, journal: Journal, cuts: Cuts, first: int, prompts: Sequence[Prompt]
 ) -> Seconds:
-    """Generate the test pictures and score every source on them, batch by batch."""
+    device = study.model.device
+    kept = partial(read_held, held_path(journal.run, first), prompts, device)
+    (batch, maps), read_s = timed("reading", kept, device)
+    table, score_s = score_group(study, cuts, first, "validation", batch, maps)
+    journal.write(write_table, scores_path(journal.run, first), table)
+    return total([read_s, score_s])
+
+
+def _score_test(
+    study: Study, journal: Journal, fitted: Fitted, cuts: Cuts, scorer: Lane
+) -> Seconds:
     test, device, ahead = study.split.test, study.model.device, len(study.split.validation)
     spent: list[Seconds] = []
     for groups in batches_of(len(test), study.batch):
-        numbers = [ahead + start for start, _ in groups]
-        paths = [scores_path(run, number) for number in numbers]
-        if not all(checked(path, say) for path in paths):
-            some = test[groups[0][0] : groups[-1][1]]
-            seen = zip(paths, numbers, batches(study, some), strict=True)
-            for path, number, batch in seen:
+        first, last = groups[0][0], groups[-1][1]
+        paths = [scores_path(journal.run, ahead + start) for start, _ in groups]
+        if not all(journal.is_whole(path) for path in paths):
+            for batch in batches(study, test[first:last]):
                 maps, read_s = timed("reading", partial(readings, fitted.probes, batch), device)
-                scored = partial(score_group, study, cuts, number, "test", batch, maps)
-                table, score_s = timed("scoring", scored, device)
-                _, write_s = timed("writing", partial(_keep_scored, run, path, batch, table), CPU)
-                spent += [batch.seconds, read_s, score_s, write_s]
-        progress(STAGE, ahead + groups[-1][1], ahead + len(test))
+                spent += [batch.seconds, read_s]
+                seen = without_activations(batch)
+                scorer(partial(_score_drawn, study, journal, cuts, ahead + first, seen, maps))
+                first += len(batch.trace.prompts)
+                del batch  # or its activations would live on beside the next ones
+        else:
+            journal.progress(STAGE, ahead + last, ahead + len(test))
     return total(spent)
 
 
-def _keep_held(run: Run, path: Path, batch: Batch, maps: ReadMaps) -> None:
-    write_held(path, batch, maps)
+def _score_drawn(
+    study: Study, journal: Journal, cuts: Cuts, first: int, batch: Batch, maps: ReadMaps
+) -> Seconds:
+    table, score_s = score_group(study, cuts, first, "test", batch, maps)
+    journal.write(_keep_scored, journal.run, first, batch, table)
+    done = first + len(batch.trace.prompts)
+    journal.progress(STAGE, done, len(study.split.validation) + len(study.split.test))
+    return score_s
+
+
+def _keep_held(run: Run, first: int, batch: Batch, maps: ReadMaps) -> None:
+    write_held(held_path(run, first), batch, maps)
     write_images(run, batch.trace.images, batch.trace.prompts)
 
 
-def _keep_scored(run: Run, path: Path, batch: Batch, table: pd.DataFrame) -> None:
-    write_table(path, table)
+def _keep_scored(run: Run, first: int, batch: Batch, table: pd.DataFrame) -> None:
+    write_table(scores_path(run, first), table)
     write_images(run, batch.trace.images, batch.trace.prompts)
 
 
@@ -143,21 +165,25 @@ def _with_thresholds(probes: Mapping[ProbeKey, AnyProbe], cuts: Cuts) -> dict[Pr
 
 def score_group(
     study: Study, cuts: Cuts, first: int, part: str, batch: Batch, read_maps: ReadMaps
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Seconds]:
     """Score every source on one group of held-out pictures, `first` the number of its first."""
-    prompts = batch.trace.prompts
+    prompts, trace = batch.trace.prompts, batch.trace
     texts = [plain(prompt.text) for prompt in prompts]
-    blocks = score(
-        study.model,
-        study.labelers,
+    # Nothing is chosen for the rivals, so only test pictures are worth it: they cost the most.
+    shown = {"image": trace.latents, "estimate": trace.estimates} if part == "test" else {}
+    looks = look(study.model, study.labelers, study.properties, shown)
+    compare = partial(
+        score_beside,
         study.properties,
         batch,
+        looks.maps,
         layers=study.layers,
         read_maps=read_maps,
         thresholds=cuts.thresholds,
         position=cuts.position,
         wrong=wrong_labels(cuts.labels, cuts.texts, texts, first),
-        drawn=part == "test",
     )
+    blocks, score_s = timed("scoring", compare, study.model.device)
     numbers = list(range(first, first + len(prompts)))
-    return tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts)).rows
+    rows = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts)).rows
+    return rows, total([looks.seconds, score_s])

@@ -34,10 +34,10 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from ..core.arrays import normalise, to_grid
+from ..core.arrays import to_grid
 from ..core.properties import Property
-from ..labelers import Labeler, label
-from ..models import Model, decode
+from ..labelers import Labeler
+from ..models import Model
 from ..models.layers import Layer
 from ..probes.moments import Cell, MeanMap
 from ..probes.probes import Probe, ProbeKey, read
@@ -46,6 +46,7 @@ from ..scores.metrics import METRICS, Truth, best_threshold, dice, prepare
 from ..scores.scores import ScoreKey
 from ..scores.summaries import BESIDE
 from .folding import DECODER, PLACED, SHUFFLES, TAUGHT, Batch
+from .looks import look
 
 LATENTS = ("x_t", "x_0")
 CONTROLS = ("random", "untrained")
@@ -150,10 +151,31 @@ def score(
     """
     trace = batch.trace
     shown = {"image": trace.latents, "estimate": trace.estimates} if drawn else {}
-    looked_at = {
-        source: _labels_by_step(model, labelers, properties, latents)
-        for source, latents in shown.items()
-    }
+    return score_beside(
+        properties,
+        batch,
+        look(model, labelers, properties, shown).maps,
+        layers=layers,
+        read_maps=read_maps,
+        thresholds=thresholds,
+        position=position,
+        wrong=wrong,
+    )
+
+
+def score_beside(
+    properties: Sequence[Property],
+    batch: Batch,
+    looked_at: Mapping[str, Mapping[str, Float[Tensor, "step image _ height width"]]],
+    *,
+    layers: Sequence[Layer],
+    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
+    position: Mapping[str, MeanMap],
+    wrong: Wrong,
+) -> dict[ScoreKey, Float64[Tensor, "step image"]]:
+    """Score every source on one held-out batch, beside what labelers saw (see `looks`)."""
+    trace = batch.trace
     blocks: dict[ScoreKey, Tensor] = {}
     for each in properties:
         place, half = position[each.name].mean, 0.5 if each.is_binary else None
@@ -283,18 +305,3 @@ def _best_cut(
     for _ in range(8):
         cut = (dice(shares > cut, truth) / 2).nan_to_num(0.5)[:, None, None, None]
     return cut
-
-
-def _labels_by_step(
-    model: Model,
-    labelers: Sequence[Labeler],
-    properties: Sequence[Property],
-    latents: Float[Tensor, "step image latent lrow lcol"],
-) -> dict[str, Tensor]:
-    """Decode the latents of every step and label what is seen."""
-    by_step: dict[str, list[Tensor]] = {each.name: [] for each in properties}
-    for one_step in latents:
-        maps = label(labelers, properties, decode(model, one_step))
-        for each in properties:
-            by_step[each.name].append(normalise(each, maps[each.name]))
-    return {name: torch.stack(maps) for name, maps in by_step.items()}

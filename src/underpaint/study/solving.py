@@ -10,15 +10,17 @@ from torch import Tensor
 from ..core.arrays import to_grid
 from ..core.errors import RunError
 from ..probes.fitting import from_units, in_units
-from ..probes.moments import MeanMap, Moments
+from ..probes.moments import MeanMap, Moments, to_device
 from ..probes.probes import ProbeKey
 from ..probes.recipes import fit_by, suits
-from ..runs.runs import Run, read_moments
+from ..runs.runs import read_moments
 from .batches import apart, batches
 from .costs import Seconds, timed, total
 from .folding import DECODER, fit_all, target_count
+from .journal import Journal, Progress
 from .scoring import LATENTS, AnyProbe
-from .study import Progress, Study
+from .study import Study
+from .training import Folded
 
 RECIPE_BYTES = 4 * 2**30
 """The most that activations kept for a recipe may take."""
@@ -33,12 +35,16 @@ class Fitted:
     seconds: Seconds
 
 
-def fit_probes(study: Study, run: Run, progress: Progress) -> Fitted:
-    """Fit every probe from the sums of a run."""
+def fit_probes(study: Study, journal: Journal, folded: Folded) -> Fitted:
+    """Fit every probe from the sums of a run, as they were folded or as they are on disk."""
     device = study.model.device
-    (sums, position), read_s = timed("reading", partial(read_moments, run, device), device)
+    sums = {name: to_device(each, device) for name, each in folded.moments.items()}
+    position, read_s = folded.position, {}
+    if not sums:
+        read = partial(read_moments, journal.run, device)
+        (sums, position), read_s = timed("reading", read, device)
     ridge, fit_s = timed("fitting", partial(_fit_by_ridge, study, sums), device)
-    others, recipe_s = _fit_by_recipe(study, ridge, progress)
+    others, recipe_s = _fit_by_recipe(study, ridge, journal.progress)
     return Fitted({**ridge, **others}, position, total([read_s, fit_s, recipe_s]))
 
 
@@ -87,6 +93,7 @@ def _fit_by_recipe(
             parts.append(batch.labels[name])
         done += len(batch.trace.prompts)
         spent.append(batch.seconds)
+        del batch
         progress("recipe", done, len(prompts))
     fit = partial(_fit_kept, study, study.recipe, probes, activations, labels)
     found, fit_s = timed("recipe", fit, study.model.device)

@@ -2,11 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from ..core.files import held
+from ..labelers.labeler import awake
 from ..models.schedules import noise_ratios
 from ..runs.runs import Run, read_table, update_summary, write_prompts
 from ..scores.scores import Scores
@@ -14,7 +16,9 @@ from ..scores.summaries import summarise
 from .checkpoints import clear
 from .costs import CPU, Seconds, peak_rss_mb, peak_vram_mb, timed, total
 from .held_out import fit_and_score
-from .study import Progress, Say, Study
+from .journal import Journal, Progress, Say
+from .lanes import lane
+from .study import Study
 from .training import fold_all
 
 
@@ -48,11 +52,13 @@ def carry_out(
         begun = time.perf_counter()
         parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
         write_prompts(run, parts)
-        folded = fold_all(study, run, progress, say)
-        clear(run, "tuning", "training")
-        scored = fit_and_score(study, run, progress, say)
+        with _awake(study), lane(ahead=study.ahead) as writer:
+            journal = Journal(run, progress, say, writer)
+            folded = fold_all(study, journal)
+            scored = fit_and_score(study, journal, folded)
         clear(run, "validation", "scores")
         properties, summarised = timed("summarising", partial(_summarised, study, run), CPU)
+        spent = total([folded.seconds, scored, writer.seconds, summarised])
         entries = {
             "schema": 1,
             "model": study.model.name,
@@ -60,9 +66,17 @@ def carry_out(
             "noise": _noise(study),
             "images": {part: len(prompts) for part, prompts in parts.items()},
             "properties": properties,
-            "cost": _cost(study, begun, total([folded, scored, summarised])),
+            "cost": _cost(study, begun, spent),
         }
         return update_summary(run, entries)
+
+
+@contextmanager
+def _awake(study: Study) -> Iterator[None]:
+    """Have labelers on the GPU all the time where they look while others generate."""
+    networks = [network for each in study.labelers for network in each.networks]
+    with awake(networks if study.ahead else (), study.model.device):
+        yield
 
 
 def _summarised(study: Study, run: Run) -> dict:

@@ -1,6 +1,6 @@
 """What is studied, and how: the noun behind a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -13,11 +13,10 @@ from ..models.given import Pictures
 from ..models.layers import Layer
 from .folding import folded
 
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, images done, and images in all."""
-
-Say = Callable[[str], None]
-"""Told a line for each file that was damaged and is made again."""
+GROUP = 16
+"""Pictures that are labelled, folded and scored together, whatever the batch: what is summed in one
+order rounds in one way. Batches are whole groups. Below 16 rows, a processor's matrix products take
+other kernels, which round otherwise; from 16 on, a picture is the same to the last bit."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,9 @@ class Study:
 
     `controls` are denoisers by the names of `scoring.CONTROLS`. `pictures` finds given ones with
     exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
-    `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
+    `sees_decoder` adds the source "vae"; the decoder must have attention in its middle. `overlaps`
+    says whether scoring and writing go on beside the next batch's generation: the same numbers,
+    sooner where a GPU generates; None does so there alone, for threads share a processor's cores.
     """
 
     model: Model
@@ -41,6 +42,13 @@ class Study:
     pictures: Pictures | None = None
     recipe: str | None = None
     sees_decoder: bool = False
+    overlaps: bool | None = None
+
+    @property
+    def ahead(self) -> int:
+        """Say how many groups may wait to be scored while the next batch is generated."""
+        overlaps = self.model.device.type != "cpu" if self.overlaps is None else self.overlaps
+        return max(1, self.batch // GROUP) if overlaps else 0
 
     @property
     def folded(self) -> tuple[Property, ...]:

@@ -12,10 +12,10 @@ from torch import Tensor
 from ..core.prompts import plain
 from ..probes.moments import MeanMap
 from ..runs.runs import Run
-from .batches import GROUP, batches_of
+from .batches import batches_of
 from .checkpoints import held_path, read_held_labels, read_held_maps
 from .scoring import Wrong, choose_thresholds, property_of, strangers
-from .study import Study
+from .study import GROUP, Study
 
 TUNED_ON = 8 * GROUP
 """The most validation pictures that choose thresholds and lend their labels to be wrong with. Those

@@ -1,62 +1,72 @@
 """The first pass: training pictures, folded into sums batch by batch."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from ..probes.moments import to_cpu
-from ..runs.runs import Run, write_images, write_moments
-from .batches import batches, batches_of, training_parts
-from .checkpoints import checked, read_sums, write_sums
-from .costs import CPU, Seconds, timed, total
-from .folding import Batch, Sums, extend
-from .study import Progress, Say, Study
+from ..probes.moments import Cell, MeanMap, Moments, to_cpu
+from ..runs.runs import write_images, write_moments
+from .batches import batches, training_parts
+from .checkpoints import clear, read_sums, write_sums
+from .costs import Seconds, timed, total
+from .folding import Sums, extend
+from .journal import Journal
+from .study import Study
 
-SUMS_EVERY = 64
-"""About how many training pictures a killed run may have to draw again."""
+SUMS_SHARE = 0.02
+"""How much of the time may go into writing sums that only a killed run needs."""
+SUMS_PER_S = 2.5e8
+"""Bytes of sums that a slow machine copies, writes and hashes in a second."""
 
 
-def fold_all(study: Study, run: Run, progress: Progress, say: Say) -> Seconds:
-    """Pass 1: fold the training pictures, a share of them apart for choosing penalties.
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """Sums of the training pictures by part, the mean label maps, and the seconds they took.
 
-    Does nothing where the run has its sums. Gives the seconds of each part.
+    Empty where the run had them on disk already.
     """
-    if checked(run.moments, say):
-        return {}
-    device = study.model.device
+
+    moments: Mapping[str, Mapping[Cell, Moments]]
+    position: Mapping[str, MeanMap]
+    seconds: Seconds
+
+
+def fold_all(study: Study, journal: Journal) -> Folded:
+    """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
+    run, device = journal.run, study.model.device
+    if journal.is_whole(run.moments):
+        journal.write(clear, run, "tuning", "training")
+        return Folded({}, {}, {})
     parts = training_parts(study)
     images = sum(map(len, parts.values()))
-    at_once = batches_of(study.batch, study.batch)[0][-1][1]
-    every = max(1, SUMS_EVERY // at_once) * at_once
     summed: dict[str, Sums] = {}
     spent: list[Seconds] = []
-    done = 0
+    done, written = 0, time.perf_counter()
     for name, part in parts.items():
-        sums = read_sums(run, name, device, say)
-        progress("training pictures", done + sums.images, images)
+        sums = read_sums(run, name, device, journal.say)
+        journal.progress("training pictures", done + sums.images, images)
         for batch in batches(study, part[sums.images :]):
             sums, fold_s = timed("folding", partial(extend, sums, batch), device)
-            is_due = sums.images % every == 0 or sums.images == len(part)
-            kept = partial(_keep_training, run, name, batch, sums if is_due else None)
-            _, write_s = timed("writing", kept, CPU)
-            spent += [batch.seconds, fold_s, write_s]
-            progress("training pictures", done + sums.images, images)
+            spent += [batch.seconds, fold_s]
+            journal.write(write_images, run, batch.trace.images, batch.trace.prompts)
+            del batch  # or its activations would live on beside the next ones
+            if time.perf_counter() - written > _bytes_of(sums) / SUMS_PER_S / SUMS_SHARE:
+                journal.write(write_sums, run, name, sums)
+                written = time.perf_counter()
+            journal.progress("training pictures", done + sums.images, images)
         # On a GPU the finished part makes room for the next one's sums.
         summed[name] = replace(sums, moments=to_cpu(sums.moments))
         done += sums.images
-    _, write_s = timed("writing", partial(_write_sums, run, summed), CPU)
-    return total([*spent, write_s])
-
-
-def _keep_training(run: Run, name: str, batch: Batch, sums: Sums | None) -> None:
-    write_images(run, batch.trace.images, batch.trace.prompts)
-    if sums is not None:
-        write_sums(run, name, sums)
-
-
-def _write_sums(run: Run, summed: Mapping[str, Sums]) -> None:
+    moments = {name: each.moments for name, each in summed.items()}
     position = {
         key: summed["tuning"].position[key] + each
         for key, each in summed["training"].position.items()
     }
-    write_moments(run, {name: each.moments for name, each in summed.items()}, position)
+    journal.write(write_moments, run, moments, position)
+    journal.write(clear, run, "tuning", "training")
+    return Folded(moments, position, total(spent))
+
+
+def _bytes_of(sums: Sums) -> int:
+    return sum(each.scatter.numel() * 8 for each in sums.moments.values())

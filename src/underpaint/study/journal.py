@@ -1,0 +1,35 @@
+"""Where what a study does is written, and who is told how far it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..runs.runs import Run
+from .checkpoints import checked
+from .costs import CPU, timed
+from .lanes import Lane
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, images done, and images in all."""
+
+Say = Callable[[str], None]
+"""Told a line for each file that was damaged and is made again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Journal:
+    """A run's folder, who is told what, and the lane in which files are written."""
+
+    run: Run
+    progress: Progress
+    say: Say
+    writer: Lane
+
+    def write(self, work: Callable[..., object], *what: object) -> None:
+        """Have `work(*what)` done in the lane of files, and its seconds counted."""
+        self.writer(lambda: timed("writing", partial(work, *what), CPU)[1])
+
+    def is_whole(self, path: Path) -> bool:
+        """Tell whether a sealed file is there and whole; say so if it is there and is not."""
+        return checked(path, self.say)

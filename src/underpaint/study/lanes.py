@@ -1,0 +1,75 @@
+"""Work beside the work: pieces that are done in their order while the next batch is generated."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from .costs import Seconds, total
+
+Piece = Callable[[], Seconds]
+"""Work that gives the seconds of its parts."""
+
+
+class Lane:
+    """Does pieces one after another, in the order of the calls: here at once, or on a thread.
+
+    Only one thread may call it. An error of a piece is raised as itself by the next call or by
+    `drain`; the pieces after it are not begun.
+    """
+
+    def __init__(self, thread: ThreadPoolExecutor | None, ahead: int) -> None:
+        self._thread, self._ahead, self._failed = thread, ahead, False
+        self._waiting: deque[Future[Seconds]] = deque()
+        self._done: list[Seconds] = []
+
+    def __call__(self, piece: Piece) -> None:
+        """Hand a piece over. Waits while more pieces than `ahead` are not finished."""
+        if self._thread is None:
+            self._done.append(piece())
+            return
+        self._waiting.append(self._thread.submit(self._do, piece))
+        self._finish(self._ahead)
+
+    def drain(self) -> None:
+        """Wait for everything that was handed over."""
+        self._finish(0)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Give the seconds of all finished pieces."""
+        return total(self._done)
+
+    def _finish(self, left: int) -> None:
+        while len(self._waiting) > left:
+            self._done.append(self._waiting.popleft().result())
+
+    def _do(self, piece: Piece) -> Seconds:
+        if self._failed:
+            return {}
+        try:
+            return piece()
+        except BaseException:
+            self._failed = True
+            raise
+
+
+@contextmanager
+def lane(*, ahead: int) -> Iterator[Lane]:
+    """Open a lane; on leaving, everything that was handed over is done.
+
+    If the block fails, the piece in progress is finished and the others are dropped.
+
+    Args:
+        ahead: How many pieces may be unfinished; 0 does each at once, in the calling thread.
+    """
+    if not ahead:
+        yield Lane(None, 0)
+        return
+    thread = ThreadPoolExecutor(1, thread_name_prefix="underpaint")
+    try:
+        opened = Lane(thread, ahead)
+        yield opened
+        opened.drain()
+    finally:
+        thread.shutdown(wait=True, cancel_futures=True)
