@@ -91,6 +91,7 @@ def _paint(
     page.set_viewport_size({"width": 1200, "height": 1100})
     begun = time.perf_counter()
     page.goto(address)
+    page.get_by_role("button", name="Load the painter").click()
     page.locator(".primary", has_text="Stop").wait_for(timeout=300_000)
     seconds_ready = time.perf_counter() - begun
     _finish(page)

@@ -250,7 +250,11 @@ def page(browser, address):
     opened.wait_for_selector("h1")
     assert not [url for url in asked if "paint" in url or "wasm" in url], "Fetched too early."
     opened.goto(f"{address}#/paint?text=A+red++c%C3%B4ne+7&seed=7000000001")
+    opened.wait_for_selector(".primary")
+    assert not [url for url in asked if ".onnx" in url or "wasm" in url], "Fetched unasked."
+    opened.get_by_role("button", name="Load the painter").click()
     opened.locator(".status", has_text="Painted in").wait_for(timeout=60_000)
+    opened.get_by_label("Paint when I let go").uncheck()
     yield opened
     assert errors == []
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
@@ -286,6 +290,7 @@ def test_a_browser_paints_what_python_paints(page, run, model, monkeypatch):
     mask = masked(page)
     assert 0.05 < mask.mean() < 0.5
     assert page.evaluate(PAINT).startswith("Painted in")
+    assert "overlaps your mask by" in page.inner_text(".verdict")
     with_looks = canvas(page, "canvas.picture")[..., :3] / 255
     page.get_by_text("How hard, how long").click()
     page.get_by_label("The object takes its looks along").uncheck()
@@ -324,6 +329,54 @@ def test_a_picture_can_be_stopped_and_saved(page):
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save PNG").click()
     assert saved.value.suggested_filename == "a-red-cône-7-7000000001.png"
+
+
+def test_mask_and_picture_are_still_there_after_another_view(page, address):
+    before = canvas(page, "canvas.mask"), canvas(page, "canvas.picture")
+    here = page.evaluate("location.hash")
+    page.evaluate("location.hash = '#/data'")
+    page.wait_for_selector("main.data h1")
+    page.evaluate(f"location.hash = {json.dumps(here)}")
+    page.wait_for_selector("canvas.mask")
+    assert "Load the painter" not in page.inner_text(".stage")
+    after = canvas(page, "canvas.mask"), canvas(page, "canvas.picture")
+    for one, other in zip(before, after, strict=True):
+        assert (one == other).all()
+    page.get_by_label("Paint when I let go").uncheck()
+
+
+def test_a_link_holds_words_seed_and_mask(page, browser, address):
+    page.get_by_role("button", name="Copy link").click()
+    edge = canvas(page, "canvas.mask")[..., 3] > 0  # where a picture has the mask, its outline
+    link = page.evaluate("location.href")
+    assert "mask=" in link
+    other = browser.new_page(viewport={"width": 390, "height": 800})
+    other.goto(link)
+    other.wait_for_selector("canvas.mask")
+    filled = canvas(other, "canvas.mask")[..., 3] > 0
+    assert edge.any()
+    assert filled[edge].all()
+    assert filled.sum() >= edge.sum()
+    other.get_by_role("button", name="Copy link").click()
+    assert other.evaluate("location.href") == link
+    other.goto(link + "&embed=true")
+    other.wait_for_selector("canvas.mask")
+    assert other.locator("header").count() == other.locator("footer").count() == 0
+    other.close()
+
+
+def test_a_swipe_over_the_picture_scrolls_until_a_finger_is_to_draw(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+    phone = context.new_page()
+    phone.goto(f"{address}#/paint")
+    phone.wait_for_selector("canvas.mask")
+    action = "getComputedStyle(document.querySelector('canvas.mask')).touchAction"
+    assert phone.evaluate(action) == "auto"
+    phone.evaluate("document.querySelector('.touching').click()")
+    wait = "getComputedStyle(document.querySelector('canvas.mask')).touchAction === 'none'"
+    phone.wait_for_timeout(100)
+    assert phone.evaluate(wait)
+    context.close()
 
 
 def test_the_view_is_usable_by_all(page):

@@ -44,24 +44,25 @@ function App() {
     scrollTo(0, 0);
     document.title = `${VIEWS[view]} – underpaint`;
   }, [view]);
+  const isEmbedded = address.options.embed === "true"; // one view alone, in another page
   const isReady = run && (prompts || !needsList);
   return (
     <>
-      <button class="skip" onClick={() => content.current?.focus()}>Skip to the content</button>
-      <header>
+      {!isEmbedded && <button class="skip" onClick={() => content.current?.focus()}>Skip to the content</button>}
+      {!isEmbedded && <header>
         <a class="name" href="#/">underpaint</a>
         <nav aria-label="Views">
           {offered(run).map((key) => (
             <a key={key} href={key === "story" ? "#/" : `#/${key}`} aria-current={key === view ? "page" : undefined}>{VIEWS[key]}</a>
           ))}
         </nav>
-      </header>
+      </header>}
       <main class={view} ref={content} tabIndex={-1}>
         {failed && <p role="alert">{failed}</p>}
         {!failed && !isReady && <p>Reading the run…</p>}
         {isReady && <Shown view={view} run={run} prompts={prompts ?? []} options={address.options} />}
       </main>
-      <Footer run={run} />
+      {!isEmbedded && <Footer run={run} />}
     </>
   );
 }

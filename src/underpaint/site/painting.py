@@ -11,6 +11,7 @@ is what the probes read of it at the last step.
 import json
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,10 @@ def write_paint(
         },
         "tokens": tokens_of(model.pipeline.tokenizer),
         "grammar": grammar,
-        "prompts": [{"text": each.text, "seed": str(each.seed)} for each in prompts],
+        "prompts": [
+            {"text": each.text, "seed": str(each.seed), "index": each.index} for each in prompts
+        ],
+        "version": sha256(b"".join(graphs.values())).hexdigest()[:16],
         "bytes": {name: len(graph) for name, graph in graphs.items()},
     }
     (into / "paint.json").write_text(json.dumps(page, separators=(",", ":")), encoding="utf-8")

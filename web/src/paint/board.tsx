@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { isEdge, isEmpty, type Mask, scaled, shifted, type Spot, stroke } from "./mask";
 import type { Frame } from "./page";
@@ -21,11 +21,16 @@ export function Board(props: {
   tool: Tool;
   radius: number;
   put: (mask: Mask) => void;
+  /** What is drawn or dragged, when the pointer lets go. */
+  letGo: (mask: Mask) => void;
+  /** A stored picture to show until there is another. */
+  still: string | null;
   undo: () => void;
   children: preact.ComponentChildren;
 }) {
   const { rows, cols, mask, tool, radius, outlined } = props;
   const overlay = useRef<HTMLCanvasElement>(null);
+  const [takesTouch, setTakesTouch] = useState(false);
   const drawing = useRef<{ from: Spot; begun: Mask; now: Mask } | null>(null);
 
   const show = (shown: Mask, isOutline: boolean) => {
@@ -56,7 +61,7 @@ export function Board(props: {
     show(held.now, false);
   };
   const begin = (event: PointerEvent) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || (event.pointerType === "touch" && !takesTouch)) return; // a swipe scrolls
     (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
     drawing.current = { from: spotOf(event), begun: mask, now: mask };
     draw(event);
@@ -64,7 +69,7 @@ export function Board(props: {
   const end = () => {
     const held = drawing.current;
     drawing.current = null;
-    if (held && held.now !== held.begun) props.put(held.now);
+    if (held && held.now !== held.begun) props.letGo(held.now);
   };
   const press = (event: KeyboardEvent) => {
     const far = Math.max(1, Math.round(cols * NUDGE));
@@ -84,9 +89,11 @@ export function Board(props: {
   return (
       <div class={`board ${tool}`} role="application" aria-label="Picture and mask" aria-describedby="board-keys" tabIndex={0}
         style={{ aspectRatio: `${cols} / ${rows}` }} onKeyDown={press}>
+        {props.still && <img class="still" src={props.still} alt="A stored picture of these words" />}
         <Picture rows={rows} cols={cols} picture={props.picture} label={props.picture ? "The picture so far" : "No picture yet"} kind="picture" />
-        <canvas ref={overlay} class="mask" width={cols} height={rows} role="img" aria-label={isEmpty(mask) ? "No mask" : "Your mask"}
+        <canvas ref={overlay} class={takesTouch ? "mask drawing" : "mask"} width={cols} height={rows} role="img" aria-label={isEmpty(mask) ? "No mask" : "Your mask"}
           onPointerDown={begin} onPointerMove={draw} onPointerUp={end} onPointerCancel={end} />
+        <button type="button" class="touching" aria-pressed={takesTouch} onClick={() => setTakesTouch(!takesTouch)}>{takesTouch ? "Done drawing" : "Draw with a finger"}</button>
         {props.children}
       </div>
   );

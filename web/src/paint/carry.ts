@@ -1,10 +1,8 @@
 // What an edit aims at: the mask, and the looks of the object that the picture has without it.
 // As `targets.carry_map` and `aims.where_of` do in Python, with readings where those have labels.
 
-import type { Page, Read } from "./page";
+import type { Own, Page, Read } from "./page";
 
-/** What a picture shows: its object's mask, and what probes read at the last step. */
-export type Own = { object: Uint8Array; reads: Record<string, Float32Array> };
 /** Maps one after the other, which of them count, and where to edit. */
 export type Aim = { targets: Float32Array; asked: Float32Array; where: Float32Array };
 

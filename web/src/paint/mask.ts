@@ -60,6 +60,44 @@ export function fromReading(rows: number, cols: number, grid: [number, number], 
   });
 }
 
+/** Twice what two masks share by what both hold (Dice), from 0 to 1. */
+export function overlap(one: Mask, other: Mask): number {
+  let [both, all] = [0, 0];
+  one.bytes.forEach((value, place) => {
+    both += value & other.bytes[place]!;
+    all += value + other.bytes[place]!;
+  });
+  return all ? (2 * both) / all : 0;
+}
+
+/** Write a mask for an address: lengths of its runs, row by row, beginning with what is not masked. */
+export function encoded(mask: Mask): string {
+  const runs: number[] = [];
+  let [value, length] = [0, 0];
+  for (const next of mask.bytes) {
+    if (next === value) length++;
+    else {
+      runs.push(length);
+      [value, length] = [next, 1];
+    }
+  }
+  return [...runs, length].map((run) => run.toString(36)).join(".");
+}
+
+/** Read a mask back from an address; null where it is none of this size. */
+export function decoded(written: string | undefined, rows: number, cols: number): Mask | null {
+  if (!written || !/^[0-9a-z]+(\.[0-9a-z]+)*$/.test(written)) return null;
+  const runs = written.split(".").map((run) => parseInt(run, 36));
+  if (runs.reduce((a, b) => a + b, 0) !== rows * cols) return null;
+  const bytes = new Uint8Array(rows * cols);
+  let at = 0;
+  runs.forEach((run, place) => {
+    bytes.fill(place % 2, at, at + run);
+    at += run;
+  });
+  return { rows, cols, bytes };
+}
+
 /** Say whether a masked pixel touches one that is not, or the border. */
 export function isEdge(mask: Mask, x: number, y: number): boolean {
   if (!at(mask, x, y)) return false;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { guided, mix, parse, pixels, shades, spell } from "./page";
+import { guided, mix, parse, pixels, shades, spell, unlearnt } from "./page";
 
 const grammar = {
   template: "{colour} {object}, light from {light}",
@@ -28,4 +28,9 @@ test("a mask's colour turns at its threshold, a map's spans its range", () => {
   expect(mask[0]).toBeGreaterThan(127);
   expect(mask[1]).toBeLessThan(128);
   expect([...shades({ layer: "", targets: 1, grid: [1, 3], low: -1, high: 1 }, Float32Array.of(-1, 1, 5), 0)]).toEqual([0, 255, 255]);
+});
+
+test("words that the grammar has nowhere are told, each once", () => {
+  expect(unlearnt(grammar, "A red dragon, light from dragon above")).toEqual(["dragon"]);
+  expect(unlearnt(grammar, "an orange mug, light from the left")).toEqual([]);
 });

@@ -1,6 +1,5 @@
 // What `underpaint export` writes for this view, what the worker is asked, and what it answers.
 
-import type { Own } from "./carry";
 import type { Tokens } from "./tokens";
 
 /** Weights of x_t and of the denoiser's output. */
@@ -25,10 +24,13 @@ export type Page = {
   reads: Record<string, Read>;
   tokens: Tokens;
   grammar: Grammar | null;
-  prompts: { text: string; seed: string }[];
+  prompts: { text: string; seed: string; index?: number }[];
+  version?: string;
   bytes: Record<"words" | "step" | "picture", number>;
 };
 
+/** What a picture shows: its object's mask, and what probes read at the last step. */
+export type Own = { object: Uint8Array; reads: Record<string, Float32Array> };
 /** A picture to paint. With `own`, the object that is there without a mask takes its looks along. */
 export type Job = { id: number; text: string; seed: string; mask: Uint8Array | null; own: Own | null; strength: number; editSteps: number };
 /** Where the model shall run; the best there is, if nothing is asked for. */
@@ -86,6 +88,14 @@ export function parse(grammar: Grammar, text: string): Record<string, string> | 
     const spoken = found[at + 1]!.toLowerCase();
     return [part, Object.entries(grammar.parts[part]!).find(([, each]) => each === spoken)![0]];
   }));
+}
+
+/** Words of a text that stand nowhere in the grammar, in order, each once. */
+export function unlearnt(grammar: Grammar, text: string): string[] {
+  const wordsOf = (said: string) => said.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const spoken = Object.values(grammar.parts).flatMap((part) => Object.values(part));
+  const known = new Set([grammar.template.replace(/\{\w+\}/g, " "), ...spoken].flatMap(wordsOf));
+  return [...new Set(wordsOf(text))].filter((word) => !known.has(word));
 }
 
 /** Place a reading in its colour map, 0..255; a mask begins at 128. */

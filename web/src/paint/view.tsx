@@ -1,20 +1,23 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { change } from "../address";
-import { readJson } from "../data";
+import { pictureOf, readJson } from "../data";
 import { Board, type Tool } from "./board";
-import type { Own } from "./carry";
 import { Engine } from "./engine";
-import { centreOf, empty, fromReading, isEmpty, type Mask, oval } from "./mask";
-import { type Frame, type Page, parse, spell } from "./page";
+import { centreOf, decoded, empty, encoded, fromReading, isEmpty, type Mask, oval, overlap } from "./mask";
+import type { Frame, Own, Page } from "./page";
 import { Picture, Reading } from "./pictures";
+import { newSeed, Words } from "./words";
 import "./paint.css";
 
 const BASE = "data/paint/";
-const MOST_SEED = 2 ** 31;
 const KEPT = 100; // masks that Undo goes back over
+const FOLLOWED = 0.6; // overlap with the mask below which another seed is offered
+const RUNTIME_MB = 15;
 
-type Shown = { text: string; seed: string; frames: Frame[]; final: Frame["picture"] | null; masked: boolean };
+type Shown = { text: string; seed: string; frames: Frame[]; final: Frame["picture"] | null; mask: Mask | null };
+/** What stays when another view is opened: the model, masks and pictures. */
+const kept: { engine: Engine | null; runtime: string; masks: Mask[] | null; shown: Shown | null; own: Shown | null } = { engine: null, runtime: "", masks: null, shown: null, own: null };
 
 /** Open the view: read what the model is, then show it. */
 export function View({ options }: { options: Record<string, string> }) {
@@ -30,22 +33,25 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   const [rows, cols] = page.picture;
   const text = options.text || page.prompts[0]!.text;
   const seed = /^\d{1,19}$/.test(options.seed ?? "") ? options.seed! : page.prompts[0]!.seed;
-  const [strength, setStrength] = useState(page.edit.strength);
+  const asked = Number(options.strength);
+  const [strength, setStrength] = useState(options.strength && asked >= 0 && asked <= 6 ? asked : page.edit.strength);
   const [editSteps, setEditSteps] = useState(page.edit.steps);
   const looks = page.edit.moved.slice(1).map((each) => each.name);
   const [carries, setCarries] = useState(looks.length > 0);
   const [tool, setTool] = useState<Tool>("brush");
   const [size, setSize] = useState(0.1);
-  const [masks, setMasks] = useState<Mask[]>([empty(rows, cols)]);
+  const [masks, setMasks] = useState<Mask[]>(kept.masks ?? [decoded(options.mask, rows, cols) ?? empty(rows, cols)]);
   const [progress, setProgress] = useState({ done: 0, total: 1 });
-  const [runtime, setRuntime] = useState("");
+  const [runtime, setRuntime] = useState(kept.runtime);
+  const [isLoading, setLoading] = useState(false);
+  const [paintsAtOnce, setPaintsAtOnce] = useState(true);
   const [failed, setFailed] = useState("");
   const [status, setStatus] = useState("");
   const [busy, setBusy] = useState(false);
-  const [shown, setShown] = useState<Shown | null>(null);
-  const [own, setOwn] = useState<Shown | null>(null);
-  const [step, setStep] = useState(0);
-  const engine = useRef<Engine | null>(null);
+  const [shown, setShown] = useState<Shown | null>(kept.shown);
+  const [own, setOwn] = useState<Shown | null>(kept.own);
+  const [step, setStep] = useState(kept.shown ? kept.shown.frames.length - 1 : 0);
+  const engine = useRef<Engine | null>(kept.engine);
 
   const mask = masks.at(-1)!;
   const put = (next: Mask) => setMasks((before) => [...before.slice(-KEPT), next]);
@@ -62,7 +68,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
 
   const start = (masked: Mask | null, from: Shown | null, then?: (plain: Shown) => void) => {
     const job = { text, seed, strength, editSteps, mask: masked?.bytes ?? null, own: from && shownBy(page, from) };
-    let next: Shown = { text, seed, frames: [], final: null, masked: masked !== null };
+    let next: Shown = { text, seed, frames: [], final: null, mask: masked };
     setBusy(true);
     setStatus(then ? `Painting “${text}” without your mask, to see what it looks like.` : `Painting “${text}”.`);
     engine.current?.paint(job, {
@@ -74,7 +80,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
       done: (final, seconds) => {
         next = { ...next, final };
         setShown(next);
-        if (!next.masked) setOwn(next);
+        if (!next.mask) setOwn(next);
         if (then) return then(next);
         setBusy(false);
         setStatus(`Painted in ${seconds.toFixed(1)} seconds.`);
@@ -86,29 +92,51 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
     });
   };
 
-  useEffect(() => {
+  /** Fetch the model: only when it is asked for, since it is large. */
+  const load = () => {
     const wanted = options.runtime === "webgpu" || options.runtime === "wasm" ? options.runtime : undefined;
+    setLoading(true);
     const made = new Engine(page, BASE, wanted, {
       progress: (done, total) => setProgress({ done, total }),
       ready: (found) => {
+        kept.engine = made;
+        kept.runtime = found;
         setRuntime(found);
+        setLoading(false);
         setStatus("The model is ready.");
-        paint(empty(rows, cols));
+        paint(mask);
       },
       failed: (message) => {
         setBusy(false);
+        setLoading(false);
         setFailed(message);
       },
     });
     engine.current = made;
-    return () => made.close();
+  };
+  useEffect(() => () => {
+    if (kept.engine === null) engine.current?.close();
+    else kept.engine.stop();
   }, []);
+  useEffect(() => Object.assign(kept, { masks, shown, own }) && undefined, [masks, shown, own]);
 
-  const current = isOf(shown) ? shown! : null;
+  const current = shown;
+  const isOther = current !== null && !isOf(current);
   const last = page.steps.length - 1;
   const frame = current?.frames[Math.min(step, current.frames.length - 1)];
   const picture = current?.final && step === last ? current.final : frame?.picture;
   const object = page.reads.saliency;
+  const followed = current?.mask && current.final ? overlapOf(page, current) : null;
+  const megabytes = Math.round(Object.values(page.bytes).reduce((a, b) => a + b, 0) / 1e6) + RUNTIME_MB;
+  const first = page.prompts.find((each) => each.text === text && each.seed === seed) ?? page.prompts[0]!;
+  const letGo = (next: Mask) => {
+    put(next);
+    if (paintsAtOnce && runtime && !busy) paint(next);
+  };
+  const share = async () => {
+    change({ text, seed, strength: String(strength), ...(isEmpty(mask) ? {} : { mask: encoded(mask) }) });
+    await navigator.clipboard?.writeText(location.href).then(() => setStatus("The link is on the clipboard."), () => setStatus("The link is in the address bar."));
+  };
   const addOval = () => {
     const centre = isEmpty(mask) ? { x: cols / 2, y: rows * 0.55 } : centreOf(mask);
     put(oval(mask, centre, cols / 6, rows / 6));
@@ -117,17 +145,9 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
     const found = objectOf(page, isOf(own) ? own : current);
     if (found) put(found);
   };
-  const save = () => {
-    const canvas = document.querySelector<HTMLCanvasElement>(".board canvas.picture");
-    canvas?.toBlob((blob) => {
-      if (!blob) return;
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(blob);
-      link.download = `${text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${seed}.png`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href));
-    });
-  };
+  const nameOf = (suffix: string) => `${(current?.text ?? text).toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${current?.seed ?? seed}${suffix}.png`;
+  const save = () => download(document.querySelector<HTMLCanvasElement>(".board canvas.picture"), nameOf(""));
+  const savePair = () => current?.final && own?.final && download(paired(own.final, current.final, rows, cols), nameOf("-before-after"));
 
   return (
     <>
@@ -139,10 +159,28 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
       {failed && <p role="alert">The model cannot run here: {failed}</p>}
       <div class="studio">
         <div class="stage">
-          <Board rows={rows} cols={cols} picture={picture ?? null} mask={mask} outlined={busy || (current?.masked ?? false)}
-            tool={tool} radius={size * cols / 2} put={put} undo={undo}>
-            {!runtime && !failed && <Loading {...progress} />}
+          <Board rows={rows} cols={cols} picture={picture ?? null} mask={mask} outlined={busy || (current?.mask ?? null) !== null}
+            tool={tool} radius={size * cols / 2} put={put} letGo={letGo} undo={undo} still={runtime || first.index == null ? null : pictureOf(first.index)}>
+            {isLoading && !failed && <Loading {...progress} />}
           </Board>
+          <div class="buttons main-buttons">
+            {!runtime
+              ? <button class="primary" onClick={load} disabled={isLoading}>Load the painter, {megabytes} MB</button>
+              : busy
+                ? <button class="primary" onClick={() => engine.current?.stop()}>Stop</button>
+                : <button class="primary" onClick={() => paint(mask)}>Paint</button>}
+            <button onClick={save} disabled={!picture}>Save PNG</button>
+            <button onClick={savePair} disabled={!current?.mask || !current.final || !isOf(own)}>Save before and after</button>
+            <button onClick={share}>Copy link</button>
+          </div>
+          <p class="status" role="status">{status}</p>
+          {followed !== null && (
+            <p class="verdict">
+              The object that the probe reads overlaps your mask by <strong>{Math.round(100 * followed)}%</strong>.
+              {followed < FOLLOWED && <> <button onClick={() => change({ text, seed: newSeed() })}>Try another seed</button></>}
+            </p>
+          )}
+          {isOther && <p class="note">This picture is of “{current.text}”, seed {current.seed}. Press Paint for the words above.</p>}
         </div>
         <div class="hands">
           <Tools tool={tool} setTool={setTool} size={size} setSize={setSize} />
@@ -152,13 +190,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
             <button onClick={undo} disabled={masks.length < 2}>Undo</button>
             <button onClick={() => put(empty(rows, cols))} disabled={isEmpty(mask)}>Clear</button>
           </div>
-          <div class="buttons main-buttons">
-            {busy
-              ? <button class="primary" onClick={() => engine.current?.stop()}>Stop</button>
-              : <button class="primary" onClick={() => paint(mask)} disabled={!runtime}>Paint</button>}
-            <button onClick={save} disabled={!picture}>Save PNG</button>
-          </div>
-          <p class="status" role="status">{status}</p>
+          <label class="note"><input type="checkbox" checked={paintsAtOnce} onChange={({ currentTarget: { checked } }) => setPaintsAtOnce(checked)} /> Paint when I let go of the mask</label>
           <p class="note" id="board-keys">Draw with a pointer; or add an oval and, on the picture, move it with arrow keys and scale it with + and −. Ctrl-Z takes back.</p>
         </div>
         <div class="side">
@@ -205,6 +237,33 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   );
 }
 
+/** How far the object that the probe reads at the last step lies where the mask asked for it. */
+function overlapOf(page: Page, from: Shown): number | null {
+  const found = objectOf(page, from);
+  return found && from.mask ? overlap(found, from.mask) : null;
+}
+
+function download(canvas: HTMLCanvasElement | null, name: string): void {
+  canvas?.toBlob((blob) => {
+    if (!blob) return;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href));
+  });
+}
+
+/** Two pictures side by side. */
+function paired(before: Frame["picture"], after: Frame["picture"], rows: number, cols: number): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = 2 * cols;
+  canvas.height = rows;
+  const context = canvas.getContext("2d")!;
+  [before, after].forEach((each, at) => context.putImageData(new ImageData(each, cols, rows), at * cols, 0));
+  return canvas;
+}
+
 /** The object that a picture's last step shows, as the probe reads it. */
 function objectOf(page: Page, from: Shown | null): Mask | null {
   const object = page.reads.saliency;
@@ -216,48 +275,6 @@ function objectOf(page: Page, from: Shown | null): Mask | null {
 function shownBy(page: Page, from: Shown): Own | null {
   const object = objectOf(page, from);
   return object && { object: object.bytes, reads: from.frames.at(-1)!.reads };
-}
-
-function Words({ page, text, seed }: { page: Page; text: string; seed: string }) {
-  const { grammar } = page;
-  const words = grammar && parse(grammar, text);
-  const say = (next: string) => change({ text: next, seed });
-  const pieces = grammar?.template.split(/(\{\w+\})/) ?? [];
-  return (
-    <form class="words" onSubmit={(event) => event.preventDefault()}>
-      {grammar && words && (
-        <p class="sentence">
-          {pieces.map((piece) => {
-            const part = /^\{(\w+)\}$/.exec(piece)?.[1];
-            if (!part) return piece;
-            return (
-              <select key={part} aria-label={part} value={words[part]} onChange={(event) => say(spell(grammar, { ...words, [part]: event.currentTarget.value }))}>
-                {Object.entries(grammar.parts[part]!).map(([word, spoken]) => <option key={word} value={word}>{spoken}</option>)}
-              </select>
-            );
-          })}
-        </p>
-      )}
-      <div class="buttons">
-        <label>Seed <input class="seed" inputMode="numeric" value={seed} maxLength={19}
-          onChange={(event) => change({ text, seed: event.currentTarget.value.replace(/\D/g, "") || "0" })} /></label>
-        <button type="button" onClick={() => change({ text, seed: String(Math.floor(Math.random() * MOST_SEED)) })}>New seed</button>
-        <label>From the run <select value={page.prompts.some((each) => each.text === text && each.seed === seed) ? `${seed} ${text}` : ""}
-          onChange={(event) => {
-            const found = page.prompts.find((each) => `${each.seed} ${each.text}` === event.currentTarget.value);
-            if (found) change({ text: found.text, seed: found.seed });
-          }}>
-          <option value="">a test prompt…</option>
-          {page.prompts.map((each) => <option key={`${each.seed} ${each.text}`} value={`${each.seed} ${each.text}`}>{each.text.slice(0, 100)}</option>)}
-        </select></label>
-      </div>
-      <details open={!words}>
-        <summary>Write your own words</summary>
-        <label>Prompt <input class="own" dir="auto" value={text} maxLength={500} onChange={(event) => say(event.currentTarget.value || text)} /></label>
-        {grammar && <p class="note">It has learnt the words of the sentence above, and no others.</p>}
-      </details>
-    </form>
-  );
 }
 
 function Tools(props: { tool: Tool; setTool: (tool: Tool) => void; size: number; setSize: (size: number) => void }) {

@@ -44,7 +44,8 @@ async function load(page: Page, base: string, wanted: Wanted): Promise<Loaded> {
 
 async function open(page: Page, base: string, onGpu: boolean): Promise<Loaded> {
   const total = Object.values(page.bytes).reduce((a, b) => a + b, 0);
-  const files = (["words", "step", "picture"] as const).map((name) => `${base}${name}.onnx`);
+  const version = page.version ? `?v=${page.version}` : "";
+  const files = (["words", "step", "picture"] as const).map((name) => `${base}${name}.onnx${version}`);
   const [runtime, ...graphs] = await downloaded([onGpu ? gpuBinary : binary, ...files], total);
   const ort: typeof Ort = onGpu ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/wasm");
   ort.env.logLevel = "error";
@@ -73,9 +74,25 @@ async function hasGpu(takesSoftware: boolean): Promise<boolean> {
   return adapter !== null && (takesSoftware || !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false));
 }
 
+const KEPT = "underpaint-painter";
+
+/** Fetch a file, from what an earlier visit kept where its address says which version it is. */
+async function fetched(address: string): Promise<Response> {
+  const cache = address.includes("?v=") ? await self.caches?.open(KEPT).catch(() => undefined) : undefined;
+  const found = await cache?.match(address);
+  if (found) return found;
+  const answer = await fetch(address);
+  if (cache && answer.ok) {
+    const older = (await cache.keys()).filter(({ url }) => url.split("?")[0] === address.split("?")[0]);
+    await Promise.all(older.map((each) => cache.delete(each)));
+    await cache.put(address, answer.clone()).catch(() => undefined); // there may be no room
+  }
+  return answer;
+}
+
 /** Fetch files at once, telling how many bytes are here. Sizes are the servers', where they say. */
 async function downloaded(addresses: string[], known: number): Promise<Uint8Array[]> {
-  const answers = await Promise.all(addresses.map((address) => fetch(address)));
+  const answers = await Promise.all(addresses.map(fetched));
   const missing = answers.findIndex((answer) => !answer.ok);
   if (missing >= 0) throw new Error(`${addresses[missing]} is missing (${answers[missing]!.status}). Export the site again.`);
   const runtime = Number(answers[0]!.headers.get("Content-Length")) || 15e6;
