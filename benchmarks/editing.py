@@ -76,9 +76,9 @@ def main() -> None:
     if found := like_default(entries):
         draw_doses(entries, like=found, path=run.figures / "edit-doses.png")
         first, last = found["steps"]
-        strip = f"edit-random-moves-*test-none-{found['strength']:g}-{first}-{last}.png"
-        # The shortest name: those of moves with another target beside them are longer.
-        shrink(min(run.figures.glob(strip), key=lambda x: len(x.name), default=None), "edit.png")
+        strip = f"edit-random-moves-*test-none-{found['strength']:g}-{first}-{last}-*.png"
+        newest = max(run.figures.glob(strip), key=lambda x: x.stat().st_mtime, default=None)
+        shrink(newest, "edit.png")
     shrink(run.figures / "edit-doses.png", "edit-doses.png")
     shrink(next(run.figures.glob("edit-light-left-*.png"), None), "edit-light.png")
     shrink(next(iter(sorted(run.figures.glob("pick-mask-left-*.png"))), None), "pick.png")

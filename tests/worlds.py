@@ -46,9 +46,10 @@ from transformers import (
 
 from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.core.properties import DEPTH, SALIENCY
-from underpaint.labelers import Labeler
+from underpaint.labelers import Labeler, Namer
 from underpaint.models import Model, permuted, untrained
 from underpaint.models.layers import find_layers
+from underpaint.steering.trials import Trial
 from underpaint.study.study import Study
 
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -328,6 +329,30 @@ def brightness(images: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 LOOK = Labeler("brightness", ("saliency", "depth"), "MIT", brightness)
+
+
+STEPS = 2
+"""Of the run that edits and searches are tried on."""
+
+
+def brightest(images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """See an object as a box at the brightest place, red as depth and green as shading."""
+    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), 4, stride=1)
+    place = grey.flatten(1).argmax(dim=1)
+    mask = torch.zeros(len(images), 1, *images.shape[-2:])
+    for each, at in zip(mask, place.tolist(), strict=True):
+        row, col = divmod(at, grey.shape[-1])
+        each[0, row : row + 4, col : col + 4] = 1
+    return {"saliency": mask, "depth": images[:, :1], "shading": images[:, 1:2]}
+
+
+BRIGHTEST = Labeler("brightest", ("saliency", "depth", "shading"), "MIT", brightest)
+NAMER = Namer("mean", ("thing", "other"), "MIT", lambda x: x.mean(dim=(2, 3))[:, :2])
+
+
+def trial(control: str = "none", strength: float = 1.0) -> Trial:
+    """Describe an edit of all its steps and of the last layers."""
+    return Trial("random moves", "test", control, strength, 0, STEPS - 1, "up.*")
 
 
 def study(batch: int) -> Study:

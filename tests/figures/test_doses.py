@@ -16,6 +16,7 @@ def entry(strength=3.0, steps=(1, 8), control="none", **changes):
         "held": "",
         "carried": "",
         "margin": -1.0,
+        "seed": 0,
         "background_psnr": {"median": 20 + strength},
     }
     share = {"mean": strength / 10, "low": strength / 20, "high": None}
@@ -31,6 +32,8 @@ ENTRIES = [
     entry(steps=(1, 4)),
     entry(6.0, control="random"),
     entry(2.0, held="depth"),
+    entry(5.0, seed=1),
+    entry(5.0, margin=0.0),
     entry(4.0, object_kept={"mean": None, "low": None, "high": None}),
 ]
 

@@ -2,95 +2,34 @@
 
 import json
 import math
+from dataclasses import replace
+from threading import Timer
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torch.nn.functional as F
-from click.testing import CliRunner
+from filelock import FileLock
 from PIL import Image
 
 import worlds
 from underpaint.cli import edit as cli_edit
-from underpaint.cli.main import Commands
 from underpaint.core.errors import EditError, RunError
-from underpaint.core.prompts import Prompt, split_prompts
-from underpaint.core.properties import DEPTH, SALIENCY, SHADING
-from underpaint.labelers import Labeler, Namer
-from underpaint.models.layers import find_layers
+from underpaint.core.files import LOCK
+from underpaint.core.prompts import Prompt
 from underpaint.runs import runs
 from underpaint.runs.runs import check_run
 from underpaint.steering.aims import aim_at
-from underpaint.steering.experiments import Setup, _kept, edit_all
+from underpaint.steering.experiments import ALONE, Setup, _kept, edit_all
 from underpaint.steering.targets import move_mask, random_move
 from underpaint.steering.trials import Trial, edit_scores, summarise_edits
-from underpaint.study.stages import carry_out
-from underpaint.study.study import Study
 
-STEPS = 2
-
-
-def brightest(images):
-    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), 4, stride=1)
-    place = grey.flatten(1).argmax(dim=1)
-    mask = torch.zeros(len(images), 1, *images.shape[-2:])
-    for each, at in zip(mask, place.tolist(), strict=True):
-        row, col = divmod(at, grey.shape[-1])
-        each[0, row : row + 4, col : col + 4] = 1
-    return {"saliency": mask, "depth": images[:, :1], "shading": images[:, 1:2]}
-
-
-LOOK = Labeler("brightest", ("saliency", "depth", "shading"), "MIT", brightest)
-NAMER = Namer("mean", ("thing", "other"), "MIT", lambda x: x.mean(dim=(2, 3))[:, :2])
 MOVE = aim_at(random_move)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, model):
-    """Carry out a small study once; tests that write into it take a copy."""
-    layers = find_layers(model)
-    prompts = [Prompt(f"thing {i}", i, i) for i in range(24)]
-    split = split_prompts(prompts)
-    settings = {
-        "model": "world",
-        "fingerprint": model.fingerprint,
-        "scheduler": "DDIMScheduler",
-        "steps": STEPS,
-        "guidance": 3.0,
-        "layers": [layer.name for layer in layers],
-        "properties": ["saliency", "depth", "shading"],
-    }
-    run = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
-    carry_out(
-        Study(model, (LOOK,), (SALIENCY, DEPTH, SHADING), layers, split, STEPS, 3.0, 8),
-        run,
-        lambda *_: None,
-    )
-    return run
-
-
-@pytest.fixture
-def setup(model, finished):
-    return Setup(
-        model=model,
-        labelers=(LOOK,),
-        probes=runs.read_probes(finished, model.device),
-        moments=runs.read_moments(finished, model.device)[0]["training"],
-        layers=find_layers(model)[-2:],
-        steps=STEPS,
-        guidance=3.0,
-        batch=4,
-    )
-
-
-def trial(control="none", strength=1.0):
-    return Trial("random moves", "test", control, strength, 0, STEPS - 1, "up.*")
 
 
 def edited(setup, aims=(MOVE,), **changes):
     prompts = [Prompt(f"thing {i}", i, i) for i in range(6)]
-    return edit_all(setup, trial(**changes), prompts, list(aims), lambda *_: None)
+    return edit_all(setup, worlds.trial(**changes), prompts, list(aims), lambda *_: None)
 
 
 def test_scores_know_where_the_object_is_and_what_stayed():
@@ -140,8 +79,8 @@ def test_the_object_is_kept_where_it_is_still_named_as_the_prompt_does(setup):
         )
 
     before, after = shown("thing", "thing", "other"), shown("other", "thing", "thing")
-    assert _kept(NAMER, prompts, before, before).nan_to_num(-1).tolist() == [1, -1, -1]
-    assert _kept(NAMER, prompts, before, after).nan_to_num(-1).tolist() == [0, -1, -1]
+    assert _kept(worlds.NAMER, prompts, before, before).nan_to_num(-1).tolist() == [1, -1, -1]
+    assert _kept(worlds.NAMER, prompts, before, after).nan_to_num(-1).tolist() == [0, -1, -1]
 
 
 def test_another_picture_s_target_is_the_control_scored_by_the_own(setup):
@@ -154,9 +93,36 @@ def test_another_picture_s_target_is_the_control_scored_by_the_own(setup):
         edited(alone, control="other")
 
 
+def test_a_picture_alone_in_its_batch_has_no_other_and_is_counted(setup):
+    five = replace(setup, batch=5)  # of six: the last is alone
+    rows, _ = edited(five, control="other")
+    assert rows["left_out"].tolist() == [""] * 5 + [ALONE]
+
+
+def test_a_picture_whose_neighbours_cannot_be_edited_has_no_other(setup):
+    def only_first(there, random):
+        only_first.asked += 1
+        if only_first.asked % 4 != 1:
+            raise EditError("No room.")
+        return MOVE(there, random)
+
+    only_first.asked = 0
+    rows, _ = edit_all(
+        setup,
+        worlds.trial("none"),
+        [Prompt(f"thing {i}", i, i) for i in range(8)],
+        [only_first],
+        lambda *_: None,
+    )
+    assert (rows["left_out"] == "").sum() == 2
+    only_first.asked = 0
+    with pytest.raises(EditError, match="needs another picture"):
+        edited(setup, aims=[only_first], control="other")
+
+
 def test_the_late_control_edits_as_many_of_the_last_steps(setup):
     early = Trial("random moves", "test", "late", 1.0, 0, 0, "up.*")
-    last = Trial("random moves", "test", "none", 1.0, STEPS - 1, STEPS - 1, "up.*")
+    last = Trial("random moves", "test", "none", 1.0, worlds.STEPS - 1, worlds.STEPS - 1, "up.*")
     prompts = [Prompt(f"thing {i}", i, i) for i in range(3)]
     late, same = (edit_all(setup, t, prompts, [MOVE], lambda *_: None)[1] for t in (early, last))
     assert torch.equal(late[0].after, same[0].after)
@@ -219,7 +185,7 @@ def test_the_summary_compares_with_the_random_control_image_by_image(setup):
         own, random = entries[control], entries["random"]
         expected = own["dice_target"]["mean"] - random["dice_target"]["mean"]
         assert own["above_random"]["mean"] == pytest.approx(expected)
-    assert entries["none"]["steps"] == [1, STEPS]
+    assert entries["none"]["steps"] == [1, worlds.STEPS]
     json.dumps(list(entries.values()), allow_nan=False)
 
 
@@ -229,32 +195,6 @@ def test_probes_of_another_model_or_scheduler_are_refused(finished, model, name)
     check_run(settings, model)
     with pytest.raises(RunError, match=f"fitted on world with {name} other, and this model has"):
         check_run({**settings, name: "other"}, model)
-
-
-@pytest.fixture
-def run(finished, tmp_path):
-    """Copy the finished run."""
-    copy = runs.Run(tmp_path / "run")
-    copy.folder.mkdir()
-    for path in finished.folder.iterdir():
-        if path.is_file():
-            (copy.folder / path.name).write_bytes(path.read_bytes())
-    return copy
-
-
-@pytest.fixture
-def command(run, monkeypatch):
-    """Call `underpaint edit` on that run, with the random model in place of one from disk."""
-    monkeypatch.setattr(cli_edit, "load_as", lambda *_, **__: worlds.model())
-    monkeypatch.setattr(cli_edit, "labelers_for", lambda *_: (LOOK,))
-    monkeypatch.setattr(cli_edit, "namers_for", lambda *_: {"object": NAMER})
-    group = Commands("main", commands={"edit": cli_edit.edit})
-
-    def call(*arguments):
-        asked = ["edit", str(run.folder), *map(str, arguments)]
-        return CliRunner().invoke(group, asked)
-
-    return call
 
 
 def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, run):
@@ -269,7 +209,46 @@ def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, r
     assert [entry["control"] for entry in summary["edits"]] == ["random", "random", "none"]
     assert "above_random" in summary["edits"][-1]
     assert "properties" in summary
-    assert (run.figures / "edit-random-moves-test-none-1-1-1.png").stat().st_size > 1000
+    assert len(list(run.figures.glob("edit-random-moves-test-none-1-1-1-*.png"))) == 1
+
+
+def test_rows_that_another_edit_wrote_meanwhile_stay(command, run, monkeypatch):
+    assert command("--count", 1, "--frames", 0, "--seed", 1).exit_code == 0
+    others = pd.read_parquet(run.folder / "edits.parquet").assign(seed=7)
+    whole = cli_edit.edit_all
+
+    def slowly(*arguments, **more):
+        found = whole(*arguments, **more)
+        rows = pd.concat([runs.read_table(run.edits), others], ignore_index=True)
+        runs.write_table(run.edits, rows)
+        return found
+
+    monkeypatch.setattr(cli_edit, "edit_all", slowly)
+    assert command("--count", 1, "--frames", 0, "--seed", 2).exit_code == 0
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert rows.groupby("seed").size().to_dict() == dict.fromkeys((1, 2, 7), len(others))
+    assert [each["seed"] for each in runs.read_json(run.summary)["edits"]] == [1, 7, 2]
+
+
+def test_rows_are_written_when_another_process_lets_go_of_the_run(command, run, monkeypatch):
+    monkeypatch.setattr(cli_edit, "PATIENCE_S", 30.0)
+    lock = FileLock(run.folder / LOCK, thread_local=False)
+    lock.acquire()
+    Timer(4.0, lock.release).start()  # by then the pictures are made
+    result = command("--count", 1, "--limit", 2, "--frames", 0)
+    assert result.exit_code == 0, result.output
+    assert not lock.is_locked
+    assert len(pd.read_parquet(run.folder / "edits.parquet")) == 2
+
+
+def test_pictures_of_edits_that_differ_stand_side_by_side(command, run):
+    asked = ([], ["--hold", "none"], ["--carry", "none"], ["--margin", "-1"], ["--seed", 3],
+             ["--unconditional", "0"], ["--layers", "up.0.*"])  # fmt: skip
+    for words in (*asked, []):
+        result = command("--count", 1, "--limit", 1, "--frames", 1, *words)
+        assert result.exit_code == 0, result.output
+    assert len(list(run.figures.glob("edit-random-*.png"))) == len(asked)
+    assert len(list((run.folder / "edits").iterdir())) == len(asked)
 
 
 @pytest.mark.parametrize("kept", [pd.DataFrame({"control": ["none"]}), None])

@@ -8,7 +8,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from test_experiments import LOOK, STEPS, finished, run  # noqa: F401
 
 import worlds
 from underpaint.cli import pick as cli_pick
@@ -36,17 +35,17 @@ PROMPTS = tuple(Prompt("thing", seed, seed) for seed in range(6))
 
 
 @pytest.fixture
-def search(model, finished):  # noqa: F811
+def search(model, finished):
     target = torch.zeros(1, 16, 16)
     target[:, 4:12, 4:12] = 1
     return Search(
         model=model,
-        labelers=(LOOK,),
+        labelers=(worlds.BRIGHTEST,),
         probes=runs.read_probes(finished, model.device),
         wishes=(Wish(SALIENCY, target, find_layers(model)[-1]),),
         keep=2,
         stop_at=1,
-        steps=STEPS,
+        steps=worlds.STEPS,
         guidance=3.0,
         batch=4,
     )
@@ -59,14 +58,27 @@ def silent(*_):
 def test_a_finished_candidate_is_the_picture_of_one_that_never_stopped(search):
     stopped = start(search, PROMPTS, silent)
     done = finish(search, stopped, [5, 0, 3, 2, 1], silent)
-    whole = trace(search.model, PROMPTS, steps=STEPS, guidance=3.0).images
+    whole = trace(search.model, PROMPTS, steps=worlds.STEPS, guidance=3.0).images
     torch.testing.assert_close(done.images, whole[[5, 0, 3, 2, 1]], atol=1e-4, rtol=0)
+
+
+def test_no_picture_is_decoded_twice(search, monkeypatch):
+    vae = search.model.pipeline.vae
+    decoded, decode = [], vae.decode
+
+    def counted(latents, *arguments, **more):
+        decoded.append(len(latents))
+        return decode(latents, *arguments, **more)
+
+    monkeypatch.setattr(vae, "decode", counted)
+    start(search, PROMPTS, silent)
+    assert sum(decoded) == len(PROMPTS)
 
 
 def test_early_scores_are_dice_of_the_reading_at_the_stop(search):
     stopped = start(search, PROMPTS, silent)
     layer = search.wishes[0].layer
-    traced = trace(search.model, PROMPTS, steps=STEPS, guidance=3.0, layers=[layer])
+    traced = trace(search.model, PROMPTS, steps=worlds.STEPS, guidance=3.0, layers=[layer])
     probe = search.probes["saliency", layer.name, 0]
     read = probe(traced.activations[layer][0])
     torch.testing.assert_close(stopped.read["saliency"], read.float(), atol=1e-4, rtol=1e-4)
@@ -115,7 +127,7 @@ def test_calls_are_those_of_the_first_steps_and_of_finishing_the_kept(search):
     [
         ({"keep": 0}, "Cannot keep 0 of 6"),
         ({"keep": 7}, "Cannot keep 7 of 6"),
-        ({"stop_at": STEPS}, "Cannot stop after 2 of 2 steps"),
+        ({"stop_at": worlds.STEPS}, "Cannot stop after 2 of 2 steps"),
         ({"stop_at": 0}, "Cannot stop after 0"),
     ],
 )
@@ -163,9 +175,9 @@ def test_a_preview_shows_each_step_s_reading_and_changes_nothing(search):
 
 
 @pytest.fixture
-def command(run, monkeypatch):  # noqa: F811
+def command(run, monkeypatch):
     monkeypatch.setattr(cli_pick, "load_as", lambda *_, **__: worlds.model())
-    monkeypatch.setattr(cli_pick, "labelers_for", lambda *_: (LOOK,))
+    monkeypatch.setattr(cli_pick, "labelers_for", lambda *_: (worlds.BRIGHTEST,))
     group = Commands("main", commands={"pick": cli_pick.pick})
 
     def call(*arguments):
@@ -183,7 +195,7 @@ def drawn(tmp_path):
     return tmp_path / "here.png"
 
 
-def test_the_command_keeps_pictures_and_a_sheet_and_says_what_it_spent(command, run, drawn):  # noqa: F811
+def test_the_command_keeps_pictures_and_a_sheet_and_says_what_it_spent(command, run, drawn):
     result = command("--mask", drawn, "--prompt", "a $5 thing", "--preview")
     assert result.exit_code == 0, result.output
     assert "8 of 12 denoiser calls (67%)." in result.output
@@ -196,7 +208,7 @@ def test_the_command_keeps_pictures_and_a_sheet_and_says_what_it_spent(command, 
     assert "score" not in summary["pick"][0]
 
 
-def test_scoring_finishes_all_and_the_same_search_takes_its_old_place(command, run, drawn):  # noqa: F811
+def test_scoring_finishes_all_and_the_same_search_takes_its_old_place(command, run, drawn):
     runs.update_summary(run, {"edits": ["dear"]})
     for _ in range(2):
         result = command("--mask", drawn, "--prompt", "a", "--prompt", "b", "--score")
@@ -209,7 +221,14 @@ def test_scoring_finishes_all_and_the_same_search_takes_its_old_place(command, r
     json.dumps(summary, allow_nan=False)
 
 
-def test_a_picture_like_that_of_a_prompt_is_looked_for(command, run, finished):  # noqa: F811
+def test_searches_that_differ_keep_their_own_pictures(command, run, drawn):
+    for more in ([], ["--seed", 100], ["--keep", 1], []):
+        assert command("--mask", drawn, "--prompt", "a", *more).exit_code == 0
+    assert len(list(run.figures.glob("pick-mask-here*.png"))) == 3
+    assert sorted(len(list(each.iterdir())) for each in run.picks.iterdir()) == [1, 2, 2]
+
+
+def test_a_picture_like_that_of_a_prompt_is_looked_for(command, run, finished):
     prompt = runs.read_split(run, "test")[0]
     image = runs.read_image(finished, prompt)
     runs.write_images(run, image[None], [prompt])
@@ -230,14 +249,14 @@ def test_a_picture_like_that_of_a_prompt_is_looked_for(command, run, finished): 
         (["--like", 0, "--batch", 0], "--batch is 0"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_the_run_alone(command, run, arguments, words):  # noqa: F811
+def test_bad_input_is_one_line_and_leaves_the_run_alone(command, run, arguments, words):
     result = command(*arguments)
     assert result.exit_code == 1
     assert words in result.output
     assert "pick" not in runs.read_json(run.summary)
 
 
-def test_probes_of_another_model_are_refused(command, run, drawn):  # noqa: F811
+def test_probes_of_another_model_are_refused(command, run, drawn):
     settings = runs.read_json(run.settings)
     runs.write_json(run.settings, {**settings, "fingerprint": "sha256:other"})
     result = command("--mask", drawn)

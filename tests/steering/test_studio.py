@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from test_experiments import LOOK, STEPS, finished  # noqa: F401  a fixture
 
+import worlds
 from underpaint.cli import studio as cli_studio
 from underpaint.cli.main import main
 from underpaint.core.errors import EditError, LayerError, PromptError, SchedulerError
@@ -19,8 +19,8 @@ from underpaint.steering.studio.desk import UNCONDITIONAL, mask_of
 
 
 @pytest.fixture(scope="module")
-def desk(finished, model):  # noqa: F811
-    return open_desk(finished, model, (LOOK,), glob="up.*")
+def desk(finished, model):
+    return open_desk(finished, model, (worlds.BRIGHTEST,), glob="up.*")
 
 
 def mask(desk):
@@ -31,8 +31,8 @@ def mask(desk):
 
 def test_a_picture_made_step_by_step_is_that_of_the_whole_run(desk):
     seen = list(paint(desk, "a red cone", 5, None))
-    whole = trace(desk.model, [Prompt("a red cone", 5)], steps=STEPS, guidance=3.0)
-    assert [each.step for each in seen] == list(range(STEPS))
+    whole = trace(desk.model, [Prompt("a red cone", 5)], steps=worlds.STEPS, guidance=3.0)
+    assert [each.step for each in seen] == list(range(worlds.STEPS))
     torch.testing.assert_close(seen[-1].picture, whole.images[0], atol=1e-4, rtol=0)
     first = decode(desk.model, whole.estimates[0])[0]
     torch.testing.assert_close(seen[0].picture, first, atol=1e-4, rtol=0)
@@ -49,7 +49,7 @@ def test_painting_brings_what_is_read_to_the_mask(desk):
         cells = torch.nn.functional.adaptive_avg_pool2d(wanted[None], grid)[0] > 0.5
         return (2 * (read.bool() & cells).sum() / (read.sum() + cells.sum())).item()
 
-    painted = overlap(Stroke(wanted, 3.0, 0, STEPS - 1, carries=False))
+    painted = overlap(Stroke(wanted, 3.0, 0, worlds.STEPS - 1, carries=False))
     assert painted > 0.9
     assert painted > overlap(None)
 
@@ -58,20 +58,24 @@ def test_an_object_that_carries_its_looks_is_asked_for_with_them_and_only_near(d
     assert desk.carried == ("shading",)  # of what the labeler reads; it knows no colours
     wanted, pictures = mask(desk), {}
     for carries in (False, True):
-        stroke = Stroke(wanted, 1.0, 0, STEPS - 1, carries)
+        stroke = Stroke(wanted, 1.0, 0, worlds.STEPS - 1, carries)
         pictures[carries] = list(paint(desk, "a red cone", 5, stroke))[-1].picture
     assert not torch.equal(pictures[True], pictures[False])
     plain = list(paint(desk, "a red cone", 5, None))[-1].picture
-    there = labels_of([LOOK], plain[None], desk.carried)
+    there = labels_of([worlds.BRIGHTEST], plain[None], desk.carried)
     aim = aim_at(lambda _now, _random: wanted[None], carried=desk.carried)
     targets = aim({name: maps[0] for name, maps in there.items()}, np.random.default_rng(0))
     targets = {name: maps[None] for name, maps in targets.items()}
-    schedule = dict.fromkeys(range(STEPS), 1.0)
+    schedule = dict.fromkeys(range(worlds.STEPS), 1.0)
     where = where_of(targets, there, MARGIN)
     edit = Edit(targets, schedule, where=where, unconditional=UNCONDITIONAL)
     edits = taps(edit, desk.probes, desk.moments, layers=desk.edited)
     whole = trace(
-        desk.model, [Prompt("a red cone", 5)], steps=STEPS, guidance=desk.guidance, edits=edits
+        desk.model,
+        [Prompt("a red cone", 5)],
+        steps=worlds.STEPS,
+        guidance=desk.guidance,
+        edits=edits,
     )
     torch.testing.assert_close(pictures[True], whole.images[0], atol=1e-3, rtol=0)
 
@@ -85,13 +89,17 @@ def test_many_strokes_take_their_looks_from_one_picture(desk, monkeypatch):
 
     monkeypatch.setattr("underpaint.steering.studio.desk.trace", counted)
     for strength in (1.0, 2.0, 3.0):
-        list(paint(desk, "a red cone nobody drew", 6, Stroke(mask(desk), strength, 0, STEPS - 1)))
+        list(
+            paint(
+                desk, "a red cone nobody drew", 6, Stroke(mask(desk), strength, 0, worlds.STEPS - 1)
+            )
+        )
     assert whole.count(True) == 1
 
 
 def test_a_stroke_of_no_strength_changes_nothing_and_is_scored(desk):
     plain = list(paint(desk, "a red cone", 5, None))[-1]
-    stroke = Stroke(mask(desk), 0.0, 0, STEPS - 1)
+    stroke = Stroke(mask(desk), 0.0, 0, worlds.STEPS - 1)
     still = list(paint(desk, "a red cone", 5, stroke))[-1]
     assert torch.equal(plain.picture, still.picture)
     assert still.score is not None
@@ -129,7 +137,7 @@ def test_a_mask_is_what_any_layer_covers_whatever_its_size():
     [
         (lambda desk: list(paint(desk, "  ", 1, None)), PromptError, "The prompt is empty"),
         (
-            lambda desk: list(paint(desk, "a", 1, Stroke(mask(desk), 1.0, 0, STEPS))),
+            lambda desk: list(paint(desk, "a", 1, Stroke(mask(desk), 1.0, 0, worlds.STEPS))),
             EditError,
             "Cannot paint through steps 1 to 3: the run has 2",
         ),
@@ -139,7 +147,7 @@ def test_a_mask_is_what_any_layer_covers_whatever_its_size():
             "The mask is empty or fills the picture",
         ),
         (
-            lambda desk: glimpse(desk, "a", [1], stop_at=STEPS + 1),
+            lambda desk: glimpse(desk, "a", [1], stop_at=worlds.STEPS + 1),
             SchedulerError,
             "Cannot look at step 3 of 2",
         ),
@@ -151,9 +159,9 @@ def test_what_cannot_be_done_is_one_line(desk, call, error, words):
         call(desk)
 
 
-def test_layers_that_match_nothing_are_refused_before_a_window_opens(finished, model):  # noqa: F811
+def test_layers_that_match_nothing_are_refused_before_a_window_opens(finished, model):
     with pytest.raises(LayerError, match="No layer matches"):
-        open_desk(finished, model, (LOOK,), glob="side.*")
+        open_desk(finished, model, (worlds.BRIGHTEST,), glob="side.*")
 
 
 def test_the_page_shows_every_step_and_ranks_seeds(desk):
@@ -165,8 +173,10 @@ def test_the_page_shows_every_step_and_ranks_seeds(desk):
     assert {"Prompt", "Seed", "Picture", "Strength (1 makes the reading the target)"} <= labels
     layer = np.zeros((384, 384, 4), dtype=np.uint8)
     layer[50:200, 200:350, 3] = 255
-    seen = list(page.show(desk, "a red cone", 5, {"layers": [layer]}, 3.0, STEPS, carries=True))
-    assert len(seen) == STEPS
+    seen = list(
+        page.show(desk, "a red cone", 5, {"layers": [layer]}, 3.0, worlds.STEPS, carries=True)
+    )
+    assert len(seen) == worlds.STEPS
     picture, *maps, said = seen[-1]
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3

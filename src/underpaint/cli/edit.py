@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial, reduce
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,8 @@ import pandas as pd
 from torch import Tensor
 
 from ..core.errors import EditError, PromptError, RunError
-from ..core.pictures import file_name
+from ..core.files import held
+from ..core.pictures import name_apart
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES
 from ..figures.doses import draw_doses
@@ -30,6 +32,8 @@ from ..steering.trials import MEASURES, Trial, edit_columns, summarise_edits
 from .options import RUNNING
 from .progress import progress_bar
 
+PATIENCE_S = 600.0
+"""How long to wait for another command that is writing to the run, with rows in hand."""
 TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
 
@@ -127,9 +131,9 @@ def edit(
     first, last = _span(span, settings["steps"])
     prompts = _prompts(run, index)[:limit]
     runs.read_summary(run)  # there has to be one, before any time is spent
-    kept = _read_kept(run)
+    _read_kept(run)  # what cannot be added to is refused before any time is spent
     _warn(strength)
-    held = _known("hold", hold, settings["properties"])
+    is_held = _known("hold", hold, settings["properties"])
     has_place = (move, scale, mask) != (None,) * 3 or (depth, light) == (None,) * 2
     carried = _known("carry", carry, settings["properties"]) if has_place else ""
 
@@ -163,7 +167,7 @@ def edit(
         glob,
         unconditional,
         seed,
-        held,
+        is_held,
         carried,
         margin,
     )
@@ -173,16 +177,35 @@ def edit(
             setup, trial, prompts, aims, lambda _stage, done, _of: bar.update(task, completed=done)
         )
 
-    entries = summarise_edits(_keep(run, kept, rows))
-    runs.update_summary(run, {"edits": entries})
-    path = run.figures / f"edit-{_slug(trial)}.png"
-    draw_strip(shown, title=_title(trial), path=path)
-    draw_doses(entries, like=entries[-1], path=run.figures / "edit-doses.png")
+    path = run.figures / f"edit-{_name(trial, strength=True)}.png"
+    with held(run.folder, patience_s=PATIENCE_S):
+        entries = summarise_edits(_keep(run, _read_kept(run), rows))
+        runs.update_summary(run, {"edits": entries})
+        draw_strip(shown, title=_title(trial), path=path)
+        draw_doses(entries, like=entries[-1], path=run.figures / "edit-doses.png")
     if frames:
-        few = list({each.prompt.index: each.prompt for each in shown}.values())[:frames]
-        found = edit_frames(setup, trial, few, aims[0], strengths_of(trial))
-        write_frames(run, _frames_name(trial), trial, found)
+        _keep_frames(run, setup, trial, _editable(rows, prompts), aims[0], count=frames)
     click.echo(f"{_line(entries[-1])}\nPicture: {path}")
+
+
+def _editable(rows: pd.DataFrame, prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Give those prompts whose pictures the first aim could be asked of."""
+    done = {*rows.loc[(rows["aim"] == 0) & (rows["left_out"] == ""), "image"]}
+    return [prompt for prompt in prompts if (prompt.index or 0) in done]
+
+
+def _keep_frames(
+    run: runs.Run, setup: Setup, trial: Trial, prompts: list[Prompt], aim: Aim, *, count: int
+) -> None:
+    """Keep some pictures at every strength, as many as are asked for and can be edited."""
+    # Another picture's target takes another picture, even for one frame.
+    made = prompts[: max(count, 2) if trial.control == "other" else count]
+    if not made:
+        return
+    found = edit_frames(setup, trial, made, aim, strengths_of(trial))
+    with held(run.folder, patience_s=PATIENCE_S):
+        few = {strength: (table, shown[:count]) for strength, (table, shown) in found.items()}
+        write_frames(run, _name(trial), trial, few)
 
 
 def _span(text: str | None, steps: int) -> tuple[int, int]:
@@ -336,18 +359,24 @@ def _line(entry: dict) -> str:
 
 
 def _title(trial: Trial) -> str:
+    also = {
+        "carried": trial.carried.replace(",", ", "),
+        "margin": f"{trial.margin:g}" if trial.margin >= 0 else "",
+        "pushed": f"{trial.unconditional:g}" if trial.unconditional else "",
+        "seed": str(trial.seed) if trial.seed else "",
+    }
+    rest = "".join(f", {name} {value}" for name, value in also.items() if value)
     return (
         f"{trial.target}, strength {trial.strength:g}, steps {trial.first_step + 1}–"
-        f"{trial.last_step + 1}, {trial.layers}, control {trial.control}"
+        f"{trial.last_step + 1}, {trial.layers}, control {trial.control}{rest}"
     )
 
 
-def _frames_name(trial: Trial) -> str:
-    steps = f"{trial.first_step + 1}-{trial.last_step + 1}"
-    words = f"{trial.target} {trial.prompts} {trial.control} {trial.layers} {steps}"
-    return re.sub(r"[^\w.-]+", "-", words).strip("-.")
-
-
-def _slug(trial: Trial) -> str:
-    steps = f"{trial.first_step + 1}-{trial.last_step + 1}"
-    return file_name(f"{trial.target} {trial.prompts} {trial.control} {trial.strength:g} {steps}")
+def _name(trial: Trial, *, strength: bool = False) -> str:
+    """Name a trial's file or folder: whatever differs between two trials, their names differ."""
+    words = f"{trial.target} {trial.prompts} {trial.control}"
+    words += f" {trial.strength:g}" if strength else ""
+    settings = asdict(trial)
+    if not strength:  # frames hold every strength
+        del settings["strength"]
+    return name_apart(f"{words} {trial.first_step + 1}-{trial.last_step + 1}", settings)

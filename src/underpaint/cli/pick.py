@@ -11,7 +11,8 @@ from rich.progress import Progress
 
 from ..core.arrays import normalise
 from ..core.errors import PickError, PromptError, RunError
-from ..core.pictures import file_name, write_picture
+from ..core.files import held
+from ..core.pictures import name_apart, write_picture
 from ..core.prompts import Prompt
 from ..core.properties import DEPTH, PROPERTIES, SALIENCY
 from ..figures.sheets import draw_sheet
@@ -37,6 +38,9 @@ from ..steering.picks import (
 from ..steering.targets import read_map, read_mask
 from .options import RUNNING
 from .progress import progress_bar
+
+PATIENCE_S = 600.0
+"""How long to wait for another command that is writing to the run, with a search in hand."""
 
 
 @click.command()
@@ -163,7 +167,9 @@ def _pick_one(
     places = stopped.ranking if all_ else chosen
     finished = finish(search, stopped, places, report, watch=watch)
     best = Finished(tuple(chosen), finished.images[: search.keep], finished.scores[: search.keep])
-    name = file_name(f"{words} {text}")
+    asked = {"words": words, "text": text, "count": count, "seed": seed}
+    asked |= {"keep": search.keep, "stop_at": search.stop_at}
+    name = name_apart(f"{words} {text}", asked)
     path = run.figures / f"pick-{name}.png"
     draw_sheet(search.wishes, stopped, best, stop_at=search.stop_at, path=path)
     runs.write_picks(run, name, best.images, [prompts[place].seed for place in chosen])
@@ -244,10 +250,11 @@ def _scored(worths: list[Worth], prompts: list[str]) -> dict:
 def _keep(run: runs.Run, entry: dict) -> None:
     """Add an entry to "pick" in the summary, in place of that of the same search."""
     names = ("target", "prompts", "candidates", "keep", "stop_at", "seed")
-    kept = runs.read_summary(run).get("pick", [])
-    known = [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
-    others = [each for each in known if any(each.get(name) != entry[name] for name in names)]
-    runs.update_summary(run, {"pick": [*others, entry]})
+    with held(run.folder, patience_s=PATIENCE_S):
+        kept = runs.read_summary(run).get("pick", [])
+        known = [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
+        others = [each for each in known if any(each.get(name) != entry[name] for name in names)]
+        runs.update_summary(run, {"pick": [*others, entry]})
 
 
 def _line(entry: dict) -> str:

@@ -122,13 +122,18 @@ def remove_sealed(path: Path) -> None:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, *, patience_s: float = 0.0) -> Iterator[None]:
     """Keep every other process from writing this folder. The system lets go if we are killed.
+
+    Args:
+        folder: Which.
+        patience_s: How long to wait for another process that holds it: who has a result in hand
+            waits; who begins does not.
 
     Raises:
         RunError: if another process holds it, or it cannot be locked.
     """
-    lock = FileLock(folder / LOCK, timeout=0)
+    lock = FileLock(folder / LOCK, timeout=patience_s)
     with writing(folder / LOCK):
         try:
             lock.acquire()

@@ -1,12 +1,15 @@
 """Pictures as PNG files: in and out, and what to call them."""
 
+import hashlib
 import io
+import json
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +73,16 @@ def read_picture(path: Path) -> Float[Tensor, "3 height width"]:
     with open_png(path) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     return torch.from_numpy(pixels / np.float32(255)).permute(2, 0, 1)
+
+
+def name_apart(words: str, settings: Mapping[str, Any]) -> str:
+    """Make a file's name of some words and of all settings: those of two settings differ.
+
+    The settings come in as eight digits of a hash, where they would make a name too long.
+    """
+    asked = json.dumps(settings, sort_keys=True, default=str)
+    mark = hashlib.sha256(asked.encode()).hexdigest()[:8]
+    return f"{file_name(words)}-{mark}"
 
 
 def file_name(words: str) -> str:

@@ -22,6 +22,7 @@ SETTINGS = (
     "held",
     "carried",
     "margin",
+    "seed",
 )
 SHARES = {
     "dice_target": ("Dice to the target", "C0"),
@@ -82,7 +83,8 @@ def draw_doses(entries: Sequence[dict[str, Any]], *, like: dict[str, Any], path:
         side.plot(places, [float("nan") if x is None else x for x in levels], "k:", marker=".")
         side.set_ylim(10, 40)
         side.set_ylabel("background, median dB (dotted)" if over == "steps" else "")
-    axes[0].legend(fontsize=7, loc="upper left")
+    if axes[0].get_legend_handles_labels()[0]:  # nothing is drawn where nothing is defined
+        axes[0].legend(fontsize=7, loc="upper left")
     axes[0].set_ylabel("mean over pictures")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)

@@ -32,6 +32,9 @@ from .aims import Aim, labels_of, where_of
 from .edits import Edit, adam_taps, random_directions, reading_directions, taps
 from .trials import MEASURES, Trial, edit_scores, map_scores
 
+ALONE = "The control needs another picture in the batch. Edit two or more at once."
+"""Why `other` leaves a picture out that is the only one of its batch that could be edited."""
+
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, images done, and images in all."""
 
@@ -140,6 +143,9 @@ def _edit_batch(
             found[place] = aim({each: maps[place] for each, maps in old.items()}, random)
         except EditError as error:
             table.loc[place, "left_out"] = str(error)
+    if trial.control == "other" and len(found) == 1:
+        table.loc[list(found), "left_out"] = ALONE
+        return table, []
     if not found:
         return table, []
     kept = list(found)
@@ -248,9 +254,7 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def _of_another(edit: Edit) -> Edit:
-    """Give each picture the edit of the one after it in the batch."""
-    if len(next(iter(edit.targets.values()))) < 2:
-        raise EditError("The control needs another picture in the batch. Edit two or more at once.")
+    """Give each picture the edit of the one before it in the batch."""
     where = None if edit.where is None else edit.where.roll(1, 0)
     return replace(edit, targets={n: t.roll(1, 0) for n, t in edit.targets.items()}, where=where)
 
@@ -275,17 +279,24 @@ def edit_frames(
     """Edit a few pictures towards one aim at several strengths, to be looked at side by side.
 
     Args:
-        prompts: One batch. Targets are those that `edit_all` meets with this aim alone.
+        prompts: Any number. Targets are those that `edit_all` meets with this aim alone.
 
     Returns:
         By strength, what `edit_all` returns, without the columns of the trial: a row for each
         prompt, and the pictures of those that could be edited, the same at every strength.
     """
-    before = trace(setup.model, prompts, steps=setup.steps, guidance=setup.guidance).images
-    old = labels_of(setup.labelers, before, names_in(trial.carried))
+    tables: dict[float, list[pd.DataFrame]] = {strength: [] for strength in strengths}
+    pictures: dict[float, list[Shown]] = {strength: [] for strength in strengths}
+    for first in range(0, len(prompts), setup.batch):
+        part = prompts[first : first + setup.batch]
+        before = trace(setup.model, part, steps=setup.steps, guidance=setup.guidance).images
+        old = labels_of(setup.labelers, before, names_in(trial.carried))
+        for strength in strengths:
+            asked = replace(trial, strength=strength)
+            table, shown = _edit_batch(setup, asked, part, before, old, aim, 0)
+            tables[strength].append(table)
+            pictures[strength] += shown
     return {
-        strength: _edit_batch(
-            setup, replace(trial, strength=strength), prompts, before, old, aim, 0
-        )
+        strength: (pd.concat(tables[strength], ignore_index=True), pictures[strength])
         for strength in strengths
     }

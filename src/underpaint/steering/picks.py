@@ -20,7 +20,7 @@ from ..core.errors import PickError
 from ..core.prompts import Prompt
 from ..core.properties import Property
 from ..labelers import Labeler, label
-from ..models import Model, decode
+from ..models import Model
 from ..models.capture import Tap
 from ..models.layers import Layer
 from ..models.schedules import plan
@@ -185,7 +185,7 @@ def start(
         }
         latents.append(traced.final)
         early.append(_scores(search.wishes, {**maps, **masks}))
-        seen.append(_labeler_scores(search, decode(search.model, traced.estimates[-1])))
+        seen.append(_labeler_scores(search, traced.images))
         for name, each in maps.items():
             read[name].append(each)
         done += len(part)
