@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .models import Model, load
     from .models.capture import tapped
     from .models.layers import Layer, find_layers, select_layers
+    from .models.reading import reads
     from .models.traces import Trace, trace
     from .probes.fitting import fit
     from .probes.live import reading_taps
@@ -32,6 +33,7 @@ _HOMES = {
     "models": ("Model", "load"),
     "models.capture": ("tapped",),
     "models.layers": ("Layer", "find_layers", "select_layers"),
+    "models.reading": ("reads",),
     "models.traces": ("Trace", "trace"),
     "probes.fitting": ("fit",),
     "probes.live": ("reading_taps",),
@@ -68,6 +70,7 @@ __all__ = [
     "push_probes",
     "read_prompts",
     "reading_taps",
+    "reads",
     "score",
     "select_layers",
     "share_run",

@@ -16,6 +16,7 @@ from ..figures.curves import draw_all
 from ..labelers import Labeler, labelers_for
 from ..models import Model, has_decoder_attention, load, permuted, untrained
 from ..models.layers import find_layers, select_layers
+from ..models.reading import reads
 from ..probes.recipes import RECIPES, suits
 from ..runs import runs
 from ..study import cluster
@@ -28,7 +29,7 @@ from .figure import draw_pictures
 from .images import pictures_for
 from .options import OUT, RUNNING
 from .progress import progress_bar
-from .prompts import digest, say_unknown, split_of
+from .prompts import digest, prompts_of, say_unknown, split_of
 from .site import write_site
 
 
@@ -42,7 +43,7 @@ from .site import write_site
     help="A study as data (`underpaint presets`). What is said beside it counts more.",
 )
 @click.option("--model", "model_id", default="tiny", show_default=True, help="Id or folder.")
-@click.option("--prompts", type=click.Path(path_type=Path), help="CSV: prompts,seeds,prompt_inds.")
+@click.option("--prompts", type=click.Path(path_type=Path), help="CSV, TSV, Parquet, JSON or .txt.")
 @click.option("--count", default=617, show_default=True, help="How many images.")
 @click.option("--steps", default=15, show_default=True, help="Denoising steps.")
 @click.option("--guidance", type=float, help="Guidance scale.  [default: the model's own]")
@@ -121,8 +122,8 @@ def run(
     The same command again goes on from what is there, wherever it was stopped.
     """
     at_once = _at_once(batch, out)
-    asked = (("count", count), ("steps", steps), ("batch", at_once), ("resolution", resolution))
-    for name, value in asked:
+    whole = (("count", count), ("steps", steps), ("batch", at_once), ("resolution", resolution))
+    for name, value in whole:
         if value is not None and value < 1:
             raise RunError(f"--{name} is {value}. Give a whole number of at least 1.")
     parts = _cut(cut)
@@ -135,12 +136,14 @@ def run(
         raise RunError(
             f"--preset {preset.name} studies prompts of your own: give --prompts FILE.csv."
         )
-    split = split_of(prompts, count=count, seed=seed, cut=parts)
+    asked = prompts_of(prompts, count=count, seed=seed)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     if not model.takes_text:
         click.echo(f"{model_id} takes no prompt: pictures follow from their seeds alone.", err=True)
-        if prompts is None:
-            split = split_of(None, count=count, seed=seed, cut=parts, is_wordless=True)
+    split = split_of(
+        asked, reads=reads(model), count=count, seed=seed, cut=parts,
+        takes_text=model.takes_text, are_given=images is not None,
+    )  # fmt: skip
     layers = select_layers(find_layers(model), glob)
     pictures = pictures_for(images, model, chosen)
     labelers = labelers_for(model, named, cache=label_cache)

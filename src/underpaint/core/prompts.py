@@ -1,19 +1,21 @@
-"""What to generate: prompts with their seeds, read from CSV and split without leaks."""
+"""What to generate: prompts with their seeds, read from files and split without leaks."""
 
-import csv
 import hashlib
-import io
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from .errors import PromptError
-from .files import read_bytes
+from .listings import Row, read_listing, shortened
 
 LARGEST_SEED = 2**63 - 1
-_ENCODINGS = ("utf-8-sig", "cp1252")
-_REQUIRED = ("prompts", "seeds")
+_DRAWN_BELOW = 10**8
+_WHOLE = re.compile(r"([+-]?\d+)\.0*")
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,19 @@ class Prompt:
         text: What the image should show. Not empty.
         seed: From 0 to 2**63 - 1.
         index: The prompt's number in the file it came from, if that has numbers.
+        read_as: Another text that the model cannot tell from this one, if there is any: the same
+            for all of them (see `alike`).
     """
 
     text: str
     seed: int
     index: int | None = None
+    read_as: str | None = None
+
+    @property
+    def group(self) -> str:
+        """Name what this prompt is one of: equal groups are one prompt, on one side of a split."""
+        return plain(self.text if self.read_as is None else self.read_as)
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -39,20 +49,25 @@ class Prompt:
             raise PromptError(f"Index {self.index} is out of range. Use 0 to 2**63 - 1.")
 
 
+Reads = Callable[[Prompt], Hashable]
+"""What a model reads of a prompt. Equal answers draw the same picture from the same seed."""
+
+
 @dataclass(frozen=True)
 class PromptFile:
-    """Prompts in the order of their file, and the encoding it turned out to be in."""
+    """Prompts in the order of their file, its encoding, and what in it was taken for what."""
 
     prompts: tuple[Prompt, ...]
     encoding: str
+    taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three parts that share no prompt text. Probes are fitted on `train` alone.
+    """Three parts that share no prompt. Probes are fitted on `train` alone.
 
     Raises:
-        PromptError: if a text is in two parts, so that what is tested was seen before.
+        PromptError: if a prompt is in two parts, so that what is tested was seen before.
     """
 
     train: tuple[Prompt, ...]
@@ -63,59 +78,112 @@ class Split:
         part_of: dict[str, str] = {}
         for part in ("train", "validation", "test"):
             for prompt in getattr(self, part):
-                other = part_of.setdefault(plain(prompt.text), part)
+                other = part_of.setdefault(prompt.group, part)
                 if other != part:
+                    alike = (
+                        ""
+                        if prompt.read_as is None
+                        else (f" The model does not tell it from {prompt.read_as[:80]!r}.")
+                    )
                     raise PromptError(
                         f"{prompt.text[:80]!r} is in {other} and in {part}: scores would be of "
-                        "what was seen before. Split by text, as `split_prompts` does."
+                        f"what was seen before.{alike} Split by text, as `split_prompts` does."
                     )
 
 
-def read_prompts(path: Path) -> PromptFile:
-    """Read a CSV with the columns `prompts`, `seeds` and, if it has them, `prompt_inds`.
+def read_prompts(path: Path, *, seed: int = 0) -> PromptFile:
+    """Read prompts and, where the file has them, their seeds and numbers.
 
-    UTF-8 is tried first, then Windows-1252; the answer says which it was, because reading one as
-    the other spoils letters without an error.
+    Read are tables with a header (parted by commas, tabs, `;` or `|`), Parquet, JSON, JSON Lines,
+    and .txt with a prompt a line. Columns are `prompts`, `seeds` and `prompt_inds`, or what plainly
+    means the same: Prompt, caption, text; seed. Where there are no seeds, they are drawn. An
+    encoding other than UTF-8 is found by what it spells, and refused where that is not plain. The
+    answer says what was taken for what.
+
+    Args:
+        path: The file.
+        seed: Where seeds are drawn from.
 
     Raises:
         PromptError: if the file, a column or a row is not usable; the message quotes the row.
     """
-    text, encoding = _read_text(Path(path))
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        columns = reader.fieldnames or []
-        rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise PromptError(f"{path} is not valid CSV ({error}). Check its quotes.") from error
-    if missing := [name for name in _REQUIRED if name not in columns]:
-        raise PromptError(
-            f"{path} has no column {missing[0]!r}, only {', '.join(columns) or 'nothing'}. "
-            "It needs prompts and seeds; prompt_inds is optional."
-        )
-    if not rows:
+    path = Path(path)
+    listing = read_listing(path)
+    if not listing.rows:
         raise PromptError(f"{path} has no prompts below its header. Add at least one row.")
-
-    prompts = tuple(_parse_row(row, where=f"{path}, line {line}") for line, row in rows)
+    prompts = tuple(_parse_row(row, has_seeds=listing.has_seeds) for row in listing.rows)
     indices = [prompt.index for prompt in prompts if prompt.index is not None]
     if twice := sorted(index for index, times in Counter(indices).items() if times > 1):
         raise PromptError(f"{path} uses prompt_inds {twice[0]} twice. Number each prompt once.")
-    return PromptFile(prompts, encoding)
+    if listing.has_seeds:
+        return PromptFile(prompts, listing.encoding, listing.taken)
+    drawn = np.random.default_rng(seed).integers(_DRAWN_BELOW, size=len(prompts)).tolist()
+    prompts = tuple(replace(p, seed=number) for p, number in zip(prompts, drawn, strict=True))
+    said = (*listing.taken, f"seeds drawn from seed {seed}, for it has none")
+    return PromptFile(prompts, listing.encoding, said)
+
+
+def alike(prompts: Sequence[Prompt], reads: Reads) -> list[Prompt]:
+    """Mark prompts that the model cannot tell apart, or that differ in case and spacing only.
+
+    Being one prompt goes on: if the second is the first in capitals, and the third what the model
+    reads of the second, all three are one. Each is marked with the first text in the alphabet.
+    """
+    group_of: dict[tuple[str, Hashable], str] = {}
+    parent: dict[str, str] = {}
+
+    def root(text: str) -> str:
+        while parent.setdefault(text, text) != text:
+            parent[text] = text = parent[parent[text]]
+        return text
+
+    for prompt in prompts:
+        own = root(plain(prompt.text))
+        for key in (("marked", prompt.group), ("read", reads(prompt))):
+            other = root(group_of.setdefault(key, own))
+            first, last = sorted((own, other))
+            parent[last] = own = first
+    return [
+        prompt if root(plain(prompt.text)) == plain(prompt.text) == prompt.group
+        else replace(prompt, read_as=root(plain(prompt.text)))
+        for prompt in prompts
+    ]  # fmt: skip
+
+
+def distinct(prompts: Sequence[Prompt], reads: Reads) -> list[Prompt]:
+    """Leave out what would draw a picture again: the model reads the same, from the same seed."""
+    seen: dict[Hashable, Prompt] = {}
+    for prompt in prompts:
+        seen.setdefault((reads(prompt), prompt.seed), prompt)
+    return list(seen.values())
+
+
+def as_written(prompt: Prompt) -> str:
+    """Read every letter of a prompt, as no model does."""
+    return prompt.text
 
 
 def split_prompts(
-    prompts: Sequence[Prompt], *, seed: int = 0, validation: float = 0.15, test: float = 0.25
+    prompts: Sequence[Prompt],
+    *,
+    seed: int = 0,
+    validation: float = 0.15,
+    test: float = 0.25,
+    reads: Reads = as_written,
 ) -> Split:
     """Split prompts by their text, so that no text is in two parts.
 
-    Texts are the same if they differ in case and spacing only. They are put in the order of a hash
-    of seed and text; the first are for testing, the next for validation. So neither the order of
-    the prompts nor the machine matters.
+    Texts are the same if they differ in case and spacing only, or if the model reads them as one.
+    They are put in the order of a hash of seed and text; the first are for testing, the next for
+    validation. So neither the order of the prompts nor the machine matters. A row that stands
+    twice, its number too, is taken once.
 
     Args:
         prompts: All there are.
         seed: Another seed, another split.
         validation: Share of the texts, in 0..1; one text at least.
         test: Share of the texts, in 0..1; one text at least.
+        reads: What the model reads of a prompt, as `underpaint.reads` says.
 
     Raises:
         PromptError: if a share is out of range, or there are too few texts for three parts.
@@ -126,8 +194,8 @@ def split_prompts(
             "have to be above 0 and sum to less than 1."
         )
     by_text: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        by_text.setdefault(plain(prompt.text), []).append(prompt)
+    for prompt in alike(list(dict.fromkeys(prompts)), reads):
+        by_text.setdefault(prompt.group, []).append(prompt)
     if len(by_text) < 3:
         raise PromptError(
             f"{len(by_text)} different prompts cannot be split into train, validation and test. "
@@ -148,7 +216,13 @@ def split_prompts(
 
 
 def cut_prompts(
-    prompts: Sequence[Prompt], *, train: int, test: int, validation: float = 0.2, seed: int = 0
+    prompts: Sequence[Prompt],
+    *,
+    train: int,
+    test: int,
+    validation: float = 0.2,
+    seed: int = 0,
+    reads: Reads = as_written,
 ) -> Split:
     """Split prompts by their order: the first `train` of every `train + test` parts, then the rest.
 
@@ -162,13 +236,15 @@ def cut_prompts(
         test: Parts for testing.
         validation: Share of the training texts, in 0..1; one text at least.
         seed: Another seed, another choice of validation texts.
+        reads: What the model reads of a prompt, as `underpaint.reads` says.
 
     Raises:
         PromptError: if a part is empty, or a text is on both sides of the cut.
     """
+    prompts = alike(list(dict.fromkeys(prompts)), reads)
     cut = round(len(prompts) * train / max(train + test, 1))
     first, rest = prompts[:cut], prompts[cut:]
-    texts = _by_hash({plain(prompt.text) for prompt in first}, seed)
+    texts = _by_hash({prompt.group for prompt in first}, seed)
     if train < 1 or test < 1 or not rest or len(texts) < 2 or not 0 < validation < 1:
         raise PromptError(
             f"{len(prompts)} prompts cannot be cut {train}/{test}, with {validation} of the first "
@@ -176,8 +252,8 @@ def cut_prompts(
         )
     held = set(texts[: min(max(1, round(validation * len(texts))), len(texts) - 1)])
     return Split(
-        train=tuple(prompt for prompt in first if plain(prompt.text) not in held),
-        validation=tuple(prompt for prompt in first if plain(prompt.text) in held),
+        train=tuple(prompt for prompt in first if prompt.group not in held),
+        validation=tuple(prompt for prompt in first if prompt.group in held),
         test=tuple(rest),
     )
 
@@ -186,48 +262,37 @@ def _by_hash(texts: Iterable[str], seed: int) -> list[str]:
     return sorted(texts, key=lambda text: hashlib.sha256(f"{seed}:{text}".encode()).digest())
 
 
-def _read_text(path: Path) -> tuple[str, str]:
+def _parse_row(row: Row, *, has_seeds: bool) -> Prompt:
+    cells = [each for each in (row.text, row.seed, row.index) if each is not None]
+    quoted = shortened(",".join(map(str, cells)))
     try:
-        content = read_bytes(path)
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise PromptError(f"Cannot read {path} ({said}). Check the path.") from error
-    if not content.strip():
-        raise PromptError(f"{path} is empty. It needs a header, prompts,seeds, and rows.")
-    for encoding in _ENCODINGS:
-        try:
-            return content.decode(encoding), encoding.removesuffix("-sig")
-        except UnicodeDecodeError:
-            continue
-    raise PromptError(f"{path} is neither UTF-8 nor Windows-1252 text. Save it as UTF-8.")
-
-
-def _parse_row(row: dict, *, where: str) -> Prompt:
-    # DictReader files cells beyond the header under None, and cells that are missing as None.
-    if None in row or None in row.values():
-        raise PromptError(f"{where} has more or fewer cells than the header: {_quoted(row)}.")
-    try:
-        seed = int(row["seeds"])
-        index = int(row["prompt_inds"]) if row.get("prompt_inds") else None
-    except ValueError as error:
+        seed = _whole(row.seed) if has_seeds else 0
+        index = None if row.index in (None, "") else _whole(row.index)
+    except (ValueError, TypeError, OverflowError) as error:
         raise PromptError(
-            f"{where} needs whole numbers for seeds and prompt_inds: {_quoted(row)}."
+            f"{row.place} needs whole numbers for seeds and prompt_inds: {quoted}."
         ) from error
+    # JSON can spell halves of characters, which no file of ours could hold.
+    if not isinstance(row.text, str) or re.search("[\0\ud800-\udfff]", row.text):
+        raise PromptError(f"{row.place} has no text for a prompt, or no characters: {quoted}.")
     try:
-        return Prompt(row["prompts"].strip(), seed, index)
+        return Prompt(row.text.strip(), seed, index)
     except PromptError as error:
-        raise PromptError(f"{where}: {error} The row is {_quoted(row)}.") from error
+        raise PromptError(f"{row.place}: {error} The row is {quoted}.") from error
 
 
-def _quoted(row: dict) -> str:
-    beyond = row.get(None, [])
-    cells = [cell for name, cell in row.items() if name is not None and cell is not None]
-    text = repr(",".join([*cells, *beyond]))
-    return text if len(text) <= 120 else f"{text[:116]} …'"
+def _whole(cell: Any) -> int:
+    """Read a whole number, written 7, "7" or 7.0; none that a float has rounded."""
+    if isinstance(cell, str):
+        written = _WHOLE.fullmatch(cell.strip())
+        return int(written[1] if written else cell)
+    if isinstance(cell, bool) or cell != int(cell) or (isinstance(cell, float) and cell > 2**53):
+        raise ValueError(f"{cell} is no whole number")
+    return int(cell)
 
 
 def plain(text: str) -> str:
-    """Fold case and spaces: texts that are then equal are one prompt, on one side of a split."""
+    """Fold case and spaces: texts that are then equal are one prompt."""
     return " ".join(text.casefold().split())
 
 

@@ -112,7 +112,7 @@ def trace(
     end_step = steps if stop_at is None else stop_at
     _check_request(prompts, steps=steps, first_step=first_step, end_step=end_step, start=start)
     scheduler = plan(model.pipeline.scheduler, steps=steps, begin=first_step)
-    request = _request(model, prompts, steps=steps, guidance=guidance)
+    request = pipeline_call(model, prompts, steps=steps, guidance=guidance)
     if blank:
         request["prompt"] = [""] * len(prompts)
     if start:
@@ -228,7 +228,7 @@ def _check_request(
         )
 
 
-def _request(
+def pipeline_call(
     model: Model, prompts: Sequence[Prompt], *, steps: int, guidance: float | None
 ) -> dict[str, Any]:
     """Say to the pipeline, in its own words, what to generate."""

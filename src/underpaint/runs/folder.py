@@ -246,9 +246,13 @@ def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
     def write(path: Path) -> None:
         with path.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
-            rows.writerow(["prompts", "seeds", "prompt_inds", "split"])
+            is_marked = any(p.read_as is not None for part in parts.values() for p in part)
+            more = ["read_as"] if is_marked else []
+            rows.writerow(["prompts", "seeds", "prompt_inds", "split", *more])
             for split, prompts in parts.items():
-                rows.writerows([p.text, p.seed, p.index, split] for p in prompts)
+                for p in prompts:
+                    marks = [p.read_as] if is_marked else []
+                    rows.writerow([p.text, p.seed, p.index, split, *marks])
 
     write_file(run.folder / "prompts.csv", write)
 
@@ -258,7 +262,12 @@ def read_split(run: Run, split: str) -> tuple[Prompt, ...]:
     try:
         text = read_bytes(run.folder / "prompts.csv").decode("utf-8")
         return tuple(
-            Prompt(row["prompts"] or "", int(row["seeds"] or ""), int(row["prompt_inds"] or 0))
+            Prompt(
+                row["prompts"] or "",
+                int(row["seeds"] or ""),
+                int(row["prompt_inds"] or 0),
+                row.get("read_as") or None,
+            )
             for row in csv.DictReader(io.StringIO(text, newline=""))
             if row["split"] == split
         )

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .. import labelers
 from ..core.errors import EditError
-from ..core.prompts import Prompt, plain
+from ..core.prompts import Prompt
 from ..core.properties import DEPTH, SALIENCY, SHADING
 from ..labelers import Labeler, Namer
 from ..labelers.labeler import class_of
@@ -132,7 +132,7 @@ def _edit_batch(
         {
             "image": [prompt.index or 0 for prompt in prompts],
             "aim": number,
-            "prompt": [plain(prompt.text) for prompt in prompts],
+            "prompt": [prompt.group for prompt in prompts],
             **dict.fromkeys((*MEASURES, "seconds"), math.nan),
             "left_out": "",
         }

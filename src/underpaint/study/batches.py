@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import PromptError
-from ..core.prompts import Prompt, plain
+from ..core.prompts import Prompt
 from ..models import decoder_attention
 from ..models.given import trace_given
 from ..models.traces import Trace, excerpt, trace
@@ -125,7 +125,7 @@ def apart(prompts: Sequence[Prompt]) -> list[Prompt]:
     seen: dict[str, int] = {}
     turns = []
     for prompt in prompts:
-        turns.append(seen.get(plain(prompt.text), 0))
-        seen[plain(prompt.text)] = turns[-1] + 1
+        turns.append(seen.get(prompt.group, 0))
+        seen[prompt.group] = turns[-1] + 1
     order = sorted(range(len(prompts)), key=lambda at: turns[at])
     return [prompts[at] for at in order]

@@ -8,7 +8,7 @@ from operator import add
 
 import pandas as pd
 
-from ..core.prompts import Prompt, plain
+from ..core.prompts import Prompt
 from ..probes.probes import Probe, ProbeKey
 from ..runs.runs import Run, read_table, write_images, write_probes, write_table
 from ..scores.scores import Scores, tabulate
@@ -168,7 +168,7 @@ def score_group(
 ) -> tuple[pd.DataFrame, Seconds]:
     """Score every source on one group of held-out pictures, `first` the number of its first."""
     prompts, trace = batch.trace.prompts, batch.trace
-    texts = [plain(prompt.text) for prompt in prompts]
+    texts = [prompt.group for prompt in prompts]
     # Nothing is chosen for the rivals, so only test pictures are worth it: they cost the most.
     shown = {"image": trace.latents, "estimate": trace.estimates} if part == "test" else {}
     looks = look(study.model, study.labelers, study.properties, shown)

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..core.errors import PromptError
-from ..core.prompts import Prompt, Split, plain
+from ..core.prompts import Prompt, Split
 from ..labelers import Namer, name
 from ..labelers.labeler import class_of
 from ..models import Model, decode
@@ -236,7 +236,7 @@ def _carry_out(
     scores, number = [], 0
     for part, prompts in (("validation", split.validation), ("test", split.test)):
         for look in looks(prompts):
-            texts = [plain(each.text) for each in look.trace.prompts]
+            texts = [each.group for each in look.trace.prompts]
             numbers = list(range(number, number := number + len(texts)))
             seen = {} if blank else _seen(inquiry, look)
             if keep is not None and part == "test":

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from ..core.prompts import plain
 from ..probes.moments import MeanMap
 from ..runs.runs import Run
 from .batches import batches_of
@@ -41,7 +40,7 @@ def choose_cuts(study: Study, run: Run, position: Mapping[str, MeanMap]) -> Cuts
     paths = [held_path(run, start) for start, _ in groups]
     parts = [read_held_labels(path, device) for path in paths]
     labels = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    texts = tuple(plain(prompt.text) for prompt in validation)
+    texts = tuple(prompt.group for prompt in validation)
     wrong = wrong_labels(labels, texts, texts, 0)
     return Cuts(_thresholds(study, paths, labels, position, wrong), position, labels, texts)
 
