@@ -29,6 +29,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "studio",
         "Paint masks and pick seeds in a browser, with the model and probes of the run OUT.",
     ),
+    "paper": (
+        "paper",
+        "Write the run OUT as a paper, OUT/paper/paper.pdf, with its source beside it.",
+    ),
     "export": ("site", "Write the run OUT as a website into the folder SITE, for any web host."),
     "serve": (
         "site",

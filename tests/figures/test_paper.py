@@ -1,0 +1,135 @@
+"""The paper of a run: its numbers are the run's, its sentences are what intervals allow."""
+
+import copy
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from underpaint.cli.main import main
+from underpaint.core.errors import RunError
+from underpaint.core.prompts import Prompt
+from underpaint.figures.paper import write_paper
+from underpaint.figures.paper.markup import plain
+from underpaint.figures.paper.words import abstract, headline, lead_words, onset_words, rivalry
+from underpaint.runs import runs
+
+HOSTILE = 'a #red "cone" \\ $x$ @chen2023 <img src=x> [*] 🎈'
+
+
+def point(mean, low=None, high=None):
+    return {"mean": mean, "low": low, "high": high, "undefined": 0}
+
+
+def lead(steps, low, high):
+    return {"steps": steps, "low": low, "high": high, "log_noise": None}
+
+
+def source(final, onset=None):
+    steps = [point(0.1), point(0.2), point(final, final - 0.02, final + 0.02)]
+    metrics = {"dice": {"by_step": steps, "final": steps[-1]}}
+    return {
+        "layer": "up.0",
+        "by_step": steps,
+        "final": steps[-1],
+        "onset": onset,
+        "metrics": metrics,
+    }
+
+
+@pytest.fixture
+def summary():
+    onset = {"step": 2, "low": 2, "high": 3}
+    found = {
+        "metric": "dice",
+        "best_layer": "up.0",
+        "bar": 0.7,
+        "sources": {"probe": source(0.83, onset), "position": source(0.31)},
+        "lead": {"image": lead(4, 4, 5), "estimate": lead(-1, -1, -1)},
+        "crossover": {"image": None, "estimate": None},
+        "layers": {},
+    }
+    return {
+        "model": "world",
+        "steps": 3,
+        "noise": [None, 2.4, 0.5],
+        "images": {"train": 30, "validation": 9, "test": 12},
+        "properties": {"saliency": found},
+        "cost": {"seconds": 3.0, "seconds_generation": 2.0, "peak_rss_mb": 9.0},
+    }
+
+
+def test_a_lead_is_said_as_its_interval_allows():
+    assert lead_words(lead(4, 4, 5), "it") == "it reaches it 4 steps later (4 to 5)"
+    assert lead_words(lead(-1, -2, -1), "it") == "it reaches it 1 step earlier (1 to 2)"
+    assert "about the same step (−1 to 1 later)" in lead_words(lead(1, -1, 1), "it")
+    assert lead_words(None, "it") == "it never reaches that score"
+
+
+def test_nothing_is_called_early_where_the_interval_includes_zero(summary):
+    assert headline(summary).startswith("The scene can be read before")
+    even = copy.deepcopy(summary)
+    even["properties"]["saliency"]["lead"] = {"image": lead(1, 0, 2), "estimate": lead(0, -1, 1)}
+    for said in (headline(even), abstract(even), rivalry(even)):
+        assert "can be read before" not in said
+        assert "earlier" not in said
+    assert "neither is measurably first" in rivalry(even)
+
+
+def test_the_numbers_of_a_sentence_are_the_runs(summary):
+    said = onset_words("saliency", summary["properties"]["saliency"], summary)
+    assert "Dice 0.83 (0.81 to 0.85)" in said
+    assert "from step 2 of 3 on, under 2.4 times as much noise as signal" in said
+    assert "At the one bar of 0.70, the labeler on the noisy picture reaches it 4 steps" in said
+    summary["properties"]["saliency"]["sources"]["probe"]["onset"] = None
+    said = onset_words("saliency", summary["properties"]["saliency"], summary)
+    assert "no onset" in said
+
+
+def test_text_from_outside_is_never_markup():
+    literal = plain(HOSTILE)
+    assert literal.startswith('#"')
+    assert literal.endswith('"')
+    assert not re.search(r'(?<!\\)"', literal[2:-1])
+    assert "\n" not in plain("a\nb")
+
+
+@pytest.fixture
+def finished(tmp_path, summary):
+    run = runs.open_run(
+        tmp_path / "run",
+        {
+            "model": f"models/{HOSTILE}",
+            "fingerprint": "sha256:0",
+            "scheduler": "DDIMScheduler",
+            "steps": 3,
+            "guidance": 2.0,
+            "layers": ["up.0"],
+            "properties": ["saliency"],
+            "labelers": {"tiny": ["MIT", "sha256:1"]},
+        },
+    )
+    runs.write_json(run.summary, summary)
+    runs.write_prompts(run, {"test": [Prompt(HOSTILE, 1, 0)]})
+    return run
+
+
+def test_a_run_becomes_a_tagged_pdf_with_its_source_beside_it(finished):
+    pytest.importorskip("typst")
+    result = CliRunner().invoke(main, ["paper", str(finished.folder)])
+    assert result.exit_code == 0, result.output
+    pdf = finished.folder / "paper" / "paper.pdf"
+    assert result.output.strip() == str(pdf)
+    content = pdf.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert b"/StructTreeRoot" in content
+    source = (finished.folder / "paper" / "paper.typ").read_text(encoding="utf-8")
+    assert plain(HOSTILE[:90]) in source
+    assert "<<" not in source
+    assert "0.83 (0.81 to 0.85)" in source
+
+
+def test_without_typst_the_paper_says_what_to_install(finished, monkeypatch):
+    monkeypatch.setattr("underpaint.figures.paper.writing.find_spec", lambda _name: None)
+    with pytest.raises(RunError, match=r"underpaint\[paper\]"):
+        write_paper(finished)
