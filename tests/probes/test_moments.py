@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from underpaint.core.arrays import to_grid
+from underpaint.core.arrays import to_grid, to_rows
 from underpaint.core.errors import MomentsError
 from underpaint.models.layers import Layer
 from underpaint.probes.moments import Moments, gather, merge
@@ -137,3 +137,17 @@ def test_shards_with_different_cells_are_refused(batch):
     fewer = {cell: each for cell, each in moments.items() if cell[1] < 2}
     with pytest.raises(MomentsError, match="layer deep at step 2"):
         merge(moments, fewer)
+
+
+@pytest.mark.parametrize("at_once", [1, 2**30])
+def test_steps_folded_together_are_folded_each_by_itself(batch, at_once, monkeypatch):
+    monkeypatch.setattr("underpaint.probes.moments.HERE_AT_ONCE", at_once)
+    activations, targets = batch
+    twice = gather(activations, targets, gather(activations, targets))
+    for (name, step), found in twice.items():
+        x = activations[name][step]
+        own = Moments.of(to_rows(x), to_rows(targets[x.shape[-2:]]))
+        expected = own + own
+        assert found.count == expected.count
+        torch.testing.assert_close(found.mean, expected.mean, rtol=1e-14, atol=1e-14)
+        torch.testing.assert_close(found.scatter, expected.scatter, rtol=1e-12, atol=1e-12)

@@ -13,7 +13,9 @@ from underpaint.probes.probes import (
     covariance,
     discriminant_path,
     read,
+    read_steps,
     ridge_path,
+    ridge_paths,
 )
 
 PENALTIES = torch.tensor([1e-3, 1e-1, 10.0], dtype=torch.float64)
@@ -168,3 +170,38 @@ def test_acting_on_readings_that_cannot_move_alone_is_refused(rows):
     for weight in (same, torch.zeros(6, 1, dtype=torch.float64)):
         with pytest.raises(MomentsError, match="Act on fewer targets"):
             acting_directions(weight, sigma)
+
+
+def test_reading_all_steps_at_once_is_reading_each(monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    activation = torch.randn(5, 2, 6, 4, 3, generator=random).half()
+
+    def at_step(name, step, targets, place):
+        weight = torch.randn(6, targets, generator=random).double()
+        bias = torch.randn(targets, generator=random).double()
+        return Probe("up.0", step, name, weight, bias, place=place)
+
+    place = torch.randn(1, 4, 3, generator=random).double()
+    own = [
+        {"normals": at_step("normals", step, 3, None), "depth": at_step("depth", step, 1, place)}
+        for step in range(5)
+    ]
+    for bytes_at_once in (1, 2**30):
+        monkeypatch.setattr("underpaint.probes.probes.READ_AT_ONCE", bytes_at_once)
+        found = read_steps(own, activation)
+        assert list(found) == ["normals", "depth"]
+        for step, probes in enumerate(own):
+            for name, each in probes.items():
+                expected = each(activation[step]).float()
+                torch.testing.assert_close(found[name][step], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_solving_many_cells_at_once_is_solving_each(rows):
+    x, y = rows
+    some = [Moments.of(x, y), Moments.of(x[:300] * 2, y[:300])]
+    penalties = torch.stack([PENALTIES, PENALTIES * 3])
+    weights, biases = ridge_paths(some, 6, penalties)
+    for at, each in enumerate(some):
+        alone = ridge_path(each, 6, penalties[at])
+        torch.testing.assert_close(weights[at], alone[0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(biases[at], alone[1], rtol=1e-12, atol=1e-12)

@@ -30,3 +30,14 @@ def test_ranks_do_not_depend_on_how_many_are_taken_at_once(values, monkeypatch):
 def test_negative_zero_ties_with_zero():
     found = rank_cells(torch.tensor([[0.0, -0.0, 1.0]]).double(), torch.ones(3).double())
     assert found.tolist() == [[1.5, 1.5, 3.0]]
+
+
+def test_ranks_on_a_gpu_are_those_of_the_processor_to_the_last_bit():
+    random = torch.Generator().manual_seed(0)
+    values = (torch.randn(50, 64, generator=random).double() * 4).round()
+    values[0], values[1, 3], values[2, :5] = 1.0, torch.nan, torch.inf
+    pixels = torch.randint(1, 9, (64,), generator=random).double()
+    there = ranks._rank_there(values, pixels)
+    here = torch.from_numpy(ranks._rank_here(values.numpy(), pixels.numpy()))
+    is_known = ~values.isnan().any(dim=-1)
+    assert torch.equal(there[is_known], here[is_known])

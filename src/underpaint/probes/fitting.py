@@ -8,16 +8,16 @@ moments give each one's validation error, for that is a quadratic in the weights
 So the penalty is chosen without reading a single activation again.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from ..core.errors import MomentsError
 from .moments import Cell, Moments
-from .probes import Probe, ProbeKey, ridge_path
+from .probes import Probe, ProbeKey, ridge_paths, stacked
 
 RELATIVE_PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-12, 1))
 """Penalties that `fit` chooses from, as fractions of the mean eigenvalue of Σ: 1e-6 to 1."""
@@ -56,29 +56,89 @@ def fit(
             f"Only one split has layer {layer} at step {step}. Gather both with the same layers."
         )
     width = max(part.stop for part in columns.values()) if targets is None else targets
-    probes: dict[ProbeKey, Probe] = {}
     for (layer, step), moments in train.items():
-        held_out = validation[layer, step]
-        if moments.mean.shape != held_out.mean.shape:
+        if moments.mean.shape != (theirs := validation[layer, step].mean).shape:
             raise MomentsError(
                 f"Layer {layer} at step {step} has {len(moments.mean)} columns in training and "
-                f"{len(held_out.mean)} in validation. Gather both with the same targets."
+                f"{len(theirs)} in validation. Gather both with the same targets."
             )
-        channels = len(moments.mean) - width
-        penalties = penalties_for(moments, channels, relative_penalties)
-        weights, biases = ridge_path(moments, channels, penalties)
-        errors = squared_error(held_out, weights, biases)
-        for name, part in columns.items():
-            best = int(errors[:, part].sum(dim=1).argmin())
-            probes[name, layer, step] = Probe(
+    probes: dict[ProbeKey, Probe] = {}
+    for cells in alike(train):
+        some, held_out = [train[cell] for cell in cells], [validation[cell] for cell in cells]
+        channels = len(some[0].mean) - width
+        penalties = torch.stack([penalties_for(x, channels, relative_penalties) for x in some])
+        weights, biases = ridge_paths(some, channels, penalties)
+        errors = squared_errors(held_out, weights, biases)
+        chosen = Chosen.of(columns, errors, penalties)
+        probes |= chosen.probes(cells, chosen.best_of(weights), chosen.best_of(biases))
+    order = [(name, *cell) for cell in train for name in columns]
+    return {key: probes[key] for key in order}
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The penalty with the least error on validation, for each property of several cells."""
+
+    columns: Mapping[str, slice]
+    places: Int[Tensor, "cell target"]
+    """Which penalty each target takes, by its place in the path."""
+    penalties: Mapping[str, list[float]]
+    """The same by property, in units of activation variance, for each cell."""
+
+    @classmethod
+    def of(
+        cls,
+        columns: Mapping[str, slice],
+        errors: Float64[Tensor, "cell penalty target"],
+        penalties: Float64[Tensor, "cell penalty"],
+    ) -> "Chosen":
+        """Choose: a property's targets share a penalty, the one of the least summed error."""
+        sums = torch.stack([errors[:, :, part].sum(dim=2) for part in columns.values()])
+        best = sums.argmin(dim=2)  # property, cell
+        places = torch.zeros(errors.shape[0], errors.shape[2], dtype=torch.long, device=best.device)
+        for part, own in zip(columns.values(), best, strict=True):
+            places[:, part] = own[:, None]
+        values = penalties.gather(1, best.mT).mT.tolist()
+        return cls(columns, places, dict(zip(columns, values, strict=True)))
+
+    def best_of(
+        self, path: Float64[Tensor, "cell penalty *rest"]
+    ) -> Float64[Tensor, "cell *rest2"]:
+        """Take of each target what its penalty gave; targets are the last axis."""
+        places = self.places.reshape(len(path), *[1] * (path.ndim - 2), -1)
+        return path.gather(1, places.expand(-1, 1, *path.shape[2:-1], -1))[:, 0]
+
+    def probes(
+        self,
+        cells: Sequence[Cell],
+        weights: Float64[Tensor, "cell channel target"],
+        biases: Float64[Tensor, "cell target"],
+    ) -> dict[ProbeKey, Probe]:
+        """Lay out the probes of all properties and cells."""
+        return {
+            (name, layer, step): Probe(
                 layer=layer,
                 step=step,
                 property=name,
-                weight=weights[best, :, part].clone(),
-                bias=biases[best, part].clone(),
-                penalty=float(penalties[best]),
+                weight=weights[at, :, part],
+                bias=biases[at, part],
+                penalty=self.penalties[name][at],
             )
-    return probes
+            for at, (layer, step) in enumerate(cells)
+            for name, part in self.columns.items()
+        }
+
+
+def alike(moments: Mapping[Cell, Moments]) -> Iterator[list[Cell]]:
+    """List cells of one width together, as many as there is room to solve at once."""
+    by_width: dict[int, list[Cell]] = {}
+    for cell, each in moments.items():
+        by_width.setdefault(len(each.mean), []).append(cell)
+    for width, cells in by_width.items():
+        is_here = moments[cells[0]].mean.device.type == "cpu"
+        # The scatter, its eigenvectors and what solves them, and weights for every penalty.
+        at_once = max(1, (2**27 if is_here else 2**31) // (8 * 6 * width**2))
+        yield from (cells[at : at + at_once] for at in range(0, len(cells), at_once))
 
 
 def fit_scaled(
@@ -152,13 +212,25 @@ def squared_error(
     Digits are lost only where a probe explains nearly all of its target: the error is then a small
     difference of large sums, good to about 1e-13 of the target's variance. Never below 0.
     """
-    channels = weights.shape[1]
-    s_xx = moments.scatter[:channels, :channels]
-    s_xy = moments.scatter[:channels, channels:]
-    s_yy = moments.scatter[channels:, channels:].diagonal()
-    around_mean = s_yy + (weights * (s_xx @ weights - 2 * s_xy)).sum(dim=1)
-    offset = moments.mean[channels:] - moments.mean[:channels] @ weights - biases
-    return around_mean.clamp(min=0) / moments.count + offset**2
+    return squared_errors([moments], weights[None], biases[None])[0]
+
+
+def squared_errors(
+    moments: Sequence[Moments],
+    weights: Float64[Tensor, "cell penalty channel target"],
+    biases: Float64[Tensor, "cell penalty target"],
+) -> Float64[Tensor, "cell penalty target"]:
+    """Measure as `squared_error` does, many cells of one width together."""
+    channels = weights.shape[2]
+    scatter, mean = stacked(moments)
+    s_xx = scatter[:, None, :channels, :channels]
+    s_xy = scatter[:, None, :channels, channels:]
+    s_yy = scatter[:, channels:, channels:].diagonal(dim1=1, dim2=2)[:, None]
+    around_mean = s_yy + (weights * (s_xx @ weights - 2 * s_xy)).sum(dim=2)
+    read = (mean[:, None, None, :channels] @ weights)[:, :, 0]
+    offset = mean[:, None, channels:] - read - biases
+    counts = scatter.new_tensor([each.count for each in moments])[:, None, None]
+    return around_mean.clamp(min=0) / counts + offset**2
 
 
 def penalties_for(

@@ -12,10 +12,11 @@ y holds the targets of every property side by side, controls (the labels of othe
 one scatter serves them all. `probes.columns_of` says which columns are whose.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, Float64
 from torch import Tensor
 
@@ -25,6 +26,10 @@ from ..models.layers import Layer
 
 Cell = tuple[str, int]
 """One layer's name and one step, counted from 0: what one `Moments` is about."""
+
+
+HERE_AT_ONCE, THERE_AT_ONCE = 2**26, 2**30
+"""Bytes that activations in float64 take while they are folded, here and on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,10 @@ class Moments:
                 f"Activations have {len(x)} rows and labels have {len(y)}; both need the same, "
                 "non-zero number. Resize labels to the activation grid with `to_grid` first."
             )
-        if x.device.type == "mps":  # Apple's GPU has no float64
-            x = x.cpu()
-        rows = torch.cat([x.double(), y.to(x.device).double()], dim=1)
-        mean = rows.mean(dim=0)
-        if not (finite := mean.isfinite()).all():
-            bad = int(finite.logical_not().nonzero()[0])
-            column = f"channel {bad}" if bad < x.shape[1] else f"target {bad - x.shape[1]}"
-            raise MomentsError(
-                f"{column.capitalize()} holds NaN or infinity in {len(rows)} rows. "
-                "Half precision overflows at 65504: generate in bfloat16 or float32 instead."
-            )
-        centred = rows.sub_(mean)
-        return cls(len(rows), mean, centred.mT @ centred)
+        mean, scatter = _measured(x[None], y)
+        own = cls(len(x), mean[0], scatter[0])
+        _refuse_infinite([own], targets=y.shape[1])
+        return own
 
     def __add__(self, other: "Moments") -> "Moments":
         # Pairwise update of Chan, Golub & LeVeque (1979): exact, and free of the cancellation
@@ -125,10 +121,90 @@ def gather(
                 "Add the labels shrunk to that grid with `to_grid`."
             )
         y = rows_of_y[grid]
-        for step, one_step in enumerate(activation):
-            own = Moments.of(to_rows(one_step), y)
-            moments[name, step] = onto[name, step] + own if onto else own
+        if len(y) != activation.shape[1] * grid[0] * grid[1]:
+            raise MomentsError(
+                f"Layer {name} has {activation.shape[1] * grid[0] * grid[1]} rows and labels have "
+                f"{len(y)}. Give the labels of the same images."
+            )
+        first = 0
+        for some in activation.split(_steps_at_once(activation, y)):
+            mean, scatter = _measured(_step_rows(some), y)
+            cells = [(name, first + step) for step in range(len(some))]
+            own = (
+                _added([onto[cell] for cell in cells], len(y), mean, scatter)
+                if onto
+                else [Moments(len(y), *each) for each in zip(mean, scatter, strict=True)]
+            )
+            moments |= zip(cells, own, strict=True)
+            first += len(some)
+    _refuse_infinite(list(moments.values()), targets=next(iter(rows_of_y.values())).shape[1])
     return moments
+
+
+def _measured(
+    x: Float[Tensor, "step row channel"], y: Float[Tensor, "row target"]
+) -> tuple[Float64[Tensor, "step joint"], Float64[Tensor, "step joint joint"]]:
+    """Give mean and scatter of all steps of one layer, by one product that nothing waits for."""
+    if x.device.type == "mps":  # Apple's GPU has no float64
+        x = x.cpu()
+    targets = y.to(x.device).double().expand(len(x), -1, -1)
+    rows = torch.cat([x.double(), targets], dim=2)
+    mean = rows.mean(dim=1, keepdim=True)
+    centred = rows.sub_(mean)
+    return mean[:, 0], centred.mT @ centred
+
+
+def _added(
+    before: Sequence[Moments],
+    rows: int,
+    mean: Float64[Tensor, "step joint"],
+    scatter: Float64[Tensor, "step joint joint"],
+) -> list[Moments]:
+    """Add so many rows to the moments of each step, as `Moments.__add__` does, all steps at once.
+
+    `scatter` is written into.
+    """
+    (some,) = {each.count for each in before}
+    count = some + rows
+    means = torch.stack([each.mean for each in before])
+    shift = mean - means
+    between = shift[:, :, None] * shift[:, None, :] * (some * rows / count)
+    scatter = scatter.add_(torch.stack([each.scatter for each in before])).add_(between)
+    means += shift * (rows / count)
+    return [Moments(count, *each) for each in zip(means, scatter, strict=True)]
+
+
+def _refuse_infinite(moments: Sequence[Moments], *, targets: int) -> None:
+    """Refuse NaN and infinity: one in any row is one in the mean. A GPU is asked once for all.
+
+    Raises:
+        MomentsError: if there are any.
+    """
+    is_whole = torch.stack([each.mean.isfinite().all() for each in moments])
+    if is_whole.all():
+        return
+    first = moments[int(is_whole.logical_not().nonzero()[0])]
+    bad = int(first.mean.isfinite().logical_not().nonzero()[0])
+    channels = len(first.mean) - targets
+    column = f"Channel {bad}" if bad < channels else f"Target {bad - channels}"
+    raise MomentsError(
+        f"{column} holds NaN or infinity in {first.count} rows. "
+        "Half precision overflows at 65504: generate in bfloat16 or float32 instead."
+    )
+
+
+def _step_rows(
+    activation: Float[Tensor, "step image channel row col"],
+) -> Float[Tensor, "step image*row*col channel"]:
+    return rearrange(activation, "step image channel row col -> step (image row col) channel")
+
+
+def _steps_at_once(activation: Tensor, y: Tensor) -> int:
+    """Say how many steps are multiplied together: as many as the device has room for."""
+    images, channels, rows, cols = activation.shape[1:]
+    bytes_each = 8 * images * rows * cols * (channels + y.shape[1])
+    at_once = HERE_AT_ONCE if activation.device.type == "cpu" else THERE_AT_ONCE
+    return max(1, at_once // max(1, bytes_each))
 
 
 def merge(some: Mapping[Cell, Moments], others: Mapping[Cell, Moments]) -> dict[Cell, Moments]:

@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from .fitting import RELATIVE_PENALTIES, penalties_for, squared_error
+from .fitting import RELATIVE_PENALTIES, Chosen, alike, penalties_for, squared_errors
 from .moments import Cell, Moments
-from .probes import Probe, ProbeKey, ridge_path
+from .probes import Probe, ProbeKey, ridge_paths
 
 WAVES = 4
 """Cosines along each axis, the constant one included."""
@@ -67,29 +67,24 @@ def fit_placed(
         Probes whose `place` map holds `PV`, by property, layer and step.
     """
     probes: dict[ProbeKey, Probe] = {}
-    for (layer, step), moments in train.items():
-        if layer not in grids:
-            continue
-        channels = len(moments.mean) - targets
-        left, slopes = _without_place(moments)
-        penalties = penalties_for(left, channels, relative_penalties)
-        weights, biases = ridge_path(left, channels, penalties)
+    for cells in alike({cell: each for cell, each in train.items() if cell[0] in grids}):
+        channels = len(train[cells[0]].mean) - targets
+        left, slopes = zip(*(_without_place(train[cell]) for cell in cells), strict=True)
+        slope = torch.stack(slopes)[:, None]
+        penalties = torch.stack([penalties_for(x, channels, relative_penalties) for x in left])
+        weights, biases = ridge_paths(left, channels, penalties)
         # V for every penalty: what the place still says once the activation has spoken.
-        places = slopes[:, channels:] - slopes[:, :channels] @ weights
-        held_out = _place_beside(validation[layer, step], channels)
-        errors = squared_error(held_out, torch.cat([weights, places], dim=1), biases)
-        shapes = waves(grids[layer]).to(weights.device)
-        for name, part in columns.items():
-            best = int(errors[:, part].sum(dim=1).argmin())
-            probes[name, layer, step] = Probe(
-                layer=layer,
-                step=step,
-                property=name,
-                weight=weights[best, :, part].clone(),
-                bias=biases[best, part].clone(),
-                penalty=float(penalties[best]),
-                place=torch.einsum("wrc,wt->trc", shapes, places[best, :, part]),
-            )
+        places = slope[..., channels:] - slope[..., :channels] @ weights
+        held_out = [_place_beside(validation[cell], channels) for cell in cells]
+        errors = squared_errors(held_out, torch.cat([weights, places], dim=2), biases)
+        chosen = Chosen.of(columns, errors, penalties)
+        own = chosen.probes(cells, chosen.best_of(weights), chosen.best_of(biases))
+        said = chosen.best_of(places)
+        shapes = {grid: waves(grid).to(said) for grid in {grids[layer] for layer, _ in cells}}
+        for at, (layer, step) in enumerate(cells):
+            maps = torch.einsum("wrc,wt->trc", shapes[grids[layer]], said[at])
+            for name, part in columns.items():
+                probes[name, layer, step] = replace(own[name, layer, step], place=maps[part])
     return probes
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, Float64
 from torch import Tensor
 
@@ -19,6 +20,10 @@ from .moments import Moments
 
 ProbeKey = tuple[str, str, int]
 """A property's name, a layer's name and a step, counted from 0."""
+
+
+READ_AT_ONCE = 2**28
+"""Bytes that activations in float64 take while they are read, a few steps at a time."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,46 @@ def read(
     }
 
 
+def read_steps(
+    probes: Sequence[Mapping[str, Probe]],
+    activation: Float[Tensor, "step image channel row col"],
+) -> dict[str, Float[Tensor, "step image _ row col"]]:
+    """Read all steps of one layer with the probes of each: a batched product for many steps.
+
+    Args:
+        probes: For each step, probes by name: the same names, in the same order, at every step.
+        activation: As it comes; it is brought to float64 a few steps at a time.
+    """
+    names = list(probes[0])
+    if not names:
+        return {}
+    images, channels, rows, cols = activation.shape[1:]
+    weight = torch.stack([torch.cat([each.weight for each in own.values()], 1) for own in probes])
+    offsets = torch.stack(
+        [
+            torch.cat([each.offset().expand(-1, rows, cols) for each in own.values()])
+            for own in probes
+        ]
+    )
+    bytes_each = 8 * images * rows * cols * (channels + 2 * weight.shape[2])
+    at_once = max(1, READ_AT_ONCE // bytes_each)
+    parts = []
+    for some, own, offset in zip(
+        *(each.split(at_once) for each in (activation, weight, offsets)), strict=True
+    ):
+        x = rearrange(some, "step image channel row col -> step (image row col) channel")
+        read = rearrange(
+            x.double() @ own,
+            "step (image row col) target -> step image target row col",
+            image=images,
+            row=rows,
+        )
+        parts.append((read + offset[:, None]).float())
+    maps = torch.cat(parts)
+    sizes = [each.weight.shape[1] for each in probes[0].values()]
+    return dict(zip(names, maps.split(sizes, dim=2), strict=True))
+
+
 def ridge_path(
     moments: Moments, channels: int, penalties: Float64[Tensor, "penalty"]
 ) -> tuple[Float64[Tensor, "penalty channel target"], Float64[Tensor, "penalty target"]]:
@@ -99,19 +144,42 @@ def ridge_path(
     Raises:
         MomentsError: if a penalty is not positive, or fewer than two rows were seen.
     """
-    if moments.count < 2:
-        raise MomentsError(f"Need at least 2 rows to fit a probe, got {moments.count}.")
     if not (penalties > 0).all():
         raise MomentsError(f"Penalties must be > 0, got {penalties.tolist()}. Try 1e-8.")
+    weights, biases = ridge_paths([moments], channels, penalties[None])
+    return weights[0], biases[0]
 
-    s_xx = moments.scatter[:channels, :channels]
-    s_xy = moments.scatter[:channels, channels:]
-    eigenvalues, q = torch.linalg.eigh(s_xx)
+
+def ridge_paths(
+    moments: Sequence[Moments], channels: int, penalties: Float64[Tensor, "cell penalty"]
+) -> tuple[Float64[Tensor, "cell penalty channel target"], Float64[Tensor, "cell penalty target"]]:
+    """Fit as `ridge_path` does, many cells of one width together, each with penalties of its own.
+
+    Penalties are taken as they are.
+
+    Raises:
+        MomentsError: if fewer than two rows of a cell were seen.
+    """
+    if (least := min(each.count for each in moments)) < 2:
+        raise MomentsError(f"Need at least 2 rows to fit a probe, got {least}.")
+    scatter, mean = stacked(moments)
+    counts = scatter.new_tensor([each.count for each in moments])
+    eigenvalues, q = torch.linalg.eigh(scatter[:, :channels, :channels])
     # Rounding can leave a zero eigenvalue at -1e-16 of the largest, below the weakest penalties.
-    ridged = eigenvalues.clamp(min=0)[:, None] + moments.count * penalties[:, None, None]
-    weights = q @ ((q.mT @ s_xy) / ridged)
-    biases = moments.mean[channels:] - moments.mean[:channels] @ weights
-    return weights, biases
+    ridged = eigenvalues.clamp(min=0)[:, None, :, None] + (
+        counts[:, None, None, None] * penalties[:, :, None, None]
+    )
+    turned = q.mT @ scatter[:, :channels, channels:]
+    weights = q[:, None] @ (turned[:, None] / ridged)
+    read = (mean[:, None, None, :channels] @ weights)[:, :, 0]
+    return weights, mean[:, None, channels:] - read
+
+
+def stacked(
+    moments: Sequence[Moments],
+) -> tuple[Float64[Tensor, "cell joint joint2"], Float64[Tensor, "cell joint"]]:
+    """Lay scatters and means of cells of one width one behind the other."""
+    return torch.stack([each.scatter for each in moments]), torch.stack([x.mean for x in moments])
 
 
 def discriminant_path(

@@ -17,7 +17,7 @@ Notation
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -45,7 +45,8 @@ class Truth:
 
     `ranks` are those of each map's pixels, ties averaged. `position` is the map that knows nothing
     but the place, and `rest` what it leaves of the labels, NaN if nothing; both are None if no
-    position map was given. `varies` is False where a label map is constant.
+    position map was given. `varies` is False where a label map is constant. `sums` remembers what
+    has been summed over the cells of a grid, by name and grid: it follows from the rest.
     """
 
     labels: Float64[Tensor, "image target height width"]
@@ -54,6 +55,18 @@ class Truth:
     ranks: Centred
     position: Centred | None
     rest: Centred | None
+    sums: dict[tuple[str, int, int], tuple[Tensor, Tensor]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def over_cells(
+        self, name: str, maps: Callable[[], Tensor], predicted: Tensor
+    ) -> tuple[Float64[Tensor, "cell"], Float64[Tensor, "*axes cell"]]:
+        """Count the pixels in each cell of a prediction's grid, and sum maps over them, once."""
+        key = (name, predicted.shape[-2], predicted.shape[-1])
+        if (known := self.sums.get(key)) is None:
+            known = self.sums[key] = _over_cells(maps(), predicted)
+        return known
 
 
 def prepare(
@@ -89,7 +102,7 @@ def dice(
     Foreground of the label is where it is above 1/2. Two empty masks have no overlap to measure:
     they score NaN, which `Scores` counts and shows.
     """
-    pixels, foreground = _over_cells((truth.labels > 0.5).double(), predicted)
+    pixels, foreground = truth.over_cells("mask", lambda: (truth.labels > 0.5).double(), predicted)
     return _dice(predicted.flatten(-2).double(), pixels, foreground).mean(dim=-1)
 
 
@@ -101,7 +114,7 @@ def rmse(
     Taken as (label's spread inside cells) + (error of the cell means), so that a large mean costs
     no digits; a prediction without error may still score 1e-8 of the label's deviation.
     """
-    pixels, sums = _over_cells(truth.labels, predicted)
+    pixels, sums = truth.over_cells("labels", lambda: truth.labels, predicted)
     means = sums / pixels
     inside = (truth.values.size - _centred_cells(means, pixels) ** 2 @ pixels).clamp(min=0)
     between = (predicted.flatten(-2).double() - means) ** 2 @ pixels
@@ -112,7 +125,7 @@ def pearson(
     predicted: Float[Tensor, "*source image target row col"], truth: Truth
 ) -> Float64[Tensor, "*source image"]:
     """Measure the linear correlation over pixels, from -1 to 1. NaN if either map is constant."""
-    pixels, sums = _over_cells(truth.values.maps, predicted)
+    pixels, sums = truth.over_cells("values", lambda: truth.values.maps, predicted)
     p = _centred_cells(predicted.flatten(-2).double(), pixels)
     return _correlation((p * sums).sum(dim=-1), p**2 @ pixels, truth.values, predicted, truth)
 
@@ -125,7 +138,7 @@ def spearman(
     The pixels of a cell tie, so a cell's rank follows from the sizes of the cells below it, and
     the label's ranks enter through their sums over cells: h × w values to sort, not height × width.
     """
-    pixels, sums = _over_cells(truth.ranks.maps, predicted)
+    pixels, sums = truth.over_cells("ranks", lambda: truth.ranks.maps, predicted)
     values = predicted.flatten(-2).double()
     p = _centred_cells(rank_cells(values, pixels), pixels)
     p = torch.where(values.isnan().any(dim=-1, keepdim=True), torch.nan, p)
@@ -154,8 +167,9 @@ def residual(
             "`residual` needs a position map, and the truth was prepared without one. "
             "Give the mean map of the training labels: `prepare(labels, position=…)`."
         )
-    pixels, e_sums = _over_cells(truth.rest.maps, predicted)
-    _, q_sums = _over_cells(truth.position.maps, predicted)
+    rest, position = truth.rest, truth.position
+    pixels, e_sums = truth.over_cells("rest", lambda: rest.maps, predicted)
+    _, q_sums = truth.over_cells("position", lambda: position.maps, predicted)
     p = _centred_cells(predicted.flatten(-2).double(), pixels)
     size = p**2 @ pixels
     left = size - (p * q_sums).sum(dim=-1) ** 2 * _inverse(truth.position.size)
@@ -188,7 +202,7 @@ def best_threshold(
     Raises:
         MetricError: if no label has any foreground, so that every threshold is as good.
     """
-    pixels, foreground = _over_cells((truth.labels > 0.5).double(), predicted)
+    pixels, foreground = truth.over_cells("mask", lambda: (truth.labels > 0.5).double(), predicted)
     if not foreground.any():
         raise MetricError(
             f"None of {len(foreground)} masks holds foreground, so no threshold can be chosen. "

@@ -22,13 +22,32 @@ def rank_cells(
         pixels: How many pixels each cell has.
     """
     maps = values.reshape(-1, values.shape[-1])
-    chunks = maps.split(max(1, _CHUNK // max(1, values.shape[-1])))
-    sizes = pixels.cpu().numpy()
-    ranks = [torch.from_numpy(_rank(chunk.cpu().numpy(), sizes)) for chunk in chunks]
-    return torch.cat(ranks).reshape(values.shape).to(values.device)
+    if values.device.type == "cpu":
+        chunks, sizes = maps.split(max(1, _CHUNK // max(1, values.shape[-1]))), pixels.numpy()
+        ranks = [torch.from_numpy(_rank_here(chunk.numpy(), sizes)) for chunk in chunks]
+    else:
+        chunks = maps.split(max(1, 8 * _CHUNK // max(1, values.shape[-1])))
+        ranks = [_rank_there(chunk, pixels) for chunk in chunks]
+    return torch.cat(ranks).reshape(values.shape)
 
 
-def _rank(values: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def _rank_there(
+    values: Float64[Tensor, "map cell"], pixels: Float64[Tensor, "cell"]
+) -> Float64[Tensor, "map cell"]:
+    """Rank on the values' own device; nothing waits for it."""
+    ordered, order = values.sort(dim=-1)
+    sizes = pixels[order]
+    upto = sizes.cumsum(dim=-1)
+    is_new = ordered[:, 1:] != ordered[:, :-1]
+    edge = is_new.new_ones(len(values), 1)
+    below = torch.where(torch.cat([edge, is_new], dim=1), upto - sizes, 0.0)
+    through = torch.where(torch.cat([is_new, edge], dim=1), upto, torch.inf)
+    through = through.flip(-1).cummin(dim=-1).values.flip(-1)
+    ranks = (below.cummax(dim=-1).values + through + 1) / 2
+    return torch.empty_like(values).scatter_(-1, order, ranks)
+
+
+def _rank_here(values: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     order = np.argsort(values, axis=-1)  # several times as fast as torch's
     ordered = np.take_along_axis(values, order, axis=-1)
     sizes = pixels[order]

@@ -82,7 +82,7 @@ def fill(study: Study, run: Run, progress: Progress, say: Say, *, workers: int |
         crew = _Crew(ray, study)
         if not checked(run.moments, say):
             _fold(crew, study, run, progress, say)
-            fold_all(study, Journal(run, progress, say, Lane(None, 0)))
+            fold_all(study, Journal(run, progress, say, Lane()))
         if not (checked(run.scores, say) and checked(run.probes, say)):
             _hold_out(crew, study, run, progress, say)
     except ray.exceptions.RayError as error:
@@ -215,7 +215,7 @@ def _fold_shard(study: Study, job: tuple[list[Prompt], list[Prompt]]) -> tuple[S
 
 def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say) -> None:
     """Pass 2: what is read of the validation pictures, and then the scores of the test pictures."""
-    journal = Journal(run, progress, say, Lane(None, 0))
+    journal = Journal(run, progress, say, Lane())
     fitted = fit_probes(study, journal, Folded({}, {}, {}))
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)

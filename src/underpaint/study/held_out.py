@@ -71,7 +71,7 @@ def score_held_out(study: Study, journal: Journal, fitted: Fitted, cuts: Cuts) -
 
     Scoring has a lane of its own: the next batch is generated meanwhile.
     """
-    with lane(ahead=study.ahead) as scorer:
+    with lane(ahead=study.ahead, device=study.model.device) as scorer:
         _score_validation(study, journal, cuts, scorer)
         drawn_s = _score_test(study, journal, fitted, cuts, scorer)
     return total([drawn_s, scorer.seconds])

@@ -3,9 +3,11 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from .costs import Seconds, total
+import torch
+
+from .costs import CPU, Seconds, total
 
 Piece = Callable[[], Seconds]
 """Work that gives the seconds of its parts."""
@@ -18,8 +20,11 @@ class Lane:
     `drain`; the pieces after it are not begun.
     """
 
-    def __init__(self, thread: ThreadPoolExecutor | None, ahead: int) -> None:
+    def __init__(
+        self, thread: ThreadPoolExecutor | None = None, ahead: int = 0, device: torch.device = CPU
+    ) -> None:
         self._thread, self._ahead, self._failed = thread, ahead, False
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._waiting: deque[Future[Seconds]] = deque()
         self._done: list[Seconds] = []
 
@@ -48,27 +53,31 @@ class Lane:
         if self._failed:
             return {}
         try:
-            return piece()
+            # A stream of its own, or each copy to main memory would wait for the generator's work.
+            # What pieces are given is finished (see `timed`), and so is what they leave.
+            with torch.cuda.stream(self._stream) if self._stream else nullcontext():
+                return piece()
         except BaseException:
             self._failed = True
             raise
 
 
 @contextmanager
-def lane(*, ahead: int) -> Iterator[Lane]:
+def lane(*, ahead: int, device: torch.device = CPU) -> Iterator[Lane]:
     """Open a lane; on leaving, everything that was handed over is done.
 
     If the block fails, the piece in progress is finished and the others are dropped.
 
     Args:
         ahead: How many pieces may be unfinished; 0 does each at once, in the calling thread.
+        device: Where they compute.
     """
     if not ahead:
-        yield Lane(None, 0)
+        yield Lane()
         return
     thread = ThreadPoolExecutor(1, thread_name_prefix="underpaint")
     try:
-        opened = Lane(thread, ahead)
+        opened = Lane(thread, ahead, device)
         yield opened
         opened.drain()
     finally:

@@ -40,7 +40,7 @@ from ..labelers import Labeler
 from ..models import Model
 from ..models.layers import Layer
 from ..probes.moments import Cell, MeanMap
-from ..probes.probes import Probe, ProbeKey, read
+from ..probes.probes import Probe, ProbeKey, read_steps
 from ..probes.recipes import RECIPES, MlpProbe
 from ..scores.metrics import METRICS, Truth, best_threshold, dice, prepare
 from ..scores.scores import ScoreKey
@@ -89,16 +89,17 @@ def readings(
     of_cell: dict[Cell, dict[str, AnyProbe]] = {}
     for (name, layer, step), each in probes.items():
         of_cell.setdefault((layer, step), {})[name] = each
-    found: dict[tuple[str, str], list[Tensor]] = {}
+    found: dict[tuple[str, str], Tensor] = {}
     for layer, activation in batch.readable.items():
-        for step, one_step in enumerate(activation):
-            own = of_cell.get((layer, step), {})
-            linear = {name: each for name, each in own.items() if isinstance(each, Probe)}
-            maps = read(linear, one_step)
-            maps |= {name: each(one_step) for name, each in own.items() if name not in linear}
-            for name, each in maps.items():
-                found.setdefault((name, layer), []).append(each.float())
-    return {key: torch.stack(maps) for key, maps in found.items()}
+        own = [of_cell.get((layer, step), {}) for step in range(len(activation))]
+        linear = [{name: x for name, x in each.items() if isinstance(x, Probe)} for each in own]
+        maps: dict[str, Tensor] = dict(read_steps(linear, activation))
+        for name in (name for name in own[0] if name not in linear[0]):
+            maps[name] = torch.stack(
+                [each[name](x).float() for each, x in zip(own, activation, strict=True)]
+            )
+        found |= {(name, layer): maps[name] for name in own[0]}
+    return found
 
 
 def choose_thresholds(

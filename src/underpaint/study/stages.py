@@ -52,7 +52,7 @@ def carry_out(
         begun = time.perf_counter()
         parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
         write_prompts(run, parts)
-        with _awake(study), lane(ahead=study.ahead) as writer:
+        with _awake(study), lane(ahead=study.ahead, device=study.model.device) as writer:
             journal = Journal(run, progress, say, writer)
             folded = fold_all(study, journal)
             scored = fit_and_score(study, journal, folded)
