@@ -365,8 +365,9 @@ def study(batch: int) -> Study:
         "untrained": untrained(made.denoiser, seed=0),
     }
     return Study(
-        made, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, controls, sees_decoder=True
-    )
+        made, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, controls,
+        sees_decoder=True, sees_halves=True,
+    )  # fmt: skip
 
 
 def published_sd14(folder: Path) -> Path:

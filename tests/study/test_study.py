@@ -42,7 +42,7 @@ def test_every_source_is_scored_on_the_same_images(done):
     sources = set(rows["source"])
     assert sources == {
         "probe", "probe+position", "latent", "shuffled", "random", "image", "estimate", "position",
-        "ceiling", "vae", "untrained",
+        "ceiling", "vae", "untrained", "unconditional",
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1
@@ -56,6 +56,19 @@ def test_the_label_on_its_own_grid_bounds_every_mask_probe(done):
     both = dice.dropna(subset=["probe", "ceiling"])
     assert len(both)
     assert (both["probe"] <= both["ceiling"] + 1e-9).all()
+
+
+def test_what_words_add_is_given_where_the_probe_reads(done):
+    run, summary = done
+    for each in summary["properties"].values():
+        rows = runs.read_table(run.scores)
+        rows = rows[(rows["split"] == "test") & (rows["layer"] == each["best_layer"])]
+        rows = rows[(rows["metric"] == each["metric"]) & (rows["step"] == 1)]
+        means = rows.groupby(["property", "source"], observed=True)["value"].mean()
+        name = next(key for key, one in summary["properties"].items() if one is each)
+        expected = means[name, "probe"] - means[name, "unconditional"]
+        assert each["halves"]["layer"] == each["best_layer"]
+        assert each["halves"]["final"]["mean"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_no_prompt_stands_on_two_sides(done):

@@ -147,14 +147,18 @@ def run(
     layers = select_layers(find_layers(model), glob)
     pictures = pictures_for(images, model, chosen)
     labelers = labelers_for(model, named, cache=label_cache)
-    needed = need(model, layers, chosen, steps=steps, controls=0 if quick else 2, labelers=labelers)
+    strength = model.guidance if guidance is None else guidance
+    has_halves = strength > 1 and model.takes_text
+    needed = need(
+        model, layers, chosen,
+        steps=steps, controls=0 if quick else 2, labelers=labelers, halves=has_halves,
+    )  # fmt: skip
     at_once = _fitting(at_once, needed, model, budget)
     _say_who_labels(labelers, chosen)
     if Path(model_id).name == "tiny":
         say_unknown(split)
     else:
         _warn_of_our_labels(model_id, [each.name for each in chosen if each.name not in named])
-    strength = model.guidance if guidance is None else guidance
     settings = {
         "model": model.name,
         "fingerprint": model.fingerprint,
@@ -193,6 +197,7 @@ def run(
         controls={} if quick else _controls(model, seed),
         pictures=pictures, recipe=other,
         sees_decoder=not quick and has_decoder_attention(model),
+        sees_halves=has_halves,
     )  # fmt: skip
     _carry_out(study, folder, on_cluster=engine == "ray", workers=workers)
     draw_all(runs.read_summary(folder), folder.figures, layers=layers)

@@ -91,6 +91,7 @@ def _property(
             for source, layer in layers.items()
         },
         "gain": _gain(found, headline, draws),
+        "halves": _halves(property, test, layers["probe"], draws),
         "lead": _lead(skill, position, prompts, draws),
         "crossover": {
             rival: None if step is None else step + 1
@@ -166,6 +167,20 @@ def _gain(found: Mapping[tuple[str, str], Curves], metric: str, draws: dict) -> 
         return None
     place = found["position", metric]
     return _curve(replace(beside, values=beside.values - place.values), draws)
+
+
+def _halves(
+    property: Property, test: Mapping[ScoreKey, Curves], layer: str, draws: dict
+) -> dict | None:
+    """Say what the words add: `probe` less `unconditional`, paired, both at the probe's layer."""
+    both = [
+        test.get(ScoreKey(source, property.name, layer, property.metrics[0]))
+        for source in ("probe", "unconditional")
+    ]
+    if both[0] is None or both[1] is None:
+        return None
+    less = replace(both[0], values=both[0].values - both[1].values)
+    return {"layer": layer, **_curve(less, draws)}
 
 
 def _from_one(step: StepInterval | None) -> dict | None:

@@ -69,6 +69,7 @@ def _drawn(study: Study, prompts: Sequence[Prompt]) -> tuple[Trace, Exact]:
         "guidance": study.guidance,
         "layers": study.layers,
         "shadows": study.controls,
+        "halves": study.sees_halves,
     }
     if study.pictures is None:
         return trace(study.model, prompts, **how), None

@@ -61,6 +61,7 @@ def need(
     steps: int,
     controls: int,
     labelers: Sequence[Labeler] = (),
+    halves: bool = False,
 ) -> Need:
     """Count what a study of these layers, steps and properties takes.
 
@@ -71,8 +72,9 @@ def need(
         steps: Of a generation.
         controls: How many copies of the denoiser run beside it.
         labelers: Loaded, as far as their weights are to be counted.
+        halves: Whether the unconditional half of the batch is read too.
     """
-    networks = 1 + controls
+    networks = 1 + controls + halves
     wide = [layer.channels * layer.grid[0] * layer.grid[1] for layer in layers]
     targets = target_count(properties)
     latents = model.pipeline.vae.config.latent_channels

@@ -203,7 +203,7 @@ def _before(study: Study, first: int) -> int:
 
 def _fold_shard(study: Study, job: tuple[list[Prompt], list[Prompt]]) -> tuple[Sums, Pictures]:
     before, prompts = job
-    bare = replace(study, layers=(), controls={}, sees_decoder=False)
+    bare = replace(study, layers=(), controls={}, sees_decoder=False, sees_halves=False)
     seen = [torch.cat(list(x.labels.values()), dim=1) for x in batches(bare, before)]
     sums = Sums(last=torch.cat(seen)[-SHUFFLES:]) if seen else Sums()
     images: Pictures = []

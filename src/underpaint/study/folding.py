@@ -25,6 +25,8 @@ SHUFFLES = 2
 """How many times labels are given to other pictures."""
 DECODER = "vae"
 """What the decoder's attention is called, where it stands beside layers."""
+UNCONDITIONAL = "unconditional"
+"""What stands before a layer's name where it is the half of the batch that hears no words."""
 PLACED = "placed "
 """What stands before a property's name where its probe knows the place."""
 TAUGHT = "taught "
@@ -79,6 +81,8 @@ def labelled(
     readable = {layer.name: each for layer, each in trace.activations.items()}
     for control, seen in trace.shadows.items():
         readable |= {f"{control} {layer.name}": each for layer, each in seen.items()}
+    half = trace.unconditional.items()
+    readable |= {f"{UNCONDITIONAL} {layer.name}": each for layer, each in half}
     readable |= {"x_t": trace.latents, "x_0": trace.estimates}
     return Batch(trace, labels, readable if decoder is None else readable | {DECODER: decoder})
 

@@ -9,6 +9,7 @@ Sources
                     and scoring alike: the mean over `SHUFFLES`
     random          the same as probe on the denoiser with its weights permuted, shown the same x_t
     untrained       the same on one with fresh random weights
+    unconditional   the same as probe on the unconditional half of the guidance batch
     image           the labeler on decoded x_t
     estimate        the labeler on the decoded estimate of x_0
     position        the mean label map of the training pictures
@@ -45,7 +46,7 @@ from ..probes.recipes import RECIPES, MlpProbe
 from ..scores.metrics import METRICS, Truth, best_threshold, dice, prepare
 from ..scores.scores import ScoreKey
 from ..scores.summaries import BESIDE
-from .folding import DECODER, PLACED, SHUFFLES, TAUGHT, Batch
+from .folding import DECODER, PLACED, SHUFFLES, TAUGHT, UNCONDITIONAL, Batch
 from .looks import look
 
 LATENTS = ("x_t", "x_0")
@@ -289,7 +290,7 @@ def _source_of(layer: str) -> str:
     if layer == DECODER:
         return "vae"
     control = layer.split(" ")[0]
-    return control if control in CONTROLS else "probe"
+    return control if control in (*CONTROLS, UNCONDITIONAL) else "probe"
 
 
 def _best_cut(

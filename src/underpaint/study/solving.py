@@ -16,7 +16,7 @@ from ..probes.recipes import fit_by, suits
 from ..runs.runs import read_moments
 from .batches import apart, batches
 from .costs import Seconds, timed, total
-from .folding import DECODER, fit_all, target_count
+from .folding import DECODER, UNCONDITIONAL, fit_all, target_count
 from .journal import Journal, Progress
 from .scoring import LATENTS, AnyProbe
 from .study import Study
@@ -51,6 +51,7 @@ def fit_probes(study: Study, journal: Journal, folded: Folded) -> Fitted:
 def _fit_by_ridge(
     study: Study, sums: Mapping[str, Mapping[tuple[str, int], Moments]]
 ) -> dict[ProbeKey, AnyProbe]:
+    seen = sums["training"]
     own = [layer.name for layer in study.layers]  # as they run, not by alphabet
     decoder = [DECODER] if study.sees_decoder else []
     names = [
@@ -58,6 +59,8 @@ def _fit_by_ridge(
         *LATENTS,
         *decoder,
         *(f"{control} {name}" for control in study.controls for name in own),
+        # A model may have no such half, whatever was asked.
+        *(name for name in (f"{UNCONDITIONAL} {each}" for each in own) if (name, 0) in seen),
     ]
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
@@ -82,7 +85,7 @@ def _fit_by_recipe(
             f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
             "Choose fewer --layers, such as those that ridge reads best."
         )
-    seen = batches(replace(study, controls={}, sees_decoder=False), prompts)
+    seen = batches(replace(study, controls={}, sees_decoder=False, sees_halves=False), prompts)
     activations: dict[str, list[Tensor]] = {layer.name: [] for layer in study.layers}
     labels: dict[str, list[Tensor]] = {each.name: [] for each in study.properties}
     done, spent = 0, []

@@ -25,7 +25,8 @@ class Study:
 
     `controls` are denoisers by the names of `scoring.CONTROLS`. `pictures` finds given ones with
     exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
-    `sees_decoder` adds the source "vae"; the decoder must have attention in its middle. `overlaps`
+    `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
+    `sees_halves` adds "unconditional", where guidance runs such a half. `overlaps`
     says whether scoring and writing go on beside the next batch's generation: the same numbers,
     sooner where a GPU generates; None does so there alone, for threads share a processor's cores.
     """
@@ -42,6 +43,7 @@ class Study:
     pictures: Pictures | None = None
     recipe: str | None = None
     sees_decoder: bool = False
+    sees_halves: bool = False
     overlaps: bool | None = None
 
     @property
