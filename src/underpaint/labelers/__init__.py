@@ -22,10 +22,12 @@ from .checkscene import check_direction
 from .labeler import Labeler, Namer, Read, check_maps, label, name
 from .namers import namer
 from .offtheshelf import DOORS
+from .own import PYTHON, own_labeler
 from .remembered import remembering
 from .sources import undisturbed
 
 __all__ = [
+    "PYTHON",
     "Labeler",
     "Namer",
     "Read",
@@ -71,18 +73,22 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
 
 
 def labeler(property: str, id_or_path: str, device: torch.device) -> Labeler:
-    """Load an off-the-shelf labeler of one property, and look at the check scene with it.
+    """Load a labeler of one property by its name, and look at the check scene with it.
 
     Raises:
         LabelError: if the property has none, or its maps are the wrong way round.
         ModelError: if the weights cannot be found, trusted or read.
     """
-    if property not in DOORS:
+    if id_or_path.startswith(PYTHON):
+        found = own_labeler(property, id_or_path)
+    elif property in DOORS:
+        with undisturbed():
+            found = DOORS[property](id_or_path, device)
+    else:
         raise LabelError(
-            f"There is no off-the-shelf labeler of {property!r}. Choose from {', '.join(DOORS)}."
+            f"There is no off-the-shelf labeler of {property!r}, only of {', '.join(DOORS)}. "
+            f"Give a function of your own, as {PYTHON}MODULE:FUNCTION."
         )
-    with undisturbed():
-        found = DOORS[property](id_or_path, device)
     if property not in found.reads:
         raise LabelError(
             f"Labeler {id_or_path} reads {', '.join(found.reads) or 'nothing'}, not {property}. "

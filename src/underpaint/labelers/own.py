@@ -1,0 +1,58 @@
+"""A labeler without weights: a function of the user's own, named on the command line.
+
+`python:MODULE:FUNCTION` takes pictures in 0..1, `image 3 height width`, and gives the label maps of
+one property, `image target height width`.
+"""
+
+import hashlib
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ..core.errors import LabelError
+from .labeler import Labeler
+
+PYTHON = "python:"
+
+
+def own_labeler(property: str, source: str) -> Labeler:
+    """Import the function that `python:MODULE:FUNCTION` names, from here or what is installed.
+
+    The fingerprint is that of the module's file, so that a run knows when it has changed.
+
+    Raises:
+        LabelError: if there is no such function.
+    """
+    module, _, name = source.removeprefix(PYTHON).partition(":")
+    try:
+        with _here():
+            look = getattr(importlib.import_module(module), name)
+        content = Path(inspect.getfile(look)).read_bytes()
+    # A module of the user's own may raise anything.
+    except Exception as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise LabelError(
+            f"Cannot import {source!r} ({line}). Write {PYTHON}MODULE:FUNCTION, of a module in "
+            "this folder or one that is installed."
+        ) from error
+
+    def read(images: Float[Tensor, "image 3 height width"]) -> dict[str, Tensor]:
+        return {property: look(images)}
+
+    digest = hashlib.sha256(content).hexdigest()
+    return Labeler(source, (property,), "your own", read, f"sha256:{digest}")
+
+
+@contextmanager
+def _here() -> Iterator[None]:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path.pop(0)
