@@ -114,8 +114,9 @@ def test_a_run_takes_a_preset_and_what_is_said_beside_it_counts_more(own, tmp_pa
         return (worlds.LOOK,)
 
     monkeypatch.setattr(cli_run, "labelers_for", stand_in)
-    monkeypatch.setattr(cli_run, "draw_pictures", lambda *_: "nowhere")
+    monkeypatch.setattr(cli_run, "draw_pictures", lambda *_, **__: tmp_path / "nowhere.png")
     monkeypatch.setattr(cli_run, "write_site", lambda *_, **__: None)
+    monkeypatch.setattr(cli_run, "is_shown", lambda _: True)
     out = tmp_path / "out"
     arguments = ["run", str(out), "--preset", str(own), "--quick", "--device", "cpu"]
     arguments += ["--guidance", "3", "--properties", "saliency,depth"]

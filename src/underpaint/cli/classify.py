@@ -1,7 +1,6 @@
 """`underpaint classify`: from which step on a run's pictures can be named, and by whom."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 import pandas as pd
@@ -18,7 +17,7 @@ from ..runs import runs
 from ..runs.runs import check_run
 from ..study.recognition import Inquiry, classify_all, likeliest, probabilities, summarise_classes
 from .options import RUNNING
-from .progress import progress_bar
+from .progress import reporting
 from .show import print_classes
 
 VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
@@ -67,15 +66,8 @@ def classify(
         batch=batch,
     )
     click.echo(f"Classes: {inquiry.namer.name} ({inquiry.namer.licence}).", err=True)
-    with progress_bar() as bar:
-        tasks: dict[str, Any] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done)
-
-        tables: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
+    with reporting() as report:
         scores, left_out = classify_all(
             inquiry,
             split,

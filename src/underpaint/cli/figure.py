@@ -30,14 +30,23 @@ def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
     check_run(settings, model)
     chosen = tuple(PROPERTIES[name] for name in settings["properties"])
     labelers = labelers_for(model, settings.get("labeled_by"))
-    strength = settings["guidance"]
-    click.echo(draw_pictures(folder, model, labelers, chosen, prompt, settings["steps"], strength))
+    path = draw_pictures(
+        folder,
+        model,
+        labelers,
+        properties=chosen,
+        prompt=prompt,
+        steps=settings["steps"],
+        guidance=settings["guidance"],
+    )
+    click.echo(path)
 
 
 def draw_pictures(
     folder: runs.Run,
     model: Model,
     labelers: tuple[Labeler, ...],
+    *,
     properties: tuple[Property, ...],
     prompt: Prompt,
     steps: int,

@@ -1,34 +1,39 @@
-"""`run`: the whole study, from what the command line says to the folder that it leaves."""
+"""`underpaint run`: the whole study, from what the command line says to the folder that it leaves.
 
-from collections.abc import Callable
+words ─▶ Asked ─▶ Split ─▶ Study ─▶ fold, fit, score, summarise ─▶ draw ─▶ publish
+read_asked  split_of  study_of          study.carry_out            draw    write_site
+"""
+
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
-from torch import nn
 
 from ..core.errors import RunError
-from ..core.properties import PROPERTIES, Property
+from ..core.prompts import Prompt
 from ..figures.curves import draw_all
-from ..labelers import Labeler, labelers_for
+from ..labelers import PYTHON, Labeler, labelers_for
 from ..models import Model, has_decoder_attention, load, permuted, untrained
 from ..models.layers import find_layers, select_layers
 from ..models.reading import reads
-from ..probes.recipes import RECIPES, suits
 from ..runs import runs
+from ..site import find_site
 from ..study import cluster
-from ..study.budget import Need, check_budget, fit_batch, free_bytes, need
-from ..study.presets import Preset
+from ..study.budget import check_budget, fit_batch, free_bytes, need
 from ..study.stages import carry_out
 from ..study.study import Study
+from .asked import (
+    Asked,
+    pictures_of,
+    read_asked,
+)
 from .defaults import refuse_other_weights, take_from, take_preset
 from .figure import draw_pictures
-from .images import pictures_for
 from .options import OUT, RUNNING
-from .progress import progress_bar
+from .progress import reporting
 from .prompts import digest, prompts_of, say_unknown, split_of
 from .site import write_site
 
@@ -89,248 +94,208 @@ from .site import write_site
     help="Do again what this run did. What is said beside it counts more.",
 )
 @RUNNING
-def run(
-    out: Path,
-    preset: Preset | None,
-    model_id: str,
-    prompts: Path | None,
-    count: int,
-    steps: int,
-    guidance: float | None,
-    batch: str,
-    budget: float | None,
-    scheduler: str | None,
-    resolution: int | None,
-    cut: str | None,
-    glob: str,
-    properties: str,
-    labeled_by: str | None,
-    label_cache: Path | None,
-    images: str | None,
-    recipe: str,
-    classifier: str | None,
-    seed: int,
-    engine: str,
-    workers: int | None,
-    quick: bool,
-    resume: bool,
-    device: str,
-    dtype: str,
-) -> None:
+def run(**words: Any) -> None:
     """Do the whole study and write it to the folder OUT.
 
     The same command again goes on from what is there, wherever it was stopped.
     """
-    at_once = _at_once(batch, out)
-    whole = (("count", count), ("steps", steps), ("batch", at_once), ("resolution", resolution))
-    for name, value in whole:
-        if value is not None and value < 1:
-            raise RunError(f"--{name} is {value}. Give a whole number of at least 1.")
-    parts = _cut(cut)
-    if resume:
-        runs.find_run(out)
-    chosen = _properties(properties)
-    other = _recipe(recipe, chosen)
-    named = _labelers(labeled_by, chosen, preset)
-    if preset is not None and prompts is None:
-        raise RunError(
-            f"--preset {preset.name} studies prompts of your own: give --prompts FILE.csv."
+    asked = read_asked(**words)
+    prompts = prompts_of(asked.prompts, count=asked.count, seed=asked.seed)
+    study = study_of(asked, prompts)
+    settings = settings_of(asked, study)
+    refuse_other_weights(settings)
+    folder = runs.open_run(asked.out, settings, made_with(study.model))
+    if not runs.is_done(folder):
+        fold_fit_score_and_summarise(study, folder, asked)
+    elif is_shown(folder):
+        click.echo(
+            f"{asked.out} is done already; `underpaint show {asked.out}` prints it.", err=True
         )
-    asked = prompts_of(prompts, count=count, seed=seed)
-    model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
+        return
+    picture = draw(study, folder)
+    write_site(folder, asked.out / "site", model=study.model)
+    click.echo(f"Table: underpaint show {asked.out}\nPicture: {picture}")
+
+
+def study_of(asked: Asked, prompts: list[Prompt] | None) -> Study:
+    """Load what is asked for, split prompts by what the model reads, and say what was chosen."""
+    model = load(
+        asked.model_id,
+        device=asked.device,
+        dtype=asked.dtype,
+        scheduler=asked.scheduler,
+        resolution=asked.resolution,
+    )
     if not model.takes_text:
-        click.echo(f"{model_id} takes no prompt: pictures follow from their seeds alone.", err=True)
+        click.echo(
+            f"{asked.model_id} takes no prompt: pictures follow from their seeds alone.", err=True
+        )
     split = split_of(
-        asked, reads=reads(model), count=count, seed=seed, cut=parts,
-        takes_text=model.takes_text, are_given=images is not None,
-    )  # fmt: skip
-    layers = select_layers(find_layers(model), glob)
-    pictures = pictures_for(images, model, chosen)
-    labelers = labelers_for(model, named, cache=label_cache)
-    strength = model.guidance if guidance is None else guidance
-    has_halves = strength > 1 and model.takes_text
-    needed = need(
-        model, layers, chosen,
-        steps=steps, controls=0 if quick else 2, labelers=labelers, halves=has_halves,
-    )  # fmt: skip
-    at_once = _fitting(at_once, needed, model, budget)
-    _say_who_labels(labelers, chosen)
-    if Path(model_id).name == "tiny":
+        prompts,
+        reads=reads(model),
+        count=asked.count,
+        seed=asked.seed,
+        cut=asked.parts,
+        takes_text=model.takes_text,
+        are_given=asked.images is not None,
+    )
+    guidance = model.guidance if asked.guidance is None else asked.guidance
+    study = Study(
+        model=model,
+        labelers=_labelers(asked, model),
+        properties=asked.properties,
+        layers=select_layers(find_layers(model), asked.glob),
+        split=split,
+        steps=asked.steps,
+        guidance=guidance,
+        batch=asked.batch or 1,
+        pictures=pictures_of(asked, model),
+        recipe=asked.recipe,
+        sees_decoder=not asked.quick and has_decoder_attention(model),
+        sees_halves=guidance > 1 and model.takes_text,
+    )
+    study = replace(study, batch=_batch(asked, study))
+    _say_who_labels(asked, study)
+    if Path(asked.model_id).name == "tiny":
         say_unknown(split)
-    else:
-        _warn_of_our_labels(model_id, [each.name for each in chosen if each.name not in named])
+    return study
+
+
+def settings_of(asked: Asked, study: Study) -> dict[str, Any]:
+    """Say what the numbers follow from: two runs that differ here are never mixed."""
+    model = study.model
     settings = {
         "model": model.name,
         "fingerprint": model.fingerprint,
         "scheduler": type(model.pipeline.scheduler).__name__,
-        "steps": steps,
-        "guidance": strength,
-        "layers": [layer.name for layer in layers],
-        "properties": [each.name for each in chosen],
-        "labelers": {each.name: [each.licence, each.fingerprint] for each in labelers},
-        "prompts": digest(split),
+        "steps": study.steps,
+        "guidance": study.guidance,
+        "layers": [layer.name for layer in study.layers],
+        "properties": [each.name for each in study.properties],
+        "labelers": {each.name: [each.licence, each.fingerprint] for each in study.labelers},
+        "prompts": digest(study.split),
         "dtype": str(model.dtype),
-        "count": count,
-        "batch": at_once,
-        "seed": seed,
-        "quick": quick,
+        "count": asked.count,
+        "batch": study.batch,
+        "seed": asked.seed,
+        "quick": asked.quick,
     }
     # Settings of runs that name none are those of runs from before they could.
     optional = {
-        "labeled_by": named,
-        "pictures": images,
-        "recipe": other,
-        "swapped_scheduler": scheduler,
-        "resolution": resolution,
-        "cut": cut,
-        "classifier": classifier,
+        "labeled_by": dict(asked.labeled_by),
+        "pictures": asked.images,
+        "recipe": asked.recipe,
+        "swapped_scheduler": asked.scheduler,
+        "resolution": asked.resolution,
+        "cut": asked.cut,
+        "classifier": asked.classifier,
     }
-    settings |= {name: value for name, value in optional.items() if value}
-    refuse_other_weights(settings)
+    return settings | {name: value for name, value in optional.items() if value}
+
+
+def made_with(model: Model) -> dict[str, str]:
+    """Say what is kept beside the settings, and need not be the same to go on."""
     versions = {name: version(name) for name in ("underpaint", "torch", "diffusers")}
-    folder = runs.open_run(out, settings, {**versions, "device": str(model.device)})
-    if runs.is_done(folder):
-        click.echo(f"{out} is done already; `underpaint show {out}` prints it.", err=True)
-        return
-    study = Study(
-        model, labelers, chosen, layers, split, steps, strength, at_once,
-        controls={} if quick else _controls(model, seed),
-        pictures=pictures, recipe=other,
-        sees_decoder=not quick and has_decoder_attention(model),
-        sees_halves=has_halves,
-    )  # fmt: skip
-    _carry_out(study, folder, on_cluster=engine == "ray", workers=workers)
-    draw_all(runs.read_summary(folder), folder.figures, layers=layers)
-    path = draw_pictures(folder, model, labelers, chosen, split.test[0], steps, strength)
-    write_site(folder, out / "site", model=model)
-    click.echo(f"Table: underpaint show {out}\nPicture: {path}")
+    return {**versions, "device": str(model.device)}
 
 
-def _controls(model: Model, seed: int) -> dict[str, nn.Module]:
-    """Make the denoisers that know nothing."""
-    return {
-        "random": permuted(model.denoiser, seed=seed),
-        "untrained": untrained(model.denoiser, seed=seed),
-    }
-
-
-def _carry_out(study: Study, folder: runs.Run, *, on_cluster: bool, workers: int | None) -> None:
+def fold_fit_score_and_summarise(study: Study, folder: runs.Run, asked: Asked) -> None:
     """Do the study under a progress bar, here or on a cluster's workers first."""
-    with progress_bar() as bar:
-        report, say = _reporter(bar), partial(click.echo, err=True)
-        away = partial(cluster.fill, study, folder, report, say, workers=workers)
+    if not asked.quick:
+        model = study.model
+        controls = {
+            "random": permuted(model.denoiser, seed=asked.seed),
+            "untrained": untrained(model.denoiser, seed=asked.seed),
+        }
+        study = replace(study, controls=controls)
+    say = partial(click.echo, err=True)
+    with reporting() as report:
+        away = partial(cluster.fill, study, folder, report, say, workers=asked.workers)
+        before = away if asked.engine == "ray" else lambda: None
         try:
-            carry_out(study, folder, report, say, before=away if on_cluster else lambda: None)
+            carry_out(study, folder, report, say, before=before)
         except KeyboardInterrupt as error:
             raise RunError(
                 f"Stopped. The same command goes on with {folder.folder} from here."
             ) from error
 
 
-def _properties(names: str) -> tuple[Property, ...]:
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in PROPERTIES]
-    if unknown or not wanted:
+def is_shown(folder: runs.Run) -> bool:
+    """Tell whether figures and site are there; the site comes last, whole or not at all."""
+    return find_site(folder.folder) is not None and any(folder.figures.glob("steps-*.png"))
+
+
+def draw(study: Study, folder: runs.Run) -> Path:
+    """Draw every figure of a run; return the picture of its first test prompt."""
+    draw_all(runs.read_summary(folder), folder.figures, layers=study.layers)
+    return draw_pictures(
+        folder,
+        study.model,
+        study.labelers,
+        properties=study.properties,
+        prompt=study.split.test[0],
+        steps=study.steps,
+        guidance=study.guidance,
+    )
+
+
+def _labelers(asked: Asked, model: Model) -> tuple[Labeler, ...]:
+    """Load the labelers of what is read; others are not used, and not recorded."""
+    names = [each.name for each in asked.properties]
+    loaded = labelers_for(model, asked.labeled_by, cache=asked.label_cache)
+    labelers = tuple(each for each in loaded if set(names) & set(each.reads))
+    read = {name for each in labelers for name in each.reads}
+    if missing := [name for name in names if name not in read]:
         raise RunError(
-            f"--properties says {names!r}: {unknown[0] if unknown else 'nothing'} is no property. "
-            f"Choose from {', '.join(PROPERTIES)}."
+            f"Nobody labels {missing[0]}. Say who with --labelers {missing[0]}=ID_OR_FOLDER or "
+            f"{missing[0]}={PYTHON}MODULE:FUNCTION, or leave it out of --properties."
         )
-    return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
+    return labelers
 
 
-def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
-    """Check `--recipe`; ridge, which every run fits, is None."""
-    if name == "ridge":
-        return None
-    if name not in RECIPES:
-        raise RunError(f"--recipe says {name!r}. Choose from ridge, {', '.join(RECIPES)}.")
-    if not any(suits(name, each) for each in properties):
-        kind = "masks" if name == "logistic" else "maps"
-        raise RunError(f"--recipe {name} fits {kind}, and none is read. Add one, or choose paper.")
-    return name
-
-
-def _labelers(
-    text: str | None, properties: tuple[Property, ...], preset: Preset | None
-) -> dict[str, str]:
-    """Read `property=ID_OR_FOLDER,…`; what it leaves out is the preset's."""
-    parts = [part.partition("=") for part in (text or "").split(",") if part.strip()]
-    chosen = {name.strip(): source.strip() for name, _, source in parts}
-    names = [each.name for each in properties]
-    for name, source in chosen.items():
-        if name not in names or not source:
-            raise RunError(
-                f"--labelers says {text!r}: write property=ID_OR_FOLDER, with a property that is "
-                f"read here ({', '.join(names)})."
+def _say_who_labels(asked: Asked, study: Study) -> None:
+    """Say on stderr which labeler reads what, under which licence, and what it is worth here."""
+    for each in study.labelers:
+        names = ", ".join(x.name for x in study.properties if x.name in each.reads)
+        who = f"{each.name} ({each.licence})"
+        if asked.images is not None:
+            line = f"Labels of {names} are exact; {who} is held against them."
+        elif each.name == "tiny" and not _is_of_rendered_scenes(asked, study.model):
+            line = (
+                f"Labels of {names}: {who}. It is the reader of rendered scenes, and on other "
+                "pictures its labels mean little. Choose others with --labelers."
             )
-    given = {name: each.pinned for name, each in preset.labelers.items()} if preset else {}
-    both = {**given, **chosen}
-    return {name: both[name] for name in names if name in both}
+        else:
+            line = f"Labels of {names}: {who}."
+        click.echo(line, err=True)
 
 
-def _at_once(text: str, out: Path) -> int | None:
-    """Read --batch: a number, or None for auto; a run that is there keeps its own."""
-    if text.strip() == "auto":
-        here = runs.Run(out).settings
-        found = runs.read_json(here) if here.exists() else {}
-        batch = found.get("batch") if isinstance(found, dict) else None
-        return batch if isinstance(batch, int) else None
-    try:
-        return int(text)
-    except ValueError as error:
-        raise RunError(
-            f"--batch is {text!r}. Give a whole number of at least 1, or auto."
-        ) from error
+def _is_of_rendered_scenes(asked: Asked, model: Model) -> bool:
+    """Tell whether a model draws the rendered world: the embedded one, or one with own readers."""
+    own = Path(model.name).expanduser() / "map_reader.safetensors"
+    return Path(asked.model_id).name == "tiny" or own.exists()
 
 
-def _cut(text: str | None) -> tuple[int, int] | None:
-    """Read TRAIN/TEST."""
-    if text is None:
-        return None
-    train, _, test = text.partition("/")
-    try:
-        return int(train), int(test)
-    except ValueError as error:
-        raise RunError(f"--cut is {text!r}. Write TRAIN/TEST, such as 246/371.") from error
-
-
-def _fitting(at_once: int | None, needed: Need, model: Model, budget: float | None) -> int:
+def _batch(asked: Asked, study: Study) -> int:
     """Choose the batch that fits, or make sure that the one asked for fits the budget."""
+    model = study.model
+    needed = need(
+        model,
+        study.layers,
+        study.properties,
+        steps=study.steps,
+        controls=0 if asked.quick else 2,
+        labelers=study.labelers,
+        halves=study.sees_halves,
+    )
     weights = needed.fixed["weights"]
     weights += needed.fixed["labelers"] if model.device.type == "cpu" else 0
+    budget = asked.budget
     available = free_bytes(model.device, weights) if budget is None else int(budget * 2**30)
-    if at_once is None:
-        at_once = fit_batch(needed, available)
-        click.echo(f"Batch of {at_once}: about {needed.sentence(at_once)}.", err=True)
-    elif budget is not None:
-        check_budget(needed, at_once, available)
-    return at_once
-
-
-def _say_who_labels(labelers: tuple[Labeler, ...], properties: tuple[Property, ...]) -> None:
-    """Say on stderr which labeler reads what, and under which licence."""
-    names = {each.name for each in properties}
-    for each in labelers:
-        if reads := [name for name in each.reads if name in names]:
-            click.echo(f"Labels of {', '.join(reads)}: {each.name} ({each.licence}).", err=True)
-
-
-def _warn_of_our_labels(model_id: str, names: list[str]) -> None:
-    """Say which labels of another model's pictures are our own reader's."""
-    if names:
-        click.echo(
-            f"Labels of {', '.join(names)} for {model_id} come from the reader of rendered "
-            "scenes: on other pictures they mean little. Choose others with --labelers.",
-            err=True,
-        )
-
-
-def _reporter(bar: Progress) -> Callable[[str, int, int], None]:
-    tasks: dict[str, Any] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if stage not in tasks:
-            tasks[stage] = bar.add_task(stage, total=total)
-        bar.update(tasks[stage], completed=done)
-
-    return report
+    if asked.batch is None:
+        batch = fit_batch(needed, available)
+        click.echo(f"Batch of {batch}: about {needed.sentence(batch)}.", err=True)
+        return batch
+    if budget is not None:
+        check_budget(needed, asked.batch, available)
+    return asked.batch

@@ -135,6 +135,9 @@ def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
             f"{run.settings} is damaged ({error}), so nothing says what {run.folder} holds. "
             "Choose another folder, or delete this one."
         ) from error
+    # Runs from before recorded every labeler that was loaded, whether it read anything or not.
+    if isinstance(theirs := found.get("labelers"), dict):
+        found["labelers"] = {k: v for k, v in theirs.items() if k in wanted.get("labelers", {})}
     if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
         name = differing[0]
         raise RunError(

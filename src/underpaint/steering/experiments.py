@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .. import labelers
 from ..core.errors import EditError
+from ..core.progress import Progress
 from ..core.prompts import Prompt
 from ..core.properties import DEPTH, SALIENCY, SHADING
 from ..labelers import Labeler, Namer
@@ -34,9 +35,6 @@ from .trials import MEASURES, Trial, edit_scores, map_scores
 
 ALONE = "The control needs another picture in the batch. Edit two or more at once."
 """Why `other` leaves a picture out that is the only one of its batch that could be edited."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, images done, and images in all."""
 
 
 @dataclass(frozen=True, eq=False)

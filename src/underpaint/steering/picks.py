@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..core.arrays import normalise
 from ..core.errors import PickError
+from ..core.progress import Progress
 from ..core.prompts import Prompt
 from ..core.properties import Property
 from ..labelers import Labeler, label
@@ -29,9 +30,6 @@ from ..probes.probes import Probe, ProbeKey
 from ..scores.metrics import METRICS, prepare
 
 _Item = TypeVar("_Item")
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, images done, and images in all."""
 
 Watch = Callable[[Sequence[Prompt]], Mapping[Layer, Tap]]
 """Makes the taps that look on while a batch of prompts is generated."""

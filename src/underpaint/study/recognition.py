@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..core.errors import PromptError
+from ..core.progress import Progress
 from ..core.prompts import Prompt, Split
 from ..labelers import Namer, name
 from ..labelers.labeler import class_of
@@ -49,9 +50,6 @@ LIKELIEST = 6
 """So many classes of each picture are kept with their probabilities."""
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-8, 5))
 """Relative penalties to choose from. One row a picture is few rows: stronger than for maps."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, images done, and images in all."""
 
 Keep = Callable[[Sequence[Prompt], Sequence[int], Mapping[str, Tensor]], None]
 """Called with test prompts, their numbers in `Scores`, and by source what the class network gives

@@ -1,0 +1,181 @@
+"""What the words of `run` ask for, as nouns: checked before any model is loaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import RunError
+from ..core.prompts import Prompt
+from ..core.properties import PROPERTIES, Property
+from ..models import Model
+from ..models.given import Given, Pictures, read_folder
+from ..probes.recipes import RECIPES, suits
+from ..runs import runs
+from ..study.presets import Preset
+
+RENDERED = "rendered"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `run` was asked for: numbers in range, names that are known.
+
+    Names are those of the options. `batch` is None where the largest that fits is wanted, `recipe`
+    where only ridge is. `parts` are those of `cut`, and `labeled_by` holds a preset's labelers too.
+    """
+
+    out: Path
+    model_id: str
+    prompts: Path | None
+    count: int
+    steps: int
+    guidance: float | None
+    batch: int | None
+    budget: float | None
+    scheduler: str | None
+    resolution: int | None
+    cut: str | None
+    parts: tuple[int, int] | None
+    glob: str
+    properties: tuple[Property, ...]
+    labeled_by: Mapping[str, str]
+    label_cache: Path | None
+    images: str | None
+    recipe: str | None
+    classifier: str | None
+    seed: int
+    engine: str
+    workers: int | None
+    quick: bool
+    device: str
+    dtype: str
+
+
+def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
+    """Read the options of `run`.
+
+    Raises:
+        RunError: if one of them is out of range or names nothing, or a run that should go on is
+            not there.
+    """
+    words["batch"] = _batch(words["batch"], words["out"])
+    for name in ("count", "steps", "batch", "resolution"):
+        if words[name] is not None and words[name] < 1:
+            raise RunError(f"--{name} is {words[name]}. Give a whole number of at least 1.")
+    words["parts"] = _parts(words["cut"])
+    if resume:
+        runs.find_run(words["out"])
+    words["properties"] = _properties(words["properties"])
+    words["recipe"] = _recipe(words["recipe"], words["properties"])
+    words["labeled_by"] = _labelers(words["labeled_by"], words["properties"], preset)
+    if preset is not None and words["prompts"] is None:
+        raise RunError(
+            f"--preset {preset.name} studies prompts of your own: give --prompts FILE.csv."
+        )
+    return Asked(**words)
+
+
+def pictures_of(asked: Asked, model: Model) -> Pictures | None:
+    """Find what `--images` names: scenes to be drawn, or a folder; None where nothing is named.
+
+    Raises:
+        RunError: if there is no such folder, or scenes cannot be drawn as they are asked for.
+    """
+    if asked.images is None:
+        return None
+    if asked.images == RENDERED:
+        return _rendered(model, asked.properties)
+    folder = Path(asked.images)
+    if not folder.is_dir():
+        raise RunError(
+            f"--images says {asked.images!r}: that is no folder, nor the word {RENDERED!r}."
+        )
+    return read_folder(folder, asked.properties, size=model.resolution)
+
+
+def _rendered(model: Model, properties: Sequence[Property]) -> Pictures:
+    from ..world.renders import TRUTH, exact
+
+    height, width = model.resolution
+    if height != width:
+        raise RunError(f"Scenes are drawn square, and {model.name} draws {width}×{height} pixels.")
+    known = (*TRUTH, "depth")
+    if unknown := [each.name for each in properties if each.name not in known]:
+        raise RunError(
+            f"Scenes have no exact {unknown[0]}: leave it out of --properties, or give pictures "
+            "with labels of your own as --images FOLDER."
+        )
+
+    def find(prompts: Sequence[Prompt]) -> Given:
+        drawn = exact([p.text for p in prompts], [p.seed for p in prompts], size=height)
+        return Given(drawn["image"], {each.name: drawn[each.name] for each in properties})
+
+    return find
+
+
+def _properties(names: str) -> tuple[Property, ...]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in PROPERTIES]
+    if unknown or not wanted:
+        raise RunError(
+            f"--properties says {names!r}: {unknown[0] if unknown else 'nothing'} is no property. "
+            f"Choose from {', '.join(PROPERTIES)}."
+        )
+    return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
+
+
+def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
+    """Check `--recipe`; ridge, which every run fits, is None."""
+    if name == "ridge":
+        return None
+    if name not in RECIPES:
+        raise RunError(f"--recipe says {name!r}. Choose from ridge, {', '.join(RECIPES)}.")
+    if not any(suits(name, each) for each in properties):
+        kind = "masks" if name == "logistic" else "maps"
+        raise RunError(f"--recipe {name} fits {kind}, and none is read. Add one, or choose paper.")
+    return name
+
+
+def _labelers(
+    text: str | None, properties: tuple[Property, ...], preset: Preset | None
+) -> dict[str, str]:
+    """Read `property=ID_OR_FOLDER,…`; what it leaves out is the preset's."""
+    parts = [part.partition("=") for part in (text or "").split(",") if part.strip()]
+    chosen = {name.strip(): source.strip() for name, _, source in parts}
+    names = [each.name for each in properties]
+    for name, source in chosen.items():
+        if name not in names or not source:
+            raise RunError(
+                f"--labelers says {text!r}: write property=ID_OR_FOLDER, with a property that is "
+                f"read here ({', '.join(names)})."
+            )
+    given = {name: each.pinned for name, each in preset.labelers.items()} if preset else {}
+    both = {**given, **chosen}
+    return {name: both[name] for name in names if name in both}
+
+
+def _batch(text: str, out: Path) -> int | None:
+    """Read --batch: a number, or None for auto; a run that is there keeps its own."""
+    if text.strip() == "auto":
+        here = runs.Run(out).settings
+        found = runs.read_json(here) if here.exists() else {}
+        batch = found.get("batch") if isinstance(found, dict) else None
+        return batch if isinstance(batch, int) else None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise RunError(
+            f"--batch is {text!r}. Give a whole number of at least 1, or auto."
+        ) from error
+
+
+def _parts(text: str | None) -> tuple[int, int] | None:
+    """Read TRAIN/TEST."""
+    if text is None:
+        return None
+    train, _, test = text.partition("/")
+    try:
+        return int(train), int(test)
+    except ValueError as error:
+        raise RunError(f"--cut is {text!r}. Write TRAIN/TEST, such as 246/371.") from error
