@@ -5,16 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ..core.progress import Progress, Say
 from ..runs.runs import Run
 from .checkpoints import checked
 from .costs import CPU, timed
 from .lanes import Lane
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, images done, and images in all."""
-
-Say = Callable[[str], None]
-"""Told a line for each file that was damaged and is made again."""
 
 
 @dataclass(frozen=True, eq=False)
