@@ -1,7 +1,7 @@
 """`underpaint run`: the whole study, from what the command line says to the folder that it leaves.
 
-words ─▶ Asked ─▶ Split ─▶ Study ─▶ fold, fit, score, summarise ─▶ draw ─▶ publish
-read_asked  split_of  study_of          study.carry_out            draw    write_site
+words ──▶ Asked ──▶ prompts ──▶ Study ──▶ fold, fit, score, summarise ──▶ figures ──▶ site
+ read_asked   prompts_of  study_of            carry_out                draw    write_site
 """
 
 from dataclasses import replace

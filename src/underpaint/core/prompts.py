@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .errors import PromptError
 from .listings import Row, read_listing, shortened
 
@@ -117,6 +115,8 @@ def read_prompts(path: Path, *, seed: int = 0) -> PromptFile:
         raise PromptError(f"{path} uses prompt_inds {twice[0]} twice. Number each prompt once.")
     if listing.has_seeds:
         return PromptFile(prompts, listing.encoding, listing.taken)
+    import numpy as np  # a command that only shows a run's numbers needs none
+
     drawn = np.random.default_rng(seed).integers(_DRAWN_BELOW, size=len(prompts)).tolist()
     prompts = tuple(replace(p, seed=number) for p, number in zip(prompts, drawn, strict=True))
     said = (*listing.taken, f"seeds drawn from seed {seed}, for it has none")
