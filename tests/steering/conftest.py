@@ -10,7 +10,7 @@ from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.core.properties import DEPTH, SALIENCY, SHADING
 from underpaint.models.layers import find_layers
 from underpaint.runs import runs
-from underpaint.steering.experiments import Setup
+from underpaint.steering.setups import Setup
 from underpaint.study.stages import carry_out
 from underpaint.study.study import Study
 

@@ -20,9 +20,9 @@ from underpaint.core.prompts import Prompt
 from underpaint.runs import runs
 from underpaint.runs.runs import check_run
 from underpaint.steering.aims import aim_at
-from underpaint.steering.experiments import ALONE, Setup, _kept, edit_all
+from underpaint.steering.experiments import ALONE, _kept, edit_all
 from underpaint.steering.targets import move_mask, random_move
-from underpaint.steering.trials import Trial, edit_scores, summarise_edits
+from underpaint.steering.trials import Trial, completed, edit_scores, judged, summarise_edits
 
 MOVE = aim_at(random_move)
 
@@ -83,12 +83,71 @@ def test_the_object_is_kept_where_it_is_still_named_as_the_prompt_does(setup):
     assert _kept(worlds.NAMER, prompts, before, after).nan_to_num(-1).tolist() == [0, -1, -1]
 
 
+def scored(*dice, kept):
+    names = ("dice_target", "dice_old", "dice_unedited")
+    scores = {
+        n: torch.tensor([each], dtype=torch.float64) for n, each in zip(names, dice, strict=True)
+    }
+    return {
+        name: each.item()
+        for name, each in judged(
+            scores, {"object_kept": torch.tensor([kept], dtype=torch.float64)}
+        ).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("dice", "kept", "expected"),
+    [
+        ((0.9, 0.2, 0.1), 1.0, (1, 1, 1)),  # moved and kept
+        ((0.9, 0.2, 0.1), 0.0, (1, 0, 0)),  # moved, and something else now
+        ((0.1, 0.9, 0.1), 1.0, (0, 0, math.nan)),  # stayed: keeping is no merit
+        ((0.1, 0.1, 0.1), 1.0, (0, 0, 1)),  # went elsewhere
+        ((0.9, 0.6, 0.1), 1.0, (0, 0, math.nan)),  # it is there twice
+        ((0.9, 0.2, 0.1), math.nan, (1, math.nan, math.nan)),  # never was what the prompt says
+        ((0.9, 0.8, 0.8), 1.0, (math.nan, math.nan, 1)),  # its target is its place
+        ((math.nan, 0.9, math.nan), 1.0, (math.nan, math.nan, 1)),  # nothing says where
+        ((0.9, math.nan, 0.0), 1.0, (1, 1, 1)),  # there was no object before
+    ],
+)
+def test_success_is_there_and_gone_and_joint_is_kept_besides(dice, kept, expected):
+    found = scored(*dice, kept=kept)
+    assert list(found.values()) == pytest.approx(list(expected), nan_ok=True)
+
+
+def test_rows_of_an_earlier_version_get_what_their_scores_say(setup):
+    setup = replace(setup, namers={"object": worlds.NAMER})
+    rows, _ = edited(setup)
+    before = rows.drop(columns=["success", "joint", "kid", "distance"])
+    after = completed(before.assign(object_kept=[1.0, 0.0, math.nan] * 2))
+    assert after["success"].equals(rows["success"])
+    np.testing.assert_array_equal(after["joint"], rows["success"] * ([1, 0, math.nan] * 2))
+    assert after[["kid", "distance"]].isna().all(axis=None)
+    assert completed(rows) is rows
+
+
+def test_the_summary_has_success_over_distance_and_the_distance_of_the_sets(setup):
+    setup = replace(setup, namers={"object": worlds.NAMER})
+    rows, _ = edited(setup, aims=[MOVE] * 2)
+    entry = summarise_edits(rows)[0]
+    thirds = entry["by_distance"]
+    assert [each["images"] for each in thirds] == [4, 4, 4]
+    ends = [end for each in thirds for end in each["distance"]]
+    assert ends == sorted(ends)
+    mean = sum(each["success"]["mean"] for each in thirds) / 3
+    assert mean == pytest.approx(entry["success"]["mean"])
+    assert entry["kid"]["mean"] == pytest.approx(rows["kid"].mean())
+    still, _ = edited(setup, strength=0.0)
+    assert still["kid"].abs().max() < 1e-9
+    assert still["success"].eq(0).all()
+
+
 def test_another_picture_s_target_is_the_control_scored_by_the_own(setup):
     rows, _ = edited(setup)
     others, _ = edited(setup, control="other")
     assert rows["dice_unedited"].equals(others["dice_unedited"])
     assert not rows["background_psnr"].equals(others["background_psnr"])
-    alone = Setup(**{**vars(setup), "batch": 1})
+    alone = replace(setup, batch=1)
     with pytest.raises(EditError, match="needs another picture"):
         edited(alone, control="other")
 
@@ -143,7 +202,7 @@ def test_depth_and_shading_are_scored_where_they_are_targets(setup):
 
 def test_every_trial_meets_the_same_targets_whatever_the_batch(setup):
     tables = [edited(setup, aims=[MOVE] * 2, control=c)[0] for c in ("none", "random")]
-    small = Setup(**{**vars(setup), "batch": 5})
+    small = replace(setup, batch=5)
     tables.append(edited(small, aims=[MOVE] * 2)[0])
     tables = [table.sort_values(["image", "aim"], ignore_index=True) for table in tables]
     assert len(tables[0]) == 12
@@ -195,6 +254,23 @@ def test_probes_of_another_model_or_scheduler_are_refused(finished, model, name)
     check_run(settings, model)
     with pytest.raises(RunError, match=f"fitted on world with {name} other, and this model has"):
         check_run({**settings, name: "other"}, model)
+
+
+def test_settings_are_chosen_on_validation_prompts(command, run):
+    assert command("--split", "validation", "--count", 1, "--frames", 0).exit_code == 0
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    assert set(rows["image"]) == {each.index for each in runs.read_split(run, "validation")}
+    assert set(rows["prompts"]) == {"validation"}
+
+
+def test_an_older_table_is_added_to(command, run):
+    assert command("--count", 1, "--frames", 0).exit_code == 0
+    rows = pd.read_parquet(run.folder / "edits.parquet")
+    runs.write_table(run.edits, rows.drop(columns=["success", "joint", "kid", "distance"]))
+    assert command("--count", 1, "--frames", 0, "--control", "roll").exit_code == 0
+    both = pd.read_parquet(run.folder / "edits.parquet")
+    assert len(both) == 2 * len(rows)
+    assert both["success"].notna().sum() == 2 * rows["success"].notna().sum()
 
 
 def test_the_command_edits_the_test_prompts_and_keeps_each_trial_once(command, run):

@@ -25,10 +25,12 @@ from ..probes.moments import merge
 from ..runs import runs
 from ..runs.runs import check_run
 from ..steering.aims import CARRIED, HELD, MARGIN, Aim, Place, Side, aim_at, steps_edited
-from ..steering.experiments import CONTROLS, Setup, edit_all, edit_frames, names_in
+from ..steering.controls import CONTROLS, ONCE, step_once
+from ..steering.experiments import edit_all, edit_frames, names_in
 from ..steering.frames import strengths_of, write_frames
+from ..steering.setups import Setup
 from ..steering.targets import move_mask, random_move, read_map, read_mask, scale_mask
-from ..steering.trials import MEASURES, Trial, edit_columns, summarise_edits
+from ..steering.trials import MEASURES, Trial, completed, edit_columns, summarise_edits
 from .options import RUNNING
 from .progress import progress_bar
 
@@ -52,10 +54,22 @@ TRIED_STRENGTHS = (0.0, 8.0)
     "--light", type=click.Choice(["left", "right"]), help="Side to light the object from."
 )
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
-@click.option("--limit", type=int, help="Only so many of the test prompts.  [default: all]")
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="Whose prompts to edit: choose settings on validation, report test.",
+)
+@click.option("--limit", type=int, help="Only so many of those prompts.  [default: all]")
 @click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
 @click.option("--strength", default=1.0, show_default=True, help="1 makes the reading the target.")
-@click.option("--steps", "span", help="First and last, as in 1-8.  [default: the first two thirds]")
+@click.option(
+    "--steps",
+    "span",
+    help="First and last, as in 1-8; what acts once does at the first.  [default: the first two "
+    "thirds; of 15 steps: roll 1, patch 3, paste 8]",
+)
 @click.option(
     "--hold",
     default=",".join(HELD),
@@ -100,6 +114,7 @@ def edit(
     depth: str | None,
     light: str | None,
     index: int | None,
+    split: str,
     limit: int | None,
     count: int,
     strength: float,
@@ -128,8 +143,8 @@ def edit(
     for name, value in (("count", count), ("batch", batch), ("limit", limit)):
         if value is not None and value < 1:
             raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
-    first, last = _span(span, settings["steps"])
-    prompts = _prompts(run, index)[:limit]
+    first, last = _span(span, settings["steps"], control)
+    prompts = _prompts(run, index, split)[:limit]
     runs.read_summary(run)  # there has to be one, before any time is spent
     _read_kept(run)  # what cannot be added to is refused before any time is spent
     _warn(strength)
@@ -156,7 +171,8 @@ def edit(
         batch=batch,
         namers=namers_for(model),
     )
-    whose = f"prompt {index}" if index is not None else f"{limit} of test" if limit else "test"
+    of = f"{limit} of {split}" if limit else split
+    whose = of if index is None else f"prompt {index}"
     trial = Trial(
         target,
         whose,
@@ -208,8 +224,13 @@ def _keep_frames(
         write_frames(run, _name(trial), trial, few)
 
 
-def _span(text: str | None, steps: int) -> tuple[int, int]:
-    """Read "A-B" or "A", counted from 1, as first and last step from 0."""
+def _span(text: str | None, steps: int, control: str) -> tuple[int, int]:
+    """Read "A-B" or "A", counted from 1, as first and last step from 0.
+
+    A control that acts once does so at the first of them.
+    """
+    if text is None and control in ONCE:
+        return step_once(control, steps), step_once(control, steps)
     if text is None:
         return 0, steps_edited(steps) - 1
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
@@ -219,12 +240,12 @@ def _span(text: str | None, steps: int) -> tuple[int, int]:
         raise EditError(
             f"--steps {text!r} is no span of this run's steps 1 to {steps}. Write it like 1-5."
         )
-    return first - 1, last - 1
+    return first - 1, (first if control in ONCE else last) - 1
 
 
-def _prompts(run: runs.Run, index: int | None) -> tuple[Prompt, ...]:
+def _prompts(run: runs.Run, index: int | None, split: str) -> tuple[Prompt, ...]:
     if index is None:
-        return runs.read_split(run, "test")
+        return runs.read_split(run, split)
     known = [p for part in ("test", "validation", "train") for p in runs.read_split(run, part)]
     if not (found := tuple(prompt for prompt in known if prompt.index == index)):
         raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
@@ -332,9 +353,10 @@ def _read_kept(run: runs.Run) -> pd.DataFrame | None:
     if not run.edits.exists():
         return None
     kept = runs.read_table(run.edits)
-    if missing := sorted({*edit_columns(), *MEASURES} - set(kept.columns)):
+    known = {*edit_columns(), *MEASURES} - {"success", "joint"}
+    if missing := sorted(known - set(kept.columns)):
         raise RunError(f"{run.edits} has no column {missing[0]}. Delete it to begin anew.")
-    return kept
+    return completed(kept)
 
 
 def _keep(run: runs.Run, kept: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
@@ -349,13 +371,19 @@ def _keep(run: runs.Run, kept: pd.DataFrame | None, rows: pd.DataFrame) -> pd.Da
 def _line(entry: dict) -> str:
     """Say in one line what came of a trial."""
     median = {name: entry[name]["median"] for name in ("dice_unedited", "dice_target", "dice_old")}
-    unedited, target, old = (f"{x:.2f}" if x is not None else "–" for x in median.values())
+    unedited, target, old = (_two(x) for x in median.values())
     psnr = entry["background_psnr"]["median"]
+    shares = [_two(entry[name]["mean"]) for name in ("success", "joint")]
     return (
         f"Median Dice to the target {target} (unedited {unedited}), to the old mask {old}; "
+        f"success {shares[0]}, with the object kept {shares[1]}; "
         f"background {'–' if psnr is None else f'{psnr:.1f} dB'}; {entry['images']} pictures, "
         f"{entry['left_out']} left out; {entry['time']:.2f}× the time of no edit."
     )
+
+
+def _two(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _title(trial: Trial) -> str:

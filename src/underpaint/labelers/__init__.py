@@ -19,7 +19,7 @@ from ..models import Model
 from ..models.readers import MAPS, MapReader, WordReader
 from ..models.weights import TINY
 from .checkscene import check_direction
-from .labeler import Labeler, Namer, Read, check_maps, label, name
+from .labeler import Labeler, Namer, Read, check_maps, features_of, label, name
 from .namers import namer
 from .offtheshelf import DOORS
 from .own import PYTHON, own_labeler
@@ -32,6 +32,7 @@ __all__ = [
     "Namer",
     "Read",
     "check_maps",
+    "features_of",
     "label",
     "labeler",
     "labelers_for",
@@ -152,4 +153,6 @@ def namer_for(
     reader = WordReader(tuple(len(part) for part in words))
     reader.load_state_dict({name: each.float() for name, each in load_file(path).items()})
     reader = reader.eval().to(model.device)
-    return Namer("tiny", tuple(words[part]), "MIT", lambda images: reader(images)[part])
+    return Namer(
+        "tiny", tuple(words[part]), "MIT", lambda images: reader(images)[part], reader.features
+    )

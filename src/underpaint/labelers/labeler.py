@@ -50,13 +50,17 @@ class Labeler:
 class Namer:
     """A class network: what it is called, the classes it knows, its licence, and how it reads.
 
-    `read` takes pictures in 0..1 to logits `image class`, in the order of `classes`.
+    `read` takes pictures in 0..1 to logits `image class`, in the order of `classes`; `features` to
+    what it makes them of, if that is known.
     """
 
     name: str
     classes: tuple[str, ...]
     licence: str
     read: Callable[[Float[Tensor, "image 3 height width"]], Float[Tensor, "image _"]]
+    features: Callable[[Float[Tensor, "image 3 height width"]], Float[Tensor, "image _"]] | None = (
+        None
+    )
 
 
 @contextmanager
@@ -128,6 +132,16 @@ def name(
             f"{expected} finite ones are needed. Give one for each picture and class."
         )
     return logits.softmax(dim=1)
+
+
+@torch.no_grad()
+def features_of(
+    namer: Namer, images: Float[Tensor, "image 3 height width"]
+) -> Float[Tensor, "image _"]:
+    """Give what a class network names pictures by: its features, or else its logits."""
+    look = namer.features or namer.read
+    with _ONE_AT_A_TIME:
+        return torch.cat([look(part) for part in images.split(_READ_AT_ONCE)])
 
 
 def check_maps(

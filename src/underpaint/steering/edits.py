@@ -220,6 +220,24 @@ def random_directions(generator: torch.Generator) -> Direction:
     return direction
 
 
+def shaped_directions(generator: torch.Generator) -> Direction:
+    """Make a control that moves tokens as far as `acting_directions`, along what the data do.
+
+    As `random_directions`, but Q spans Σ^½ times random columns: a change that the activations
+    themselves go along as often as any, which a direction drawn from all of space hardly is.
+    """
+
+    def direction(weight: Tensor, covariance: Tensor) -> Tensor:
+        acting = acting_directions(weight, covariance)
+        drawn = torch.randn(acting.shape, generator=generator, dtype=acting.dtype)
+        eigenvalues, axes = torch.linalg.eigh(covariance)
+        root = axes * eigenvalues.clamp(min=0).sqrt()
+        q, _ = torch.linalg.qr(root @ drawn.to(acting.device))
+        return q @ torch.linalg.cholesky(acting.mT @ acting).mT
+
+    return direction
+
+
 def _taps(
     edit: Edit, layers: Sequence[Layer], move_at: Callable[[Layer, int], Move]
 ) -> dict[Layer, Tap]:

@@ -8,7 +8,7 @@ still what the prompt says, and whether the rest of the picture stayed.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,38 +21,21 @@ from ..core.errors import EditError
 from ..core.progress import Progress
 from ..core.prompts import Prompt
 from ..core.properties import DEPTH, SALIENCY, SHADING
-from ..labelers import Labeler, Namer
+from ..labelers import Namer
 from ..labelers.labeler import class_of
-from ..models import Model
-from ..models.capture import Tap
-from ..models.layers import Layer
-from ..models.traces import trace
-from ..probes.moments import Cell, Moments
-from ..probes.probes import Probe, ProbeKey
+from ..models.traces import Trace, trace
+from ..scores.sets import paired_distances
 from .aims import Aim, labels_of, where_of
-from .edits import Edit, adam_taps, random_directions, reading_directions, taps
-from .trials import MEASURES, Trial, edit_scores, map_scores
+from .controls import CONTROLS, ONCE, Case
+from .edits import Edit
+from .setups import Setup
+from .targets import distances
+from .trials import MEASURES, Trial, edit_scores, judged, map_scores
 
 ALONE = "The control needs another picture in the batch. Edit two or more at once."
 """Why `other` leaves a picture out that is the only one of its batch that could be edited."""
-
-
-@dataclass(frozen=True, eq=False)
-class Setup:
-    """What edits are made with: a model, and what a run found out about it.
-
-    `namers` say what a picture shows, by what is named: "object" and "colour".
-    """
-
-    model: Model
-    labelers: tuple[Labeler, ...]
-    probes: Mapping[ProbeKey, Probe]
-    moments: Mapping[Cell, Moments]
-    layers: tuple[Layer, ...]
-    steps: int
-    guidance: float
-    batch: int
-    namers: Mapping[str, Namer] = field(default_factory=dict[str, Namer])
+NOTHING = "The picture has no object that could be moved without an edit. Use another prompt."
+"""Why `roll`, `patch` and `paste` leave a picture out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,109 +71,182 @@ def edit_all(
 
     Returns:
         A row for each prompt and aim, with the columns of `Trial`, `image`, `aim`, `prompt`,
-        `MEASURES`, `seconds`, `seconds_unedited` and `left_out`: why a picture could not be
-        edited; its measures are then NaN. And the first pictures, as they were and are.
+        `MEASURES`, `distance`, `kid`, `seconds`, `seconds_unedited` and `left_out`: why a picture
+        could not be edited; its measures are then NaN. And the first pictures, as they were and
+        are.
 
     Raises:
         EditError: if not one picture could be edited, with the first reason.
     """
     rows: list[pd.DataFrame] = []
     pictures: list[Shown] = []
+    features: list[Features | None] = []
     done = 0
     for first in range(0, len(prompts), setup.batch):
         part = prompts[first : first + setup.batch]
-        begun = time.perf_counter()
-        before = trace(setup.model, part, steps=setup.steps, guidance=setup.guidance).images
-        seconds = (time.perf_counter() - begun) / len(part)
-        old = labels_of(setup.labelers, before, names_in(trial.carried))
+        before = _before(setup, trial, part)
         for number, aim in enumerate(aims):
-            table, found = _edit_batch(setup, trial, part, before, old, aim, number)
-            rows.append(table.assign(seconds_unedited=seconds, **asdict(trial)))
-            pictures += found[: shown - len(pictures)]
+            found = _edit_batch(setup, trial, before, aim, number)
+            rows.append(found.table.assign(**asdict(trial)))
+            pictures += found.shown[: shown - len(pictures)]
+            features.append(_features(setup, found))
             done += len(part)
             progress("edited pictures", done, len(prompts) * len(aims))
     table = pd.concat(rows, ignore_index=True)
     if all(table["left_out"]):
         raise EditError(f"No picture could be edited. {table['left_out'].iloc[0]}")
+    if known := [each for each in features if each is not None]:
+        was, now = (torch.cat(each) for each in zip(*known, strict=True))
+        table.loc[table["left_out"] == "", "kid"] = paired_distances(was, now).cpu().numpy()
     return table, pictures
 
 
-def _edit_batch(
-    setup: Setup,
-    trial: Trial,
-    prompts: Sequence[Prompt],
-    before: Float[Tensor, "image 3 height width"],
-    old: Mapping[str, Tensor],
-    aim: Aim,
-    number: int,
-) -> tuple[pd.DataFrame, list[Shown]]:
+@dataclass(frozen=True, eq=False)
+class _Before:
+    """A batch as it is without an edit: how it came about, its labels, seconds a picture."""
+
+    traced: Trace
+    labels: Mapping[str, Tensor]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Edited:
+    """A batch after one edit: a row a picture, and those that could be edited, before and after."""
+
+    table: pd.DataFrame
+    shown: list[Shown]
+    before: Float[Tensor, "_image 3 height width"]
+    after: Float[Tensor, "_image 3 height width"]
+
+
+def _before(setup: Setup, trial: Trial, prompts: Sequence[Prompt]) -> _Before:
+    begun = time.perf_counter()
+    traced = trace(setup.model, prompts, steps=setup.steps, guidance=setup.guidance)
+    seconds = (time.perf_counter() - begun) / len(prompts)
+    labels = labels_of(setup.labelers, traced.images, names_in(trial.carried))
+    return _Before(traced, labels, seconds)
+
+
+def _edit_batch(setup: Setup, trial: Trial, before: _Before, aim: Aim, number: int) -> _Edited:
     """Edit those pictures of a batch that the aim is possible for, and say why not the others."""
-    found: dict[int, dict[str, Tensor]] = {}
+    table, found = _targets(trial, before, aim, number)
+    kept = list(found)
+    images = before.traced.images
+    if not found:
+        return _Edited(table, [], images[:0], images[:0])
+    targets = {
+        name: torch.stack([each[name].to(images.device) for each in found.values()])
+        for name in found[kept[0]]
+    }
+    there = {name: maps[kept] for name, maps in before.labels.items()}
+    case = Case(
+        prompts=tuple(before.traced.prompts[place] for place in kept),
+        before=some_of(before.traced, kept),
+        there=there,
+        edit=_edit_of(trial, there, targets),
+        seed=trial.seed + number,
+    )
+    begun = time.perf_counter()
+    after = CONTROLS[trial.control](setup, case)
+    table.loc[kept, "seconds"] = (time.perf_counter() - begun) / len(kept)
+    now = labels_of(setup.labelers, after)
+    for name, values in _scores(setup, case, after, now).items():
+        table.loc[kept, name] = values.cpu().numpy()
+    shown = _as_picture(next(iter(targets.values())))
+    pictures = [
+        Shown(case.prompts[at], images[place], shown[at], after[at], now[SALIENCY.name][at, 0])
+        for at, place in enumerate(kept)
+    ]
+    return _Edited(table, pictures, images[kept], after)
+
+
+def _targets(
+    trial: Trial, before: _Before, aim: Aim, number: int
+) -> tuple[pd.DataFrame, dict[int, dict[str, Tensor]]]:
+    """Make a row for each picture of a batch, and the targets of those that can be edited."""
+    prompts = before.traced.prompts
     table = pd.DataFrame(
         {
             "image": [prompt.index or 0 for prompt in prompts],
             "aim": number,
             "prompt": [prompt.group for prompt in prompts],
-            **dict.fromkeys((*MEASURES, "seconds"), math.nan),
+            **dict.fromkeys((*MEASURES, "distance", "kid", "seconds"), math.nan),
+            "seconds_unedited": before.seconds,
             "left_out": "",
         }
     )
+    found: dict[int, dict[str, Tensor]] = {}
     for place, prompt in enumerate(prompts):
         random = np.random.default_rng((trial.seed, prompt.seed, number))
+        own = {each: maps[place] for each, maps in before.labels.items()}
         try:
-            found[place] = aim({each: maps[place] for each, maps in old.items()}, random)
+            targets = aim(own, random)
+            if trial.control in ONCE and not (own[SALIENCY.name] > 0).any():
+                raise EditError(NOTHING)
+            found[place] = targets
         except EditError as error:
             table.loc[place, "left_out"] = str(error)
     if trial.control == "other" and len(found) == 1:
         table.loc[list(found), "left_out"] = ALONE
-        return table, []
-    if not found:
-        return table, []
-    kept = list(found)
-    own = [prompts[place] for place in kept]
-    there = {name: maps[kept] for name, maps in old.items()}
-    targets = {
-        name: torch.stack([each[name].to(before.device) for each in found.values()])
-        for name in found[kept[0]]
-    }
-    begun = time.perf_counter()
-    after = trace(
-        setup.model,
-        own,
-        steps=setup.steps,
-        guidance=setup.guidance,
-        edits=_taps_of(setup, trial, there, targets, seed=trial.seed + number),
-    ).images
-    table.loc[kept, "seconds"] = (time.perf_counter() - begun) / len(kept)
-    now = labels_of(setup.labelers, after)
-    scores = _scores(setup, own, before[kept], after, there=there, now=now, targets=targets)
-    for name, values in scores.items():
-        table.loc[kept, name] = values.cpu().numpy()
-    shown = _as_picture(next(iter(targets.values())))
-    return table, [
-        Shown(prompts[place], before[place], shown[at], after[at], now[SALIENCY.name][at, 0])
-        for at, place in enumerate(kept)
-    ]
+        return table, {}
+    return table, found
+
+
+def _edit_of(trial: Trial, there: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Edit:
+    schedule = dict.fromkeys(range(trial.first_step, trial.last_step + 1), trial.strength)
+    held = tuple(each for each in names_in(trial.held) if each not in targets)
+    where = where_of(targets, there, trial.margin)
+    return Edit(targets, schedule, held=held, where=where, unconditional=trial.unconditional)
+
+
+def some_of(traced: Trace, places: Sequence[int]) -> Trace:
+    """Give some of a trace's images, without activations."""
+    some = list(places)
+    return replace(
+        traced,
+        prompts=tuple(traced.prompts[place] for place in some),
+        images=traced.images[some],
+        latents=traced.latents[:, some],
+        estimates=traced.estimates[:, some],
+        final=traced.final[some],
+        activations={},
+        shadows={},
+    )
 
 
 def _scores(
     setup: Setup,
-    prompts: Sequence[Prompt],
-    before: Float[Tensor, "image 3 height width"],
+    case: Case,
     after: Float[Tensor, "image 3 height width"],
-    *,
-    there: Mapping[str, Tensor],
     now: Mapping[str, Tensor],
-    targets: Mapping[str, Tensor],
 ) -> dict[str, Float64[Tensor, "image"]]:
+    before, there, targets = case.before.images, case.there, case.edit.targets
     old, new = (labels[SALIENCY.name] > 0.5 for labels in (there, now))
-    scores = edit_scores(before, after, old=old, now=new, target=targets.get(SALIENCY.name))
+    target = targets.get(SALIENCY.name)
+    scores = edit_scores(before, after, old=old, now=new, target=target)
     for each in (DEPTH.name, SHADING.name):
         if each in targets:
             scores |= map_scores(each, before=there[each], after=now[each], target=targets[each])
-    for what, namer in setup.namers.items():
-        scores[f"{what}_kept"] = _kept(namer, prompts, before, after)
-    return scores
+    kept = {
+        f"{what}_kept": _kept(namer, case.prompts, before, after)
+        for what, namer in setup.namers.items()
+    }
+    if target is not None:
+        scores["distance"] = distances(old.float(), target.float())
+    return scores | judged(scores, kept)
+
+
+Features = tuple[Float[Tensor, "_image _width"], Float[Tensor, "_image _width"]]
+"""Of the pictures that could be edited, before and after."""
+
+
+def _features(setup: Setup, found: _Edited) -> Features | None:
+    """Look at the pictures with the class network, if there is one and there are pictures."""
+    namer = setup.namers.get("object")
+    if namer is None or not len(found.before):
+        return None
+    return labelers.features_of(namer, found.before), labelers.features_of(namer, found.after)
 
 
 def _kept(
@@ -210,57 +266,9 @@ def _kept(
     return torch.where(was, still.double(), math.nan)
 
 
-def _closed(setup: Setup, edit: Edit) -> dict[Layer, Tap]:
-    return taps(edit, setup.probes, setup.moments, layers=setup.layers)
-
-
-CONTROLS: dict[str, Callable[[Setup, Edit, int], dict[Layer, Tap]]] = {
-    "none": lambda setup, edit, _seed: _closed(setup, edit),
-    "weight": lambda setup, edit, _seed: _closed(
-        setup, replace(edit, direction=reading_directions)
-    ),
-    "random": lambda setup, edit, seed: _closed(
-        setup, replace(edit, direction=random_directions(torch.Generator().manual_seed(seed)))
-    ),
-    "adam": lambda setup, edit, _seed: adam_taps(edit, setup.probes, layers=setup.layers),
-    "other": lambda setup, edit, _seed: _closed(setup, _of_another(edit)),
-    "late": lambda setup, edit, _seed: _closed(setup, _late(setup, edit)),
-}
-"""Ways to make an edit's taps: the edit itself, along the probe's weight, along a random direction
-as far as the edit itself goes, the literature's recipe, the edit of another picture, and the edit
-in as many of the last steps."""
-
-
-def _taps_of(
-    setup: Setup,
-    trial: Trial,
-    there: Mapping[str, Tensor],
-    targets: Mapping[str, Tensor],
-    *,
-    seed: int,
-) -> dict[Layer, Tap]:
-    schedule = dict.fromkeys(range(trial.first_step, trial.last_step + 1), trial.strength)
-    held = tuple(each for each in names_in(trial.held) if each not in targets)
-    where = where_of(targets, there, trial.margin)
-    edit = Edit(targets, schedule, held=held, where=where, unconditional=trial.unconditional)
-    return CONTROLS[trial.control](setup, edit, seed)
-
-
 def names_in(text: str) -> tuple[str, ...]:
     """List the names in a trial's text, which has commas between them."""
     return tuple(name for name in text.split(",") if name)
-
-
-def _of_another(edit: Edit) -> Edit:
-    """Give each picture the edit of the one before it in the batch."""
-    where = None if edit.where is None else edit.where.roll(1, 0)
-    return replace(edit, targets={n: t.roll(1, 0) for n, t in edit.targets.items()}, where=where)
-
-
-def _late(setup: Setup, edit: Edit) -> Edit:
-    """Move the schedule to the last steps."""
-    shift = setup.steps - 1 - max(edit.schedule)
-    return replace(edit, schedule={step + shift: s for step, s in edit.schedule.items()})
 
 
 def _as_picture(
@@ -286,14 +294,11 @@ def edit_frames(
     tables: dict[float, list[pd.DataFrame]] = {strength: [] for strength in strengths}
     pictures: dict[float, list[Shown]] = {strength: [] for strength in strengths}
     for first in range(0, len(prompts), setup.batch):
-        part = prompts[first : first + setup.batch]
-        before = trace(setup.model, part, steps=setup.steps, guidance=setup.guidance).images
-        old = labels_of(setup.labelers, before, names_in(trial.carried))
+        before = _before(setup, trial, prompts[first : first + setup.batch])
         for strength in strengths:
-            asked = replace(trial, strength=strength)
-            table, shown = _edit_batch(setup, asked, part, before, old, aim, 0)
-            tables[strength].append(table)
-            pictures[strength] += shown
+            found = _edit_batch(setup, replace(trial, strength=strength), before, aim, 0)
+            tables[strength].append(found.table)
+            pictures[strength] += found.shown
     return {
         strength: (pd.concat(tables[strength], ignore_index=True), pictures[strength])
         for strength in strengths

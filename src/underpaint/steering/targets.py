@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import max_pool2d
@@ -39,7 +39,7 @@ def move_mask(
     """
     right, down = shift_px(mask, dx, dy)
     if not _fits(mask, right, down):
-        top, bottom, left, far = _box(mask)
+        top, bottom, left, far = box_of(mask)
         height, width = mask.shape[-2:]
         raise EditError(
             f"A move by {right},{down} pixels takes the mask (columns {left}–{far}, rows "
@@ -60,7 +60,7 @@ def scale_mask(
     """
     if not (math.isfinite(factor) and factor > 0):
         raise EditError(f"A mask cannot be scaled by {factor}. Use a number above 0, such as 1.5.")
-    top, bottom, left, far = _box(mask)
+    top, bottom, left, far = box_of(mask)
     height, width = mask.shape[-2:]
     rows = _scaled_places(height, (top, bottom + 1), factor)
     cols = _scaled_places(width, (left, far + 1), factor)
@@ -110,7 +110,7 @@ def carry_map(
     Raises:
         EditError: if a mask is empty.
     """
-    old, new = _box(before), _box(after)
+    old, new = box_of(before), box_of(after)
     rows = _source_places(after.shape[-2], new[:2], old[:2])
     cols = _source_places(after.shape[-1], new[2:], old[2:])
     own = _spread(maps, before[0] > 0)[..., rows[:, None], cols]
@@ -153,8 +153,26 @@ def shift_between(
     Raises:
         EditError: if a mask is empty.
     """
-    (top, _, left, _), (top_after, _, left_after, _) = _box(before), _box(after)
+    (top, _, left, _), (top_after, _, left_after, _) = box_of(before), box_of(after)
     return left_after - left, top_after - top
+
+
+def distances(
+    before: Float[Tensor, "image 1 height width"], after: Float[Tensor, "image 1 height width"]
+) -> Float64[Tensor, "image"]:
+    """Say how far masks are moved: between the middles of their boxes, in shares of the side.
+
+    The side is the picture's larger one. NaN where a mask is empty.
+    """
+    found = []
+    for each in zip(before, after, strict=True):
+        if not all((mask > 0).any() for mask in each):
+            found.append(math.nan)
+            continue
+        (top, bottom, left, far), (top2, bottom2, left2, far2) = (box_of(mask) for mask in each)
+        down, right = (top2 + bottom2 - top - bottom) / 2, (left2 + far2 - left - far) / 2
+        found.append(math.hypot(down, right) / max(before.shape[-2:]))
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Float[Tensor, "1 height width"]:
@@ -226,7 +244,7 @@ def _read_grey(path: Path, size: tuple[int, int], *, what: str) -> np.ndarray:
     return grey / 256 if has_16_bits else grey
 
 
-def _box(mask: Tensor) -> tuple[int, int, int, int]:
+def box_of(mask: Tensor) -> tuple[int, int, int, int]:
     """Find the first and last row, then column, that hold foreground."""
     found = (mask > 0).flatten(end_dim=-3).any(dim=0) if mask.ndim > 2 else mask > 0
     if not found.any():
@@ -236,7 +254,7 @@ def _box(mask: Tensor) -> tuple[int, int, int, int]:
 
 
 def _fits(mask: Tensor, right: int, down: int) -> bool:
-    top, bottom, left, far = _box(mask)
+    top, bottom, left, far = box_of(mask)
     height, width = mask.shape[-2:]
     return top + down >= 0 and bottom + down < height and left + right >= 0 and far + right < width
 

@@ -27,12 +27,23 @@ MEASURES = (
     "shading_rmse",
     "object_kept",
     "colour_kept",
+    "success",
+    "joint",
 )
 """Dice of the edited picture's mask to the target and to its old self, Dice of the unedited
 picture's mask to the target, and PSNR in dB outside both masks; of depth and shading, where they
 are targets, rank correlation of the edited picture's and of the unedited picture's with the
-target, and the edited one's error in deviations of the picture; and whether the class network
-still says of the object and its colour what the prompt says."""
+target, and the edited one's error in deviations of the picture; whether the class network still
+says of the object and its colour what the prompt says, where the object was moved at all; whether
+the object is where it should be and not where it was; and whether it is so and still the object."""
+
+KEPT = ("object_kept", "colour_kept")
+
+THERE, GONE = 0.7, 0.5
+"""An object is where it should be if its Dice to the target is above the one, and is no more where
+it was if its Dice to its old self is below the other."""
+FEWEST = 6
+"""Pictures with a distance that it takes to say what comes of it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ class Trial:
     Args:
         target: What was aimed at, in words: "random moves", "move 0.2,0", "mask cat.png".
         prompts: "test", or "prompt 12".
-        control: "none" for the edit itself, else a name of `CONTROLS`.
+        control: "none" for the edit itself, else a name of `controls.CONTROLS`.
         strength: The same at each step.
         first_step: From 0, as `last_step`; both are edited.
         layers: As the glob that chose them.
@@ -122,6 +133,34 @@ def map_scores(
     }
 
 
+def judged(
+    scores: Mapping[str, Float64[Tensor, "image"]], kept: Mapping[str, Float64[Tensor, "image"]]
+) -> dict[str, Float64[Tensor, "image"]]:
+    """Say of each picture whether the edit succeeded, and what was kept where it moved anything.
+
+    `success` is 1 where the mask is at the target and no more at its old place (`THERE`, `GONE`):
+    NaN where there is no target, or the target is the old place. `joint` is 1 where besides the
+    object is kept, and 0 also where nothing moved: who does nothing keeps everything. What is kept
+    is asked only where the object has left a place that it should leave, and of edits that do not
+    move it.
+
+    Args:
+        scores: As `edit_scores` gives them.
+        kept: "object_kept", "colour_kept": 1, 0, or NaN where the unedited picture was not named
+            as its prompt is.
+    """
+    target, old, unedited = (scores[name] for name in ("dice_target", "dice_old", "dice_unedited"))
+    can_move = unedited.nan_to_num(0) < GONE
+    is_asked = ~target.isnan() & can_move
+    succeeded = ((target > THERE) & ~(old >= GONE)).double()
+    success = torch.where(is_asked, succeeded, math.nan)
+    found = {"success": success}
+    if "object_kept" in kept:
+        found["joint"] = success * kept["object_kept"]
+    stayed = is_asked & (old >= GONE)
+    return found | {name: torch.where(stayed, math.nan, each) for name, each in kept.items()}
+
+
 def edit_columns() -> list[str]:
     """Name the columns that say which trial a row is of."""
     return [field.name for field in fields(Trial)]
@@ -133,7 +172,9 @@ def summarise_edits(rows: pd.DataFrame) -> list[dict]:
     Each measure has its mean with an interval over prompts, and its median. `gain` is Dice to the
     target above that of the unedited picture, `above_random` above the same trial's random control
     where there is one; both are paired. Steps are numbered from 1. What is undefined, or infinite,
-    is None. `time` is the seconds of an edited picture over those of an unedited one.
+    is None. `time` is the seconds of an edited picture over those of an unedited one. `kid` is the
+    squared kernel distance of the edited pictures to the same unedited ones, `by_distance` the
+    share of success of the nearest third of the moves, of the middle one and of the farthest.
     """
     names = edit_columns()
     plain = rows.astype(dict.fromkeys(names, object))  # numpy's numbers are not JSON's
@@ -151,6 +192,8 @@ def _entry(trial: Trial, rows: pd.DataFrame, others: Mapping[Trial, pd.DataFrame
     scores = {measure: _numbers(rows, measure) for measure in MEASURES}
     for measure, values in scores.items():
         entry[measure] = _plain(values, prompts)
+    entry["kid"] = _plain(_numbers(rows, "kid"), prompts)
+    entry["by_distance"] = _by_distance(rows)
     entry["gain"] = _plain(scores["dice_target"] - scores["dice_unedited"], prompts)
     random = others.get(replace(trial, control="random"))
     if trial.control != "random" and random is not None:
@@ -160,6 +203,34 @@ def _entry(trial: Trial, rows: pd.DataFrame, others: Mapping[Trial, pd.DataFrame
     seconds = [_numbers(rows, name)[is_edited].sum() for name in ("seconds", "seconds_unedited")]
     entry["time"] = float(seconds[0] / seconds[1])
     return entry
+
+
+def _by_distance(rows: pd.DataFrame) -> list[dict]:
+    """Give success over the distance moved, in thirds of the moves."""
+    moved = rows[rows["distance"].notna() & rows["success"].notna()]
+    if len(moved) < FEWEST or len({*moved["distance"]}) < 3:
+        return []
+    found = []
+    for places in np.array_split(np.argsort(moved["distance"].to_numpy(), kind="stable"), 3):
+        third = moved.iloc[places]
+        success = _plain(_numbers(third, "success"), third["prompt"].to_list())
+        ends = [float(third["distance"].min()), float(third["distance"].max())]
+        found.append({"distance": ends, "images": len(third), "success": success})
+    return found
+
+
+def completed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add to rows of an earlier version the columns that it did not have.
+
+    Success follows from the Dice that they hold; the rest was not measured and is NaN.
+    """
+    if {"success", "joint", "kid", "distance"} <= {*rows.columns}:
+        return rows
+    dice = ("dice_target", "dice_old", "dice_unedited")
+    scores = {name: torch.from_numpy(_numbers(rows, name).copy()) for name in dice}
+    kept = {name: torch.from_numpy(_numbers(rows, name).copy()) for name in KEPT}
+    new = {name: each.numpy() for name, each in judged(scores, kept).items()}
+    return rows.assign(**new, kid=math.nan, distance=math.nan)
 
 
 def _numbers(rows: pd.DataFrame, column: str) -> Float64[np.ndarray, "row"]:

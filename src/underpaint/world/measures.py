@@ -15,6 +15,7 @@ from ..models import Model, decode, encode
 from ..models.readers import MapReader, WordReader
 from ..models.traces import trace
 from ..scores.metrics import best_threshold, dice, prepare, spearman
+from ..scores.sets import kernel_distance
 from .reading import WORD_SIZES, standardised
 from .renders import Renders
 from .words import HELD_OUT, Caption
@@ -133,19 +134,6 @@ def measure_pictures(
         "kid": kernel_distance(torch.cat(features), real),
         "kid renders": kernel_distance(real[:half], real[half:]),
     }
-
-
-def kernel_distance(a: Float[Tensor, "image f"], b: Float[Tensor, "image2 f"]) -> float:
-    """Unbiased squared MMD with the cubic kernel; near 0, or below it, for sets that are alike."""
-
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x.double() @ y.double().mT / x.shape[1] + 1) ** 3
-
-    def within(x: Tensor) -> Tensor:
-        each = kernel(x, x)
-        return (each.sum() - each.trace()) / (len(x) * (len(x) - 1))
-
-    return float(within(a) + within(b) - 2 * kernel(a, b).mean())
 
 
 def _write_sheet(images: Float[Tensor, "image 3 height width"], path: Path) -> None:
