@@ -2,19 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types wheel-check clean
+.PHONY: demo test lint docs types wheel-check clean
 
 demo: .venv/ready
 	$(BIN)/underpaint run demo --quick --properties saliency,depth,shading,normals,albedo
 	$(BIN)/underpaint show demo
 
 # A process a core, each of one thread; a file stays in one process, for its fixtures.
-test: .venv/ready lint types
+test: .venv/ready lint types docs
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
+
+docs: .venv/ready
+	$(BIN)/zensical build --strict --clean
 
 types: .venv/ready
 	$(BIN)/pyright

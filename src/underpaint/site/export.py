@@ -193,7 +193,7 @@ def _copy_downloads(run: Run, folder: Path, table: Any) -> list[str]:
     table.to_csv(downloads / "scores.csv", index=False)
     for path in (run.scores, run.summary, run.settings, run.folder / "prompts.csv"):
         shutil.copyfile(path, downloads / path.name)
-    for path in (run.edits, run.classes, run.probabilities):
+    for path in (run.edits, run.classes, run.probabilities, run.folder / "paper" / "paper.pdf"):
         if path.is_file():
             shutil.copyfile(path, downloads / path.name)
     if run.figures.is_dir():
