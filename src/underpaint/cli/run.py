@@ -7,6 +7,7 @@ words ──▶ Asked ──▶ prompts ──▶ Study ──▶ fold, fit, sco
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import click
 from ..core.errors import RunError
 from ..core.prompts import Prompt
 from ..figures.curves import draw_all
+from ..figures.paper import write_paper
 from ..labelers import PYTHON, Labeler, labelers_for
 from ..models import Model, has_decoder_attention, load, permuted, untrained
 from ..models.layers import find_layers, select_layers
@@ -113,6 +115,8 @@ def run(**words: Any) -> None:
         )
         return
     picture = draw(study, folder)
+    if find_spec("typst") is not None:
+        write_paper(folder)
     write_site(folder, asked.out / "site", model=study.model)
     click.echo(f"Table: underpaint show {asked.out}\nPicture: {picture}")
 

@@ -7,7 +7,7 @@ still what the prompt says, and whether the rest of the picture stayed.
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
