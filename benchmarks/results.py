@@ -11,6 +11,7 @@ from typing import Any
 
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
+from underpaint.scores.sources import HEADLINE, SOURCES, sources_of
 from underpaint.scores.tables import metric_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,18 +19,8 @@ PICTURES = ROOT / "docs" / "pictures"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
 KINDS = ("curves", "layers")
-ABSENT = {
-    "vae": "the model's VAE decodes without attention, or the run was `--quick`",
-    "random": "the run was `--quick`",
-    "untrained": "the run was `--quick`",
-}
-"""Why a run may lack a source."""
 SHOWN_STEPS = (1, 3, 5, 10)
-SOURCES = (
-    "probe", "probe+position", "position", "image", "estimate", "latent", "vae", "random",
-    "untrained", "shuffled", "ceiling",
-)  # fmt: skip
-FIRST_PROPERTIES, FIRST_SOURCES = ("saliency", "depth", "shading"), SOURCES[:5]
+FIRST_PROPERTIES = ("saliency", "depth", "shading")
 """What the README shows of them; the page has all."""
 
 
@@ -49,7 +40,7 @@ def main(folder: Path, how: str = "") -> None:
     after = rest.split(MARKS[1])[1]
     shown = {name: summary["properties"][name] for name in FIRST_PROPERTIES}
     first = {**summary, "properties": shown}
-    block = f"{MARKS[0]}\n{told(first)}\n\n{table(first, FIRST_SOURCES)}{MARKS[1]}"
+    block = f"{MARKS[0]}\n{told(first)}\n\n{table(first, HEADLINE)}{MARKS[1]}"
     README.write_text(before + block + after)
 
 
@@ -73,7 +64,7 @@ def page(
         "[measures.json](../src/underpaint/models/tiny/measures.json) compares with the truth of "
         f"renders.{_noise(summary)}",
         "## Every source on the same test pictures",
-        table(summary, SOURCES),
+        table(summary, _sources(summary)),
         "*Onset*: the first step from which a source holds 90% of its own final skill above "
         "`position`. `image` and `estimate` reach 1 by construction, for the same labeler gives "
         f"the label; {UNKNOWN} is a source that never has an onset, or no value. `shuffled` is "
@@ -163,9 +154,15 @@ def _noise_there(summary: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 def _absent(summary: Mapping[str, Any]) -> str:
     """Say which sources this run has not, and why."""
-    known = {source for found in summary["properties"].values() for source in found["sources"]}
-    reasons = [f" No `{source}`: {why}." for source, why in ABSENT.items() if source not in known]
-    return "".join(reasons)
+    known = _sources(summary)
+    missing = [each for each in SOURCES if each.absent and each.name not in known]
+    return "".join(f" No `{each.name}`: {each.absent}." for each in missing)
+
+
+def _sources(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name all sources of a run, in the order of tables."""
+    known = [source for found in summary["properties"].values() for source in found["sources"]]
+    return tuple(sources_of(known))
 
 
 def _gain(found: Mapping[str, Any]) -> str:

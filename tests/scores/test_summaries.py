@@ -65,7 +65,7 @@ def test_the_summary_has_the_promised_keys_and_is_json(summary):
     assert list(summary) == ["saliency", "depth"]
     depth = summary["depth"]
     assert set(depth) == {
-        "metric", "best_layer", "sources", "gain", "lead", "crossover", "layers"
+        "metric", "best_layer", "sources", "gain", "halves", "lead", "crossover", "layers"
     }  # fmt: skip
     assert depth["metric"] == "spearman"
     assert summary["saliency"]["metric"] == "dice"

@@ -10,9 +10,9 @@ from underpaint.core.errors import RunError
 from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.labelers import Labeler
 from underpaint.models.layers import find_layers
+from underpaint.scores.sources import LATENTS
 from underpaint.study.budget import Need, check_budget, fit_batch, free_bytes, need
 from underpaint.study.folding import target_count
-from underpaint.study.scoring import LATENTS
 
 GB = 2**30
 NEED = Need({"weights": 4 * GB, "sums": GB}, {"activations": GB, "VAE": GB})

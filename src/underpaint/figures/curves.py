@@ -6,7 +6,7 @@ one column of a two-column paper, and legible there.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from matplotlib.transforms import blended_transform_factory
 from ..core.errors import RunError
 from ..core.numbers import UNKNOWN, fixed, number
 from ..models.layers import Layer
+from ..scores.sources import TIMED, sources_of
 from ..scores.tables import (
     layer_page,
     metric_name,
@@ -31,15 +32,11 @@ from ..scores.tables import (
     result_table,
     truth_page,
 )
-from .style import OTHER_PAINTS, PAINTS, STYLE
+from .style import PAINTS, STYLE, paints_of
 
 COLUMN_INCHES = 3.5
 LEAST_POINTS = 4.8
 """No text is smaller; where it would have to be, there is none."""
-
-SOURCE_NAMES = {"image": "image $x_t$", "estimate": r"estimate $\hat{x}_0$"}
-TIMED = ("probe", "image", "estimate")
-"""Sources whose onsets are marked."""
 
 
 def draw_all(
@@ -100,7 +97,7 @@ def draw_curves(name: str, found: Mapping[str, Any]) -> Figure:
     metrics = [found["metric"]]
     if "residual" in sources["probe"]["metrics"] and "residual" not in metrics:
         metrics.append("residual")
-    onsets = {source: sources[source]["onset"] for source in TIMED if source in sources}
+    onsets = {source: sources[source]["onset"] for source in ("probe", *TIMED) if source in sources}
     panel = max(2.1 if len(metrics) == 1 else 1.65, 0.13 * len(sources))
     heights = [panel] * len(metrics) + [0.13 * len(onsets) + 0.06]
     figure, axes = _panels(heights, left=0.5, right=1.06, gap=0.12)
@@ -219,6 +216,7 @@ def _label_ends(axis: Axes, lines: Mapping[str, Float64[np.ndarray, "3 step"]]) 
     A source without any value has no line; its name stands at the bottom, with a "–".
     """
     low, high = axis.get_ylim()
+    names = sources_of(lines)
     ends: dict[str, tuple[float, float] | None] = {}
     for source, (mean, *_) in lines.items():
         known = np.flatnonzero(~np.isnan(mean))
@@ -230,7 +228,7 @@ def _label_ends(axis: Axes, lines: Mapping[str, Float64[np.ndarray, "3 step"]]) 
     places = _spread([wanted[source] for source in ranked], gap=gap, low=low + gap / 2, high=high)
     for source, place in zip(ranked, places, strict=True):
         end, colour = ends[source], _paint(source, lines)["color"]
-        name = SOURCE_NAMES.get(source, source)
+        name = names[source].label or source
         line = {"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
         axis.annotate(
             name if end else f"{name} {UNKNOWN}",
@@ -345,12 +343,9 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(path, dpi=300, metadata=metadata)
 
 
-def _paint(source: str, sources: Mapping[str, object]) -> dict[str, Any]:
-    """Choose a line for a source: its own, or the next in turn among those that have none."""
-    if source in PAINTS:
-        return {"zorder": 3, **PAINTS[source]}
-    others = [each for each in sources if each not in PAINTS]
-    return {"zorder": 3, **OTHER_PAINTS[others.index(source) % len(OTHER_PAINTS)]}
+def _paint(source: str, sources: Iterable[str]) -> dict[str, Any]:
+    """Choose a line for a source among those that are drawn with it."""
+    return paints_of(sources)[source]
 
 
 def _by_step(curve: Mapping[str, Any]) -> Float64[np.ndarray, "3 step"]:

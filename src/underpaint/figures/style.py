@@ -1,6 +1,9 @@
 """How all plots look: one style, and a colour and a dash for every source."""
 
+from collections.abc import Iterable
 from typing import Any
+
+from ..scores.sources import SOURCES, Source, sources_of
 
 STYLE: dict[Any, Any] = {
     "font.size": 7,
@@ -14,18 +17,19 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,  # text stays text, as publishers ask
 }
 
-PAINTS: dict[str, dict[str, Any]] = {
-    "probe": {"color": "#D55E00", "linewidth": 2.0, "zorder": 5},
-    "image": {"color": "#0072B2", "linewidth": 1.4, "zorder": 4},
-    "estimate": {"color": "#009E73", "linewidth": 1.4, "zorder": 4},
-    "probe+position": {"color": "#D55E00", "linewidth": 1.1, "linestyle": (0, (5, 1.5))},
-    "latent": {"color": "#CC79A7", "linewidth": 1.1},
-    "random": {"color": "#B07C00", "linewidth": 1.1},
-    "shuffled": {"color": "#8A8A8A", "linewidth": 1.1, "linestyle": ":"},
-    "position": {"color": "#555555", "linewidth": 1.1, "linestyle": "--"},
-    "ceiling": {"color": "#000000", "linewidth": 1.1, "linestyle": "-."},
-}
-"""Okabe & Ito's colours (2008), two darkened for white paper, and dashes for what has no hue."""
+
+def paints_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Give a line's paint to every source of these names, declared or not."""
+    return {name: _paint(source) for name, source in sources_of(names).items()}
+
+
+def _paint(source: Source) -> dict[str, Any]:
+    paint = {"color": source.colour, "linewidth": source.width, "linestyle": source.dash}
+    # What the figure is about lies on top.
+    return {**paint, "zorder": 3 + (source.width > 1.1) + (source.name == "probe")}
+
+
+PAINTS: dict[str, dict[str, Any]] = {each.name: _paint(each) for each in SOURCES}
 
 OTHER_PAINTS: tuple[dict[str, Any], ...] = (
     {"color": "#6A51A3", "linewidth": 1.1, "linestyle": (0, (6, 2))},
@@ -33,4 +37,4 @@ OTHER_PAINTS: tuple[dict[str, Any], ...] = (
     {"color": "#117A8B", "linewidth": 1.1, "linestyle": (0, (1, 2))},
     {"color": "#7A5C00", "linewidth": 1.1, "linestyle": (0, (4, 1, 1, 1, 1, 1))},
 )
-"""For sources that have no paint of their own, in turn."""
+"""For lines that are no source's, in turn."""

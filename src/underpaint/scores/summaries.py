@@ -16,11 +16,7 @@ from ..core.errors import MetricError
 from ..core.properties import Property
 from .intervals import Interval, StepInterval, crossover, intervals, lead, onset
 from .scores import Curves, ScoreKey, Scores, best_layer, curves
-
-RIVALS = ("image", "estimate")
-"""Sources that the probe is timed against: the labeler on x_t, and on the predicted image."""
-BESIDE = "probe+position"
-"""The source that reads from activation and place together."""
+from .sources import TIMED, in_order
 
 
 def summarise(
@@ -88,14 +84,15 @@ def _property(
                     if (source, metric) in found
                 },
             }
-            for source, layer in layers.items()
+            for source in in_order(layers)
+            for layer in [layers[source]]
         },
         "gain": _gain(found, headline, draws),
         "halves": _halves(property, test, layers["probe"], draws),
         "lead": _lead(skill, position, prompts, draws),
         "crossover": {
             rival: None if step is None else step + 1
-            for rival in RIVALS
+            for rival in TIMED
             if rival in layers
             for step in [crossover(found[rival, headline].values, found["probe", headline].values)]
         },
@@ -162,7 +159,7 @@ def _lead(
 
 def _gain(found: Mapping[tuple[str, str], Curves], metric: str, draws: dict) -> dict | None:
     """Say what the activation adds to the place: `probe+position` less `position`, paired."""
-    beside = found.get((BESIDE, metric))
+    beside = found.get(("probe+position", metric))
     if beside is None:
         return None
     place = found["position", metric]

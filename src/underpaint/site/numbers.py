@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from ..core.prompts import Prompt
 from ..models.layers import Layer
 from ..scores.scores import Curves, ScoreKey
+from ..scores.sources import TIMED, as_json, sources_of
 
 DECIMALS = 4
 
@@ -32,12 +33,14 @@ def page_numbers(
         files: What can be downloaded, as paths below `downloads/`.
         version: Of underpaint.
     """
+    known = [source for found in summary["properties"].values() for source in found["sources"]]
     sizes = {each.name: {"grid": list(each.grid), "channels": each.channels} for each in layers}
     return {
         "schema": 1,
         "version": version,
         "settings": dict(settings),
         "summary": rounded(summary),
+        "sources": [as_json(each) for each in sources_of(known).values()],
         "layers": [{"name": name, **sizes.get(name, {})} for name in settings["layers"]],
         "files": list(files),
     }
@@ -57,7 +60,7 @@ def prompt_rows(
     summary: Mapping[str, Any],
     test: Mapping[ScoreKey, Curves],
     *,
-    sources: Sequence[str] = ("probe", "image", "estimate"),
+    sources: Sequence[str] = ("probe", *TIMED),
 ) -> list[dict[str, Any]]:
     """Give each test prompt its headline scores over steps, by property and source.
 

@@ -21,8 +21,8 @@ from ..core.properties import Property
 from ..labelers import Labeler
 from ..models import Model
 from ..models.layers import Layer
+from ..scores.sources import LATENTS
 from .folding import target_count
-from .scoring import LATENTS
 
 LARGEST_BATCH = 32
 """What `auto` takes where memory sets no limit: more is no faster."""

@@ -20,17 +20,10 @@ from ..probes.fitting import fit
 from ..probes.moments import Cell, MeanMap, Moments, gather, merge
 from ..probes.places import COUNT, fit_placed, waves
 from ..probes.probes import Probe, ProbeKey, columns_of
+from ..scores.sources import DECODER, LATENTS, TAUGHT, name_of
 
 SHUFFLES = 2
 """How many times labels are given to other pictures."""
-DECODER = "vae"
-"""What the decoder's attention is called, where it stands beside layers."""
-UNCONDITIONAL = "unconditional"
-"""What stands before a layer's name where it is the half of the batch that hears no words."""
-PLACED = "placed "
-"""What stands before a property's name where its probe knows the place."""
-TAUGHT = "taught "
-"""What stands before a property's name where labels are a labeler's and exact ones are known."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +73,10 @@ def labelled(
         labels |= opinions
     readable = {layer.name: each for layer, each in trace.activations.items()}
     for control, seen in trace.shadows.items():
-        readable |= {f"{control} {layer.name}": each for layer, each in seen.items()}
+        readable |= {name_of(control, "", layer.name)[1]: each for layer, each in seen.items()}
     half = trace.unconditional.items()
-    readable |= {f"{UNCONDITIONAL} {layer.name}": each for layer, each in half}
-    readable |= {"x_t": trace.latents, "x_0": trace.estimates}
+    readable |= {name_of("unconditional", "", layer.name)[1]: each for layer, each in half}
+    readable |= dict(zip(LATENTS, (trace.latents, trace.estimates), strict=True))
     return Batch(trace, labels, readable if decoder is None else readable | {DECODER: decoder})
 
 
@@ -156,8 +149,8 @@ def join(some: Sums, others: Sums) -> Sums:
 def joint_columns(properties: Sequence[Property]) -> dict[str, slice]:
     """Name the target columns of `fold`: each property, then each again for every shuffle."""
     shuffled = [
-        replace(each, name=f"shuffled {k} {each.name}")
-        for k in range(1, SHUFFLES + 1)
+        replace(each, name=name_of("shuffled", each.name, shuffle=k)[0])
+        for k in range(SHUFFLES)
         for each in properties
     ]
     return columns_of([*properties, *shuffled])
@@ -193,8 +186,8 @@ def fit_all(
         fit(others, {cell: validation[cell] for cell in others}, own, targets=targets),
     )
     placed = fit_placed(controls, validation, own, targets=targets, grids=named)
-    beside = {
-        (PLACED + name, layer, step): replace(probe, property=PLACED + name)
-        for (name, layer, step), probe in placed.items()
-    }
+    beside: dict[ProbeKey, Probe] = {}
+    for (name, layer, step), probe in placed.items():
+        kept, _ = name_of("probe+position", name, layer)
+        beside[kept, layer, step] = replace(probe, property=kept)
     return {**parts[0], **parts[1], **beside}

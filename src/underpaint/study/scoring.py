@@ -1,25 +1,7 @@
 """The second pass: held-out batches scored by every source, each on the same images as the others.
 
-Sources
-    probe           one layer's activation, one linear map
-    probe+position  the same with smooth functions of the place beside the activation
-    latent          the same on x_t and on the estimate of x_0, as layers "x_t" and "x_0"
-    vae             the same on the attention in the middle of the VAE's decoder, shown x_t
-    shuffled        the same as probe, each picture having another's labels, in training, choosing
-                    and scoring alike: the mean over `SHUFFLES`
-    random          the same as probe on the denoiser with its weights permuted, shown the same x_t
-    untrained       the same on one with fresh random weights
-    unconditional   the same as probe on the unconditional half of the guidance batch
-    image           the labeler on decoded x_t
-    estimate        the labeler on the decoded estimate of x_0
-    position        the mean label map of the training pictures
-    ceiling         the label shrunk to the layer's grid and back; of masks, the best it can hold
-    a recipe's name the same as probe, fitted by that recipe (see `recipes`)
-
-Where pictures have exact labels (see `given`), three more say what a labeler's error is worth:
-    labeler         the labeler on the clean picture
-    taught          the same as probe, fitted to the labeler's labels: what it knows of the truth
-    judged          the same probe, held against the labeler's labels instead
+What sources there are, and what each sees, is declared in `scores.sources`; `SCORERS` here lay out
+their maps. All that probes read comes from one of them, which goes by the probes' names.
 
 Fitted to others' labels but judged by a picture's own, a probe is not at chance. Others' labels
 still say where objects usually are, and there they are: so whatever tells objects from ground
@@ -28,8 +10,8 @@ threshold nor a correlation sees how tiny. Judged by the labels that it was fitt
 a probe, a threshold and a layer chosen alike can find where there is nothing but the place.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -42,24 +24,58 @@ from ..models import Model
 from ..models.layers import Layer
 from ..probes.moments import Cell, MeanMap
 from ..probes.probes import Probe, ProbeKey, read_steps
-from ..probes.recipes import RECIPES, MlpProbe
+from ..probes.recipes import MlpProbe
 from ..scores.metrics import METRICS, Truth, best_threshold, dice, prepare
 from ..scores.scores import ScoreKey
-from ..scores.summaries import BESIDE
-from .folding import DECODER, PLACED, SHUFFLES, TAUGHT, UNCONDITIONAL, Batch
+from ..scores.sources import TAUGHT, name_of, property_of, read_name
+from .folding import SHUFFLES, Batch
 from .looks import look
-
-LATENTS = ("x_t", "x_0")
-CONTROLS = ("random", "untrained")
-"""Denoisers that know nothing, and what stands before a layer's name where it is theirs."""
 
 AnyProbe = Probe | MlpProbe
 
 Wrong = Mapping[str, Float[Tensor, "shuffle image _ height width"]]
 """Other pictures' labels, by property, that stand for each picture's own."""
 
-Reading = tuple[str, str, Sequence[tuple[Tensor, Tensor | float | None, Truth]]]
-"""Source, layer, and maps, each with its cut and its truth: of several, the mean score is kept."""
+Part = tuple[Tensor, Tensor | float | None, Truth]
+"""Maps, where they become a mask, and the labels that they are held against."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Maps by one source at one layer, "" where it reads none.
+
+    Of several parts the mean score is kept. A gain gives the score of `less` too, which is taken
+    off.
+    """
+
+    source: str
+    layer: str
+    parts: Sequence[Part]
+    less: Sequence[Part] = ()
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One held-out batch, with all that scorers of one property go by."""
+
+    batch: Batch
+    layers: Sequence[Layer]
+    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]]
+    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]]
+    position: Mapping[str, MeanMap]
+    wrong: Wrong
+    looked_at: Mapping[str, Mapping[str, Tensor]]
+    """What the labeler sees in the picture so far, by source and property."""
+    truth: Truth
+    """The labels of the property that is being scored."""
+
+    def cut(self, name: str, layer: str) -> Float64[Tensor, "step 1 1 1 1"] | None:
+        """Give where what is kept under these names becomes a mask; None if it does not."""
+        found = self.thresholds.get((name, layer))
+        return None if found is None else found[:, None, None, None, None]
+
+
+Scorer = Callable[[Property, HeldOut], Iterator[Reading]]
 
 
 def strangers(
@@ -125,7 +141,7 @@ def choose_thresholds(
         others = [prepare(one) for one in wrong[each.name]]
         for (name, layer), maps in read_maps.items():
             if property_of(name) == each.name:
-                k = shuffle_of(name)
+                k = read_name(name, layer).shuffle
                 thresholds[name, layer] = best_threshold(maps, truth if k is None else others[k])
         steps = len(next(iter(read_maps.values())))
         flat = position[each.name].mean.expand(len(truth.labels), -1, -1, -1)
@@ -180,117 +196,87 @@ def score_beside(
     trace = batch.trace
     blocks: dict[ScoreKey, Tensor] = {}
     for each in properties:
-        place, half = position[each.name].mean, 0.5 if each.is_binary else None
-        truth = prepare(batch.labels[each.name], position=place)
-        others = [prepare(one, position=place) for one in wrong[each.name]]
-        shown_by = [
-            *_by_probes(each, read_maps, thresholds, truth, others),
-            *((source, "", [(maps[each.name], half, truth)]) for source, maps in looked_at.items()),
-            *_by_opinion(each, batch, layers, read_maps, thresholds, position, truth),
-            _by_place(each, position, thresholds, truth),
-            *_by_ceilings(each, layers, truth),
-        ]
-        for source, layer, parts in shown_by:
-            masks = [(maps if cut is None else maps > cut, own) for maps, cut, own in parts]
-            for metric in each.metrics:
-                scores = [METRICS[metric](maps, own) for maps, own in masks]
-                values = torch.stack(scores).mean(dim=0)
-                values = values.expand(len(trace.timesteps), -1) if values.ndim == 1 else values
-                blocks[ScoreKey(source, each.name, layer, metric)] = values.cpu()
+        truth = prepare(batch.labels[each.name], position=position[each.name].mean)
+        held = HeldOut(batch, layers, read_maps, thresholds, position, wrong, looked_at, truth)
+        for reading in (one for scorer in SCORERS for one in scorer(each, held)):
+            values = _values(each, reading.parts)
+            if reading.less:
+                less = _values(each, reading.less)
+                values = {metric: ours - less[metric] for metric, ours in values.items()}
+            for metric, found in values.items():
+                over_steps = found.expand(len(trace.timesteps), -1) if found.ndim == 1 else found
+                key = ScoreKey(reading.source, each.name, reading.layer, metric)
+                blocks[key] = over_steps.cpu()
     return blocks
 
 
-def _by_probes(
-    property: Property,
-    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
-    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
-    truth: Truth,
-    others: Sequence[Truth],
-) -> Iterator[Reading]:
+def _values(property: Property, parts: Sequence[Part]) -> dict[str, Float64[Tensor, "*step image"]]:
+    """Score maps by every metric of a property; of several, give the mean."""
+    masks = [(maps if cut is None else maps > cut, own) for maps, cut, own in parts]
+    return {
+        metric: torch.stack([METRICS[metric](maps, own) for maps, own in masks]).mean(dim=0)
+        for metric in property.metrics
+    }
+
+
+def _by_probes(property: Property, held: HeldOut) -> Iterator[Reading]:
     """Lay out what probes read; of shuffled labels, held against the labels they were given."""
-    shuffled: dict[str, list[tuple[Tensor, Tensor | None, Truth]]] = {}
-    for (name, layer), maps in read_maps.items():
-        if property_of(name) != property.name:
+    place = held.position[property.name].mean
+    others = [prepare(one, position=place) for one in held.wrong[property.name]]
+    shuffled: dict[str, list[Part]] = {}
+    for (name, layer), maps in held.read_maps.items():
+        found, cut = read_name(name, layer), held.cut(name, layer)
+        if found.property != property.name:
             continue
-        cut = _cut(thresholds, name, layer)
-        if (k := shuffle_of(name)) is not None:
-            shuffled.setdefault(layer, []).append((maps, cut, others[k]))
+        if found.shuffle is None:
+            yield Reading(found.source, found.layer, [(maps, cut, held.truth)])
         else:
-            kind = name.removesuffix(property.name).strip()
-            source = {PLACED.strip(): BESIDE}.get(kind, kind) or _source_of(layer)
-            yield source, layer.split(" ")[-1], [(maps, cut, truth)]
+            shuffled.setdefault(found.layer, []).append((maps, cut, others[found.shuffle]))
     for layer, parts in shuffled.items():
-        yield "shuffled", layer, parts
+        yield Reading("shuffled", layer, parts)
 
 
-def _by_opinion(
-    property: Property,
-    batch: Batch,
-    layers: Sequence[Layer],
-    read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
-    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
-    position: Mapping[str, MeanMap],
-    truth: Truth,
-) -> Iterator[Reading]:
+def _by_looks(property: Property, held: HeldOut) -> Iterator[Reading]:
+    """Lay out what the labeler sees in the picture so far."""
+    half = 0.5 if property.is_binary else None
+    for source, maps in held.looked_at.items():
+        yield Reading(source, "", [(maps[property.name], half, held.truth)])
+
+
+def _by_opinion(property: Property, held: HeldOut) -> Iterator[Reading]:
     """Lay out, where labels are exact, what the labeler says and what a probe of that reads."""
     name = TAUGHT + property.name
-    if (opinion := batch.labels.get(name)) is None:
+    if (opinion := held.batch.labels.get(name)) is None:
         return
-    yield "labeler", "", [(opinion, 0.5 if property.is_binary else None, truth)]
-    own = prepare(opinion, position=position[name].mean)
-    for layer in layers:
-        maps, cut = read_maps[name, layer.name], _cut(thresholds, name, layer.name)
-        yield "taught", layer.name, [(maps, cut, truth)]
-        yield "judged", layer.name, [(maps, cut, own)]
+    own = prepare(opinion, position=held.position[name].mean)
+    yield Reading("labeler", "", [(opinion, 0.5 if property.is_binary else None, held.truth)])
+    for layer in held.layers:
+        key = name_of("probe", name, layer.name)
+        maps, cut = held.read_maps[key], held.cut(*key)
+        yield Reading("taught", layer.name, [(maps, cut, held.truth)])
+        yield Reading("judged", layer.name, [(maps, cut, own)])
 
 
-def _by_place(
-    property: Property,
-    position: Mapping[str, MeanMap],
-    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
-    truth: Truth,
-) -> Reading:
+def _by_place(property: Property, held: HeldOut) -> Iterator[Reading]:
     """Lay out the mean label map, the same for every picture."""
-    mean = position[property.name].mean.to(truth.labels.device)
-    at = thresholds.get((property.name, ""))
-    flat = mean.expand(len(truth.labels), -1, -1, -1)
-    return "position", "", [(flat, None if at is None else float(at[0]), truth)]
+    labels = held.truth.labels
+    at = held.thresholds.get((property.name, ""))
+    flat = held.position[property.name].mean.to(labels.device).expand(len(labels), -1, -1, -1)
+    yield Reading("position", "", [(flat, None if at is None else float(at[0]), held.truth)])
 
 
-def _by_ceilings(property: Property, layers: Sequence[Layer], truth: Truth) -> Iterator[Reading]:
+def _by_ceilings(property: Property, held: HeldOut) -> Iterator[Reading]:
     """Lay out the labels themselves, shrunk to each layer's grid."""
+    truth = held.truth
     exact = truth.labels > 0.5 if property.is_binary else truth.labels
-    shrunk = {layer.grid: to_grid(exact.double(), layer.grid) for layer in layers}
+    shrunk = {layer.grid: to_grid(exact.double(), layer.grid) for layer in held.layers}
     best = {grid: _best_cut(property, maps, truth) for grid, maps in shrunk.items()}
-    for layer in layers:
-        yield "ceiling", layer.name, [(shrunk[layer.grid], best[layer.grid], truth)]
+    for layer in held.layers:
+        yield Reading("ceiling", layer.name, [(shrunk[layer.grid], best[layer.grid], truth)])
 
 
-def _cut(
-    thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]], name: str, layer: str
-) -> Float64[Tensor, "step 1 1 1 1"] | None:
-    cut = thresholds.get((name, layer))
-    return None if cut is None else cut[:, None, None, None, None]
-
-
-def property_of(name: str) -> str:
-    """Name the property that a probe is of, whatever it was fitted to, or how."""
-    return re.sub(rf"^(shuffled \d+|placed|{'|'.join(RECIPES)}) ", "", name)
-
-
-def shuffle_of(name: str) -> int | None:
-    """Say which shuffle a probe was fitted to, from 0; None if to the pictures' own labels."""
-    found = re.match(r"shuffled (\d+) ", name)
-    return int(found[1]) - 1 if found else None
-
-
-def _source_of(layer: str) -> str:
-    if layer in LATENTS:
-        return "latent"
-    if layer == DECODER:
-        return "vae"
-    control = layer.split(" ")[0]
-    return control if control in (*CONTROLS, UNCONDITIONAL) else "probe"
+SCORERS: tuple[Scorer, ...] = (_by_probes, _by_looks, _by_opinion, _by_place, _by_ceilings)
+"""In the order of scores. A source that no probe reads is one more of these."""
 
 
 def _best_cut(

@@ -14,11 +14,12 @@ from ..probes.moments import MeanMap, Moments, to_device
 from ..probes.probes import ProbeKey
 from ..probes.recipes import fit_by, suits
 from ..runs.runs import read_moments
+from ..scores.sources import DECODER, LATENTS, name_of
 from .batches import apart, batches
 from .costs import Seconds, timed, total
-from .folding import DECODER, UNCONDITIONAL, fit_all, target_count
+from .folding import fit_all, target_count
 from .journal import Journal, Progress
-from .scoring import LATENTS, AnyProbe
+from .scoring import AnyProbe
 from .study import Study
 from .training import Folded
 
@@ -58,9 +59,9 @@ def _fit_by_ridge(
         *own,
         *LATENTS,
         *decoder,
-        *(f"{control} {name}" for control in study.controls for name in own),
+        *(name_of(control, "", name)[1] for control in study.controls for name in own),
         # A model may have no such half, whatever was asked.
-        *(name for name in (f"{UNCONDITIONAL} {each}" for each in own) if (name, 0) in seen),
+        *(half for name in own if ((half := name_of("unconditional", "", name)[1]), 0) in seen),
     ]
     cells = [(name, step) for name in names for step in range(study.steps)]
     training = {cell: sums["training"][cell] for cell in cells}
@@ -117,7 +118,7 @@ def _fit_kept(
             y = to_grid(torch.cat(labels[each.name]), layer.grid)
             for step in range(study.steps):
                 ridge = probes[each.name, layer.name, step]
-                found[f"{recipe} {each.name}", layer.name, step] = fit_by(
+                found[*name_of(recipe, each.name, layer.name), step] = fit_by(
                     recipe,
                     x[step],
                     y,

@@ -23,8 +23,8 @@ other kernels, which round otherwise; from 16 on, a picture is the same to the l
 class Study:
     """What to study, and how.
 
-    `controls` are denoisers by the names of `scoring.CONTROLS`. `pictures` finds given ones with
-    exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
+    `controls` are denoisers by the names of `scores.sources.CONTROLS`. `pictures` finds given ones
+    with exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
     `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
     `sees_halves` adds "unconditional", where guidance runs such a half. `overlaps`
     says whether scoring and writing go on beside the next batch's generation: the same numbers,

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..probes.moments import MeanMap
 from ..runs.runs import Run
+from ..scores.sources import property_of
 from .batches import batches_of
 from .checkpoints import held_path, read_held_labels, read_held_maps
-from .scoring import Wrong, choose_thresholds, property_of, strangers
+from .scoring import Wrong, choose_thresholds, strangers
 from .study import GROUP, Study
 
 TUNED_ON = 8 * GROUP
