@@ -29,11 +29,12 @@ def test_a_constant_map_becomes_zeros(value):
     assert torch.equal(normalise(DEPTH, constant), torch.zeros_like(constant))
 
 
-def test_an_undefined_label_stays_undefined_in_its_own_image_only():
+def test_an_unknown_pixel_stays_unknown_and_spoils_no_other():
     broken = labels()
     broken[1, 0, 0, 0] = torch.nan
     scored = normalise(DEPTH, broken)
-    assert scored[1].isnan().all()
+    assert scored.isnan().nonzero().tolist() == [[1, 0, 0, 0]]
+    assert float(scored[1].nanmean()) == pytest.approx(0, abs=1e-6)
     assert not scored[[0, 2]].isnan().any()
 
 

@@ -10,15 +10,18 @@ from PIL import Image
 
 import worlds
 from underpaint.cli import main as cli
+from underpaint.core.arrays import normalise
 from underpaint.core.errors import LabelError, SchedulerError
 from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.core.properties import DEPTH, NORMALS, SALIENCY
+from underpaint.labelers import known_maps
 from underpaint.models import encode
 from underpaint.models.given import Given, read_folder, trace_given
 from underpaint.models.layers import find_layers
 from underpaint.models.schedules import swap
 from underpaint.probes.probes import Probe
 from underpaint.runs import runs
+from underpaint.scores.tables import result_page, result_table
 from underpaint.study.stages import carry_out
 
 PROMPTS = worlds.PROMPTS[:2]
@@ -115,6 +118,73 @@ def test_exact_labels_replace_a_labelers_which_is_then_judged_by_them(model, tmp
     assert all(isinstance(each, Probe) for each in found.values())
     assert ("taught depth", study.layers[0].name, 0) in found
     assert found["placed depth", study.layers[0].name, 0].place.shape == (1, *study.layers[0].grid)
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_a_folder_s_holes_are_unknown_and_the_rest_of_the_map_is_used(folder, hole):
+    depth = np.load(folder / "00007.depth.npy").astype(np.float32)
+    depth[0, :5] = hole
+    np.save(folder / "00007.depth.npy", depth)
+    found = read_folder(folder, [DEPTH], size=(16, 12))([Prompt("a thing", 1, 7)])
+    normal = normalise(DEPTH, known_maps("it", DEPTH, found.labels["depth"], found.images))
+    assert normal.isnan().nonzero().tolist() == [[0, 0, 0, x] for x in range(5)]
+    seen = torch.from_numpy(depth.flatten()[5:])
+    expected = (seen - seen.mean()) / seen.std(correction=0)
+    torch.testing.assert_close(normal.flatten()[5:], expected)
+
+
+def test_a_map_of_which_nothing_is_left_is_refused(folder):
+    np.save(folder / "00007.depth.npy", np.full((16, 12), np.inf))
+    found = read_folder(folder, [DEPTH], size=(16, 12))([Prompt("a thing", 1, 7)])
+    with pytest.raises(LabelError, match=r"nothing is known for picture 0 of 1"):
+        known_maps("it", DEPTH, found.labels["depth"], found.images)
+
+
+def with_holes(maps: torch.Tensor, seed: int) -> torch.Tensor:
+    """Forget a square of 8 pixels and every tenth pixel."""
+    draw = torch.Generator().manual_seed(seed)
+    unknown = torch.rand(maps.shape[-2:], generator=draw) < 0.1
+    y, x = torch.randint(0, 8, (2,), generator=draw).tolist()
+    unknown[y : y + 8, x : x + 8] = True
+    return maps.masked_fill(unknown, torch.inf)
+
+
+def study_of(model, find, **changes):
+    prompts = [Prompt(f"thing {i}", i, i) for i in range(18)]
+    return replace(
+        worlds.study(8), model=model, layers=find_layers(model)[:1],
+        properties=(SALIENCY, DEPTH), split=split_prompts(prompts), controls={},
+        sees_decoder=False, pictures=find, **changes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", [None, "mlp"])
+def test_a_study_of_labels_with_holes_counts_them_and_leaves_nothing_undefined(
+    model, tmp_path, recipe
+):
+    def find(prompts):
+        draws = [torch.Generator().manual_seed(prompt.seed) for prompt in prompts]
+        images = torch.stack([torch.rand(3, 1, 1, generator=draw) for draw in draws])
+        images = (images * torch.linspace(0, 1, 16)).expand(-1, -1, 16, 16)
+        slopes = torch.linspace(0, 1, 16)[:, None] * images.mean(dim=1, keepdim=True)
+        depth = torch.stack([with_holes(m, p.seed) for m, p in zip(slopes, prompts, strict=True)])
+        mask = with_holes((slopes > 0.1).float(), 3)
+        return Given(images, {"depth": depth, "saliency": mask})
+
+    run = runs.open_run(tmp_path / "run", {})
+    summary = carry_out(study_of(model, find, recipe=recipe), run, lambda *_: None)
+    for name in ("depth", "saliency"):
+        found = summary["properties"][name]
+        assert 0.5 < found["known"] < 0.75
+        for source in ("probe", "position", "probe+position", "ceiling", "latent"):
+            assert found["sources"][source]["final"]["undefined"] == 0
+            assert np.isfinite(found["sources"][source]["final"]["mean"])
+    assert summary["properties"]["depth"]["sources"]["ceiling"]["final"]["mean"] > 0.9
+    tables = runs.read_table(run.scores)
+    assert (
+        tables[tables["metric"] == "known"].groupby("property", observed=True)["value"].max() < 0.75
+    ).all()
+    assert "Of the labels of depth" in result_page(summary, result_table(summary))
 
 
 @pytest.mark.parametrize(

@@ -213,3 +213,69 @@ def test_no_candidate_beats_the_chosen_threshold(generator, labels):
 def test_a_threshold_without_any_foreground_is_refused(labels):
     with pytest.raises(MetricError, match="None of 4 masks holds foreground"):
         best_threshold(labels, prepare(torch.zeros_like(labels)))
+
+
+HOLES = [lambda i, y, x: (x + 3 * y) % 5 == i, lambda i, y, x: x > 12 + i, lambda i, y, x: y < i]
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("hole", HOLES)
+@pytest.mark.parametrize(
+    ("metric", "known"),
+    [
+        (spearman, lambda p, y: spearmanr(p, y).statistic),
+        (pearson, lambda p, y: pearsonr(p, y).statistic),
+        (rmse, root_mean_squared_error),
+    ],
+)
+def test_unknown_pixels_count_for_nothing(generator, labels, grid, hole, metric, known):
+    y, x = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")
+    unknown = torch.stack([hole(i, y, x) for i in range(4)])[:, None]  # none, in one case, of one
+    predicted = predict(generator, labels, grid)
+    scores = metric(predicted, prepare(labels.masked_fill(unknown, torch.nan)))
+    assert scores.shape == (3, 4)
+    for (step, image), p, y in each_map(predicted, labels):
+        seen = ~unknown[image, 0].flatten().numpy()
+        assert float(scores[step, image]) == pytest.approx(known(p[seen], y[seen]), abs=1e-7)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_dice_residual_and_thresholds_are_over_known_pixels(generator, labels, position, grid):
+    unknown = torch.rand(labels.shape, generator=generator) < 0.4
+    holed = labels.masked_fill(unknown, torch.nan)
+    predicted = predict(generator, labels, grid)
+    # The long way round: cut the known pixels out, and score them as pictures of one row.
+    for image in range(4):
+        seen = ~unknown[image, 0]
+        cut = labels[image, 0][seen][None, None, None]
+        shown = to_image(predicted, SIZE)[:, image, 0][:, seen][:, None, None, None]
+        place = position[0][seen][None, None]
+        ours = residual(predicted, prepare(holed, position=position))[:, image]
+        theirs = residual(shown, prepare(cut, position=place))[:, 0]
+        torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-9)
+        mask = prepare((holed > 0).float().masked_fill(unknown, torch.nan))
+        ours = dice(predicted > 0, mask)[:, image]
+        torch.testing.assert_close(ours, dice(shown > 0, prepare((cut > 0).float()))[:, 0])
+    thresholds = best_threshold(predicted, mask)
+    at = thresholds[:, None, None, None, None]
+    chosen = dice(predicted > at, mask).nanmean(dim=1)
+    others = torch.stack([dice(predicted > at + d, mask).nanmean(dim=1) for d in (-3.0, 3.0)])
+    assert (chosen >= others.amax(dim=0) - 1e-12).all()
+
+
+def test_a_map_of_which_nothing_is_known_scores_nan_and_no_other(labels):
+    holed = labels.clone()
+    holed[1] = torch.nan
+    for metric in (spearman, pearson, rmse):
+        scores = metric(labels, prepare(holed))
+        assert scores.isnan().tolist() == [False, True, False, False]
+    assert spearman(labels, prepare(holed))[0] == pytest.approx(1)
+
+
+def test_a_prediction_that_varies_only_where_nothing_is_known_has_no_correlation(labels):
+    holed = labels.clone()
+    holed[..., :10] = torch.nan
+    predicted = torch.zeros(4, 1, 1, 2)
+    predicted[..., 0] = torch.arange(4.0)[:, None, None]
+    assert pearson(predicted, prepare(holed)).isnan().all()
+    assert spearman(predicted, prepare(holed)).isnan().all()

@@ -3,11 +3,14 @@
 One idea joins them: a grid cell owns the pixels nearest to it, each pixel in exactly one cell.
 `to_grid` averages over those pixels and `to_image` writes to them, so a linear read-out fitted on
 cell means is the one fitted on pixels after nearest upsampling, for any squared or linear loss.
+
+A NaN in a label map is a pixel of which nothing is known. It counts for nothing here: means are of
+what is known, and stay NaN where nothing is.
 """
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .errors import LabelError
@@ -19,7 +22,8 @@ def to_grid(
 ) -> Float[Tensor, "*axes row col"]:
     """Average maps over the pixels that each cell of an activation grid owns.
 
-    Where the sizes do not divide, cells own different numbers of pixels, never a shared one.
+    Where the sizes do not divide, cells own different numbers of pixels, never a shared one. Of
+    unknown pixels, NaN, the mean is over the others; a cell without any other is unknown too.
 
     Args:
         maps: Labels or any other maps, one value a pixel.
@@ -33,6 +37,9 @@ def to_grid(
     by_col = _membership(maps.shape[-1], grid[1], maps)
     # Sums of 0/1 weights first, one division last: the mean of a mask full of ones is exactly 1.
     pixels = by_row.sum(dim=1)[:, None] * by_col.sum(dim=1)
+    if maps.isnan().any():
+        pixels = by_row @ maps.isnan().logical_not().to(maps) @ by_col.mT
+        maps = maps.nan_to_num(0.0, float("inf"), float("-inf"))
     return by_row @ maps @ by_col.mT / pixels
 
 
@@ -62,15 +69,32 @@ def normalise(
 
     A relative property is z-scored within each image and target (population deviation), which
     removes the scale and shift that a monocular labeler cannot know. A constant map has no scale:
-    it becomes zeros. Other properties pass unchanged.
+    it becomes zeros. Other properties pass unchanged. Unknown pixels, NaN, stay unknown, and the
+    others are scaled by themselves.
     """
     if not property.is_relative:
         return labels
+    unknown = labels.isnan()
+    if unknown.any():
+        return _normalised_known(labels, unknown)
     centred = labels.double() - labels.double().mean(dim=(2, 3), keepdim=True)
     scale = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
     # Rounding leaves a constant map a tiny deviation; dividing by it would turn it into noise.
     is_constant = labels.amax(dim=(2, 3), keepdim=True) == labels.amin(dim=(2, 3), keepdim=True)
     return torch.where(is_constant, 0.0, centred / scale).to(labels.dtype)
+
+
+def _normalised_known(
+    labels: Float[Tensor, "image target height width"],
+    unknown: Bool[Tensor, "image target height width"],
+) -> Float[Tensor, "image target height width"]:
+    exact = labels.double()
+    centred = exact - exact.nanmean(dim=(2, 3), keepdim=True)
+    scale = centred.square().nanmean(dim=(2, 3), keepdim=True).sqrt()
+    high = exact.nan_to_num(-torch.inf).amax(dim=(2, 3), keepdim=True)
+    low = exact.nan_to_num(torch.inf).amin(dim=(2, 3), keepdim=True)
+    scaled = torch.where(high == low, 0.0, centred / scale)
+    return torch.where(unknown, torch.nan, scaled).to(labels.dtype)
 
 
 def to_rows(

@@ -19,7 +19,16 @@ from ..models import Model
 from ..models.readers import MAPS, MapReader, WordReader
 from ..models.weights import TINY
 from .checkscene import check_direction
-from .labeler import Labeler, Namer, Read, check_maps, features_of, label, name
+from .labeler import (
+    Labeler,
+    Namer,
+    Read,
+    check_maps,
+    features_of,
+    known_maps,
+    label,
+    name,
+)
 from .namers import namer
 from .offtheshelf import DOORS
 from .own import PYTHON, own_labeler
@@ -33,6 +42,7 @@ __all__ = [
     "Read",
     "check_maps",
     "features_of",
+    "known_maps",
     "label",
     "labeler",
     "labelers_for",

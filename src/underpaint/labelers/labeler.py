@@ -155,17 +155,47 @@ def check_maps(
     Raises:
         LabelError: if they have another shape, are not finite, or are a mask outside 0..1.
     """
+    _check_shape(giver, property, maps, images)
+    if not maps.isfinite().all():
+        raise LabelError(
+            f"{giver} gave NaN or infinity for {property.name}. "
+            "Run it in float32, or mend it: such labels cannot be fitted."
+        )
+    _check_range(giver, property, maps)
+
+
+def known_maps(
+    giver: str,
+    property: Property,
+    maps: Float[Tensor, "*axes"],
+    images: Float[Tensor, "image 3 height width"],
+) -> Float[Tensor, "*axes"]:
+    """Check measured maps, which may have holes: what is not finite is unknown, NaN.
+
+    Raises:
+        LabelError: if they have another shape, are a mask outside 0..1, or nothing of one is known.
+    """
+    _check_shape(giver, property, maps, images)
+    known = maps.isfinite()
+    if empty := (known.flatten(2).any(dim=2).logical_not().nonzero()[:1]).tolist():
+        raise LabelError(
+            f"{giver} gave {property.name} of which nothing is known for picture {empty[0][0]} of "
+            f"{len(maps)}: all of a map is NaN or infinite. Leave that picture out."
+        )
+    _check_range(giver, property, maps[known])
+    return torch.where(known, maps, torch.nan)
+
+
+def _check_shape(giver: str, property: Property, maps: Tensor, images: Tensor) -> None:
     expected = (len(images), property.targets, *images.shape[-2:])
     if tuple(maps.shape) != expected:
         raise LabelError(
             f"{giver} gave {property.name} maps of {tuple(maps.shape)}; pictures "
             f"need {expected}. Resize its maps to the pictures."
         )
-    if not maps.isfinite().all():
-        raise LabelError(
-            f"{giver} gave NaN or infinity for {property.name}. "
-            "Run it in float32, or mend it: such labels cannot be fitted."
-        )
+
+
+def _check_range(giver: str, property: Property, maps: Tensor) -> None:
     if property.is_binary and not ((maps >= 0) & (maps <= 1)).all():
         raise LabelError(
             f"{giver} gave {property.name} from {maps.min():.3g} to "

@@ -100,7 +100,8 @@ def read_folder(folder: Path, properties: Sequence[Property], *, size: tuple[int
 
     `00012.png` is the picture of prompt 12. Beside it, `00012.depth.npy` holds its depth, an array
     `height width` or `target height width`, as it is; `00012.depth.png` does too, its grey (or
-    colour, of three targets) in 0..1, normals in -1..1.
+    colour, of three targets) in 0..1, normals in -1..1. Where an array is NaN or infinite, nothing
+    is known: such pixels count for nothing.
 
     Args:
         folder: Where they are.

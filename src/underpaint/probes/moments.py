@@ -63,6 +63,8 @@ class Moments:
         return own
 
     def __add__(self, other: "Moments") -> "Moments":
+        if not self.count or not other.count:  # of pictures that nothing is known of
+            return self if self.count else other
         # Pairwise update of Chan, Golub & LeVeque (1979): exact, and free of the cancellation
         # that E[x^2] - E[x]^2 suffers when the mean is large beside the spread.
         count = self.count + other.count
@@ -75,14 +77,44 @@ class Moments:
 
 @dataclass(frozen=True)
 class MeanMap:
-    """The mean of normalised label maps so far. Add two to get that of both."""
+    """The mean of normalised label maps so far. Add two to get that of both.
+
+    `known` counts the images of which each pixel is known; None where that is all of them. A pixel
+    that no image knows has the mean of the others, so that the map is one that can be shown.
+    """
 
     count: int
     mean: Float64[Tensor, "target height width"]
+    known: Float64[Tensor, "target height width"] | None = None
+
+    @classmethod
+    def of(cls, maps: Float[Tensor, "image target height width"]) -> "MeanMap":
+        """Average label maps over images; NaN is unknown."""
+        unknown = maps.isnan()
+        if not unknown.any():
+            return cls(len(maps), maps.double().mean(dim=0))
+        known = unknown.logical_not().sum(dim=0).double()
+        return cls(len(maps), _filled(maps.double().nanmean(dim=0), known), known)
 
     def __add__(self, other: "MeanMap") -> "MeanMap":
         count = self.count + other.count
-        return MeanMap(count, self.mean + (other.mean - self.mean) * (other.count / count))
+        if self.known is None and other.known is None:
+            return MeanMap(count, self.mean + (other.mean - self.mean) * (other.count / count))
+        known, theirs = (
+            torch.full_like(each.mean, each.count) if each.known is None else each.known
+            for each in (self, other)
+        )
+        both = known + theirs.to(known)
+        mean = self.mean + (other.mean - self.mean) * (theirs.to(known) / both)
+        return MeanMap(count, _filled(mean, both), both)
+
+
+def _filled(
+    mean: Float64[Tensor, "target height width"], known: Float64[Tensor, "target height width"]
+) -> Float64[Tensor, "target height width"]:
+    """Give pixels that nothing is known of the mean of the others."""
+    rest = torch.where(known > 0, mean, torch.nan).nanmean(dim=(1, 2), keepdim=True)
+    return torch.where(known > 0, mean, rest.nan_to_num(0.0))
 
 
 def gather(
@@ -100,6 +132,8 @@ def gather(
         onto: What other batches gave, to add this one to, cell by cell: the sum is that of `merge`,
             and the batch's own moments are never all there at once.
 
+    Rows of which a target is unknown, NaN, are left out: `Moments.count` says how many were not.
+
     Returns:
         Moments by layer name and step, on the device that holds the activations.
 
@@ -111,6 +145,7 @@ def gather(
         cells = [(_name(layer), step) for layer, x in activations.items() for step in range(len(x))]
         _check_cells(onto, cells)
     rows_of_y = {grid: to_rows(maps).double() for grid, maps in targets.items()}
+    known_of = {grid: _known(y) for grid, y in rows_of_y.items()}
     moments: dict[Cell, Moments] = {}
     for layer, activation in activations.items():
         name = _name(layer)
@@ -126,9 +161,10 @@ def gather(
                 f"Layer {name} has {activation.shape[1] * grid[0] * grid[1]} rows and labels have "
                 f"{len(y)}. Give the labels of the same images."
             )
-        first = 0
+        first, known = 0, known_of[grid]
+        y = y if known is None else y[known]
         for some in activation.split(_steps_at_once(activation, y)):
-            mean, scatter = _measured(_step_rows(some), y)
+            mean, scatter = _of_known(_step_rows(some), y, known)
             cells = [(name, first + step) for step in range(len(some))]
             own = (
                 _added([onto[cell] for cell in cells], len(y), mean, scatter)
@@ -139,6 +175,25 @@ def gather(
             first += len(some)
     _refuse_infinite(list(moments.values()), targets=next(iter(rows_of_y.values())).shape[1])
     return moments
+
+
+def _known(y: Float64[Tensor, "row target"]) -> Tensor | None:
+    """Number the rows of which every target is known; None where all are."""
+    unknown = y.isnan().any(dim=1)
+    return unknown.logical_not().nonzero()[:, 0] if unknown.any() else None
+
+
+def _of_known(
+    x: Float[Tensor, "step row channel"], y: Float64[Tensor, "_ target"], known: Tensor | None
+) -> tuple[Float64[Tensor, "step joint"], Float64[Tensor, "step joint joint"]]:
+    """Measure rows of which all targets are known; zeros where there are none."""
+    if known is None:
+        return _measured(x, y)
+    if len(known) == 0:
+        joint = x.shape[2] + y.shape[1]
+        like = x.new_zeros(len(x), joint, dtype=torch.float64)
+        return like, like[:, :, None].expand(-1, -1, joint).clone()
+    return _measured(x[:, known.to(x.device)], y)
 
 
 def _measured(
@@ -168,9 +223,9 @@ def _added(
     count = some + rows
     means = torch.stack([each.mean for each in before])
     shift = mean - means
-    between = shift[:, :, None] * shift[:, None, :] * (some * rows / count)
+    between = shift[:, :, None] * shift[:, None, :] * (some * rows / max(count, 1))
     scatter = scatter.add_(torch.stack([each.scatter for each in before])).add_(between)
-    means += shift * (rows / count)
+    means += shift * (rows / max(count, 1))
     return [Moments(count, *each) for each in zip(means, scatter, strict=True)]
 
 

@@ -266,6 +266,8 @@ def _descend(
     for _ in range(epochs):
         for batch in torch.randperm(len(labels), generator=generator).split(images_at_once):
             x, y = _paired_rows(activation[batch], labels[batch], torch.float32)
+            if len(x) == 0:  # nothing of these pictures is known
+                continue
             adam.zero_grad()
             loss(read(x), y).backward()
             adam.step()
@@ -276,7 +278,9 @@ def _paired_rows(
 ) -> tuple[Float[Tensor, "row channel"], Float[Tensor, "row target"]]:
     if len(labels) == 0:
         raise MomentsError("No image to fit a probe to, got 0. Keep the activations of some.")
-    return to_rows(activation).to(dtype), to_rows(labels).to(activation.device, dtype)
+    x, y = to_rows(activation).to(dtype), to_rows(labels).to(activation.device, dtype)
+    known = y.isnan().any(dim=1).logical_not()
+    return (x, y) if known.all() else (x[known], y[known])
 
 
 def _uniform(

@@ -25,6 +25,8 @@ def pack_moments(
     for name, each in position.items():
         tensors[f"position/{name}/count"] = torch.tensor(each.count)
         tensors[f"position/{name}/mean"] = each.mean.cpu()
+        if each.known is not None:
+            tensors[f"position/{name}/known"] = each.known.cpu()
     return tensors
 
 
@@ -32,7 +34,8 @@ def unpack_moments(file: safe_open) -> tuple[dict[str, dict[Cell, Moments]], dic
     """Read back what `pack_moments` named."""
     parts: dict[str, dict[Cell, Moments]] = {}
     position: dict[str, MeanMap] = {}
-    for key in sorted(file.keys()):
+    keys = set(file.keys())
+    for key in sorted(keys):
         if not key.endswith("/count"):
             continue
         stem = key.removesuffix("/count")
@@ -40,7 +43,8 @@ def unpack_moments(file: safe_open) -> tuple[dict[str, dict[Cell, Moments]], dic
         part, name, *step = stem.split("/")
         if part == "position":
             _refuse_unlike(stem, mean, dimensions=3)
-            position[name] = MeanMap(count, mean)
+            known = file.get_tensor(f"{stem}/known") if f"{stem}/known" in keys else None
+            position[name] = MeanMap(count, mean, known)
         else:
             scatter = file.get_tensor(f"{stem}/scatter")
             _refuse_unlike(stem, mean, dimensions=1)

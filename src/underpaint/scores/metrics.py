@@ -9,7 +9,8 @@ Conventions
     Predictions are `*source image target row col`: any leading axes (steps, layers, …), then the
     label's images and targets on whatever grid. The result is `*source image`, the mean over
     targets. What has no value (a constant map, two empty masks, a NaN) is NaN; so is a mean over
-    targets of which one has none.
+    targets of which one has none. A label's NaN is a pixel of which nothing is known: such a map
+    is scored over its other pixels, as if the rest of prediction, label and place were cut away.
 
 Notation
     p   prediction's value in a cell       y   label's value at a pixel
@@ -18,6 +19,7 @@ Notation
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -46,7 +48,9 @@ class Truth:
     `ranks` are those of each map's pixels, ties averaged. `position` is the map that knows nothing
     but the place, and `rest` what it leaves of the labels, NaN if nothing; both are None if no
     position map was given. `varies` is False where a label map is constant. `sums` remembers what
-    has been summed over the cells of a grid, by name and grid: it follows from the rest.
+    has been summed over the cells of a grid, by name and grid: it follows from the rest. Where
+    pixels are unknown, `singles` holds each image's targets, prepared one by one; None of which
+    nothing is.
     """
 
     labels: Float64[Tensor, "image target height width"]
@@ -55,13 +59,14 @@ class Truth:
     ranks: Centred
     position: Centred | None
     rest: Centred | None
+    singles: tuple[tuple["Truth | None", ...], ...] = ()
     sums: dict[tuple[str, int, int], tuple[Tensor, Tensor]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
     def over_cells(
         self, name: str, maps: Callable[[], Tensor], predicted: Tensor
-    ) -> tuple[Float64[Tensor, "cell"], Float64[Tensor, "*axes cell"]]:
+    ) -> tuple[Float64[Tensor, "*counts cell"], Float64[Tensor, "*axes cell"]]:
         """Count the pixels in each cell of a prediction's grid, and sum maps over them, once."""
         key = (name, predicted.shape[-2], predicted.shape[-1])
         if (known := self.sums.get(key)) is None:
@@ -81,19 +86,92 @@ def prepare(
         position: The mean map of the training labels; needed by `residual` alone.
     """
     exact = labels.double()
-    varies, values = _varies(exact), _centred(exact)
+    if (unknown := exact.isnan()).any():
+        singles = tuple(
+            tuple(
+                None if hole.all() else _prepare_one(map_, hole, place)
+                for map_, hole, place in zip(
+                    image, holes, [None] * len(image) if position is None else position, strict=True
+                )
+            )
+            for image, holes in zip(exact, unknown, strict=True)
+        )
+        empty = Centred(exact, exact.new_full(exact.shape[:2], torch.nan))
+        return Truth(exact, _varies(exact), empty, empty, None, None, singles)
     one_each = torch.ones(exact.shape[-2:].numel(), dtype=torch.float64, device=exact.device)
-    ranks = _centred(rank_cells(exact.flatten(-2), one_each).reshape(exact.shape))
+    ranks = rank_cells(exact.flatten(-2), one_each).reshape(exact.shape)
+    return _prepared(exact, ranks, None if position is None else position.to(exact))
+
+
+def _prepare_one(
+    label: Float64[Tensor, "height width"],
+    hole: Bool[Tensor, "height width"],
+    place: Float[Tensor, "height width"] | None,
+) -> Truth:
+    """Prepare one map of which some pixels are unknown."""
+    label, hole = label[None, None], hole[None, None]
+    known = hole.logical_not().double().flatten()
+    ranks = rank_cells(label.flatten(-2), known).reshape(label.shape)
+    ranks = torch.where(hole, torch.nan, ranks)
+    place = None if place is None else torch.where(hole[0], torch.nan, place.to(label)[None])
+    return _prepared(label, ranks, place)
+
+
+def _prepared(
+    exact: Float64[Tensor, "image target height width"],
+    ranked: Float64[Tensor, "image target height width"],
+    position: Float64[Tensor, "target height width"] | None,
+) -> Truth:
+    varies, values, ranks = _varies(exact), _centred(exact), _centred(ranked)
     if position is None:
         return Truth(exact, varies, values, ranks, None, None)
-    q = _centred(position.to(exact))
-    slope = (values.maps * q.maps).sum(dim=(-2, -1)) * _inverse(q.size)
+    q = _centred(position)
+    slope = (values.maps * q.maps).nansum(dim=(-2, -1)) * _inverse(q.size)
     e = _centred(values.maps - slope[..., None, None] * q.maps)
     is_left = e.size > NEGLIGIBLE * values.size
     rest = Centred(e.maps, torch.where(is_left, e.size, torch.nan))
     return Truth(exact, varies, values, ranks, q, rest)
 
 
+def _over_known(
+    metric: Callable[[Tensor, Truth], Tensor],
+) -> Callable[[Tensor, Truth], Tensor]:
+    """Let a metric take labels with unknown pixels: map by map, each over what is known of it."""
+
+    @wraps(metric)
+    def over_known(predicted: Tensor, truth: Truth) -> Tensor:
+        if not truth.singles:
+            return metric(predicted, truth)
+        columns = []
+        for image, targets in enumerate(truth.singles):
+            scores = [
+                torch.full((*predicted.shape[:-4], 1), torch.nan).to(truth.labels)
+                if one is None
+                else metric(_alive(predicted[..., [image], :, :, :][..., [at], :, :], one), one)
+                for at, one in enumerate(targets)
+            ]
+            columns.append(torch.stack(scores).mean(dim=0))
+        return torch.cat(columns, dim=-1)
+
+    return over_known
+
+
+def _alive(predicted: Tensor, truth: Truth) -> Tensor:
+    """Give cells without a known pixel the value of one that has some: none of it counts."""
+    pixels, _ = truth.over_cells("labels", lambda: truth.labels, predicted)
+    cells = predicted.flatten(-2)
+    alive = cells[..., pixels.argmax(), None]
+    return torch.where(pixels > 0, cells, alive).reshape(predicted.shape)
+
+
+def foreground(
+    labels: Float64[Tensor, "image target height width"],
+) -> Float64[Tensor, "image target height width"]:
+    """Tell where a mask is above 1/2, as 0 and 1; NaN where that is unknown."""
+    return torch.where(labels.isnan(), torch.nan, (labels > 0.5).double())
+
+
+@_over_known
 def dice(
     predicted: Bool[Tensor, "*source image target row col"], truth: Truth
 ) -> Float64[Tensor, "*source image"]:
@@ -102,10 +180,11 @@ def dice(
     Foreground of the label is where it is above 1/2. Two empty masks have no overlap to measure:
     they score NaN, which `Scores` counts and shows.
     """
-    pixels, foreground = truth.over_cells("mask", lambda: (truth.labels > 0.5).double(), predicted)
-    return _dice(predicted.flatten(-2).double(), pixels, foreground).mean(dim=-1)
+    pixels, shown = truth.over_cells("mask", lambda: foreground(truth.labels), predicted)
+    return _dice(predicted.flatten(-2).double(), pixels, shown).mean(dim=-1)
 
 
+@_over_known
 def rmse(
     predicted: Float[Tensor, "*source image target row col"], truth: Truth
 ) -> Float64[Tensor, "*source image"]:
@@ -115,12 +194,13 @@ def rmse(
     no digits; a prediction without error may still score 1e-8 of the label's deviation.
     """
     pixels, sums = truth.over_cells("labels", lambda: truth.labels, predicted)
-    means = sums / pixels
+    means = sums / pixels.clamp(min=1)
     inside = (truth.values.size - _centred_cells(means, pixels) ** 2 @ pixels).clamp(min=0)
     between = (predicted.flatten(-2).double() - means) ** 2 @ pixels
     return ((inside + between) / pixels.sum()).sqrt().mean(dim=-1)
 
 
+@_over_known
 def pearson(
     predicted: Float[Tensor, "*source image target row col"], truth: Truth
 ) -> Float64[Tensor, "*source image"]:
@@ -130,6 +210,7 @@ def pearson(
     return _correlation((p * sums).sum(dim=-1), p**2 @ pixels, truth.values, predicted, truth)
 
 
+@_over_known
 def spearman(
     predicted: Float[Tensor, "*source image target row col"], truth: Truth
 ) -> Float64[Tensor, "*source image"]:
@@ -145,6 +226,7 @@ def spearman(
     return _correlation((p * sums).sum(dim=-1), p**2 @ pixels, truth.ranks, predicted, truth)
 
 
+@_over_known
 def residual(
     predicted: Float[Tensor, "*source image target row col"], truth: Truth
 ) -> Float64[Tensor, "*source image"]:
@@ -202,10 +284,10 @@ def best_threshold(
     Raises:
         MetricError: if no label has any foreground, so that every threshold is as good.
     """
-    pixels, foreground = truth.over_cells("mask", lambda: (truth.labels > 0.5).double(), predicted)
-    if not foreground.any():
+    pixels, shown = truth.over_cells("mask", lambda: foreground(truth.labels), predicted)
+    if not shown.any():
         raise MetricError(
-            f"None of {len(foreground)} masks holds foreground, so no threshold can be chosen. "
+            f"None of {len(shown)} masks holds foreground, so no threshold can be chosen. "
             "Use more validation prompts."
         )
     cells = predicted.flatten(-2).double()
@@ -213,7 +295,7 @@ def best_threshold(
     places = torch.linspace(0, pooled.shape[-1] - 1, candidates).round().long()
     thresholds = pooled[..., places.to(pooled.device)]
     means = [
-        _dice((cells > each[..., None, None, None]).double(), pixels, foreground)
+        _dice((cells > each[..., None, None, None]).double(), pixels, shown)
         .mean(dim=-1)
         .nanmean(dim=-1)
         for each in thresholds.unbind(dim=-1)
@@ -224,8 +306,16 @@ def best_threshold(
 
 def _over_cells(
     maps: Float64[Tensor, "*axes height width"], predicted: Tensor
-) -> tuple[Float64[Tensor, "cell"], Float64[Tensor, "*axes cell"]]:
-    """Count the pixels in each cell of a prediction's grid, and sum maps over them."""
+) -> tuple[Float64[Tensor, "*counts cell"], Float64[Tensor, "*axes cell"]]:
+    """Count the pixels in each cell of a prediction's grid, and sum maps over them.
+
+    Of maps with unknown pixels, both are of the known ones, and counts are each map's own; of one
+    such map alone, they are its cells'.
+    """
+    if (unknown := maps.isnan()).any():
+        pixels, sums = _over_cells(unknown.logical_not().double(), predicted)
+        pixels, sums = sums.round(), _over_cells(maps.nan_to_num(0.0), predicted)[1]
+        return (pixels.flatten() if len(pixels.flatten(0, -2)) == 1 else pixels), sums
     size = (maps.shape[-2], maps.shape[-1])
     grid = (predicted.shape[-2], predicted.shape[-1])
     means = maps if size == grid else to_grid(maps, grid)
@@ -237,11 +327,12 @@ def _over_cells(
 
 def _dice(
     masks: Float64[Tensor, "*source image target cell"],
-    pixels: Float64[Tensor, "cell"],
+    pixels: Float64[Tensor, "*counts cell"],
     foreground: Float64[Tensor, "image target cell"],
 ) -> Float64[Tensor, "*source image target"]:
     overlap = (masks * foreground).sum(dim=-1)
-    return 2 * overlap / (masks @ pixels + foreground.sum(dim=-1))
+    sizes = masks @ pixels if pixels.ndim == 1 else (masks * pixels).sum(dim=-1)
+    return 2 * overlap / (sizes + foreground.sum(dim=-1))
 
 
 def _correlation(
@@ -258,10 +349,16 @@ def _correlation(
 
 
 def _varies(maps: Tensor) -> Tensor:
+    if maps.is_floating_point() and (unknown := maps.isnan()).any():
+        high, low = (torch.where(unknown, end, maps) for end in (-torch.inf, torch.inf))
+        return high.amax(dim=(-2, -1)) != low.amin(dim=(-2, -1))
     return maps.amax(dim=(-2, -1)) != maps.amin(dim=(-2, -1))
 
 
 def _centred(maps: Float64[Tensor, "*axes height width"]) -> Centred:
+    if maps.isnan().any():  # unknown pixels stay NaN and count for nothing
+        centred = maps - maps.nanmean(dim=(-2, -1), keepdim=True)
+        return Centred(centred, centred.square().nansum(dim=(-2, -1)))
     centred = maps - maps.mean(dim=(-2, -1), keepdim=True)
     return Centred(centred, centred.square().sum(dim=(-2, -1)))
 

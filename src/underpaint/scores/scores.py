@@ -19,6 +19,9 @@ from ..core.errors import MetricError
 COLUMNS = ("source", "property", "layer", "step", "metric", "image", "prompt", "split", "value")
 """Columns of `Scores.rows`, in order. Steps count from 0; `prompt` names the text's group."""
 
+LABELS, KNOWN = "labels", "known"
+"""Source and metric of the share of a picture's label that is known, where not all of it is."""
+
 _WORDS = ("source", "property", "layer", "metric", "prompt", "split")
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from ..core.errors import MetricError
 from ..core.properties import Property
 from .intervals import Interval, StepInterval, crossover, intervals, lead, onset
-from .scores import Curves, ScoreKey, Scores, best_layer, curves
+from .scores import KNOWN, LABELS, Curves, ScoreKey, Scores, best_layer, curves
 from .sources import TIMED, in_order
 
 
@@ -70,8 +70,10 @@ def _property(
     skill, position = _skills(property, found)
     prompts = found["probe", headline].prompts
     timed = {source: onset(each, position, prompts, **draws) for source, each in skill.items()}
+    known = test.get(ScoreKey(LABELS, property.name, "", KNOWN))
     return {
         "metric": headline,
+        **({} if known is None else {"known": float(known.values.mean())}),
         "best_layer": layers["probe"],
         "sources": {
             source: {

@@ -81,11 +81,16 @@ def result_page(summary: Mapping[str, Any], results: pd.DataFrame) -> str:
         for row in results.to_dict("records")
     ]
     heads = ("property", "best layer", "metric", "mean", "95% interval", "undefined")
+    holes = "".join(
+        f" Of the labels of {name}, {found['known']:.1%} is known; scores are over that part."
+        for name, found in summary["properties"].items()
+        if "known" in found
+    )
     return (
         f"**Table 2.** What a linear probe reads at the last of {summary['steps']} steps from its "
         f"best layer, in {summary['images']['test']} test images of {summary['model']}. The layer "
         "was chosen on validation images; intervals resample prompts; `undefined` counts images "
-        "without a value.\n\n"
+        f"without a value.{holes}\n\n"
         + markdown((*heads, "SD v1.4 †"), rows, left=3)
         + "\n† Another model's, of other pictures and other labelers: Stable Diffusion v1.4 at "
         'up.3.0, the last of 15 steps, as published in "From Pixels to Pictures: Understanding '

@@ -23,7 +23,7 @@ import torch
 from ..core.errors import RunError, UnderpaintError
 from ..core.pictures import encoded
 from ..core.prompts import Prompt
-from ..probes.moments import MeanMap, to_cpu
+from ..probes.moments import to_cpu
 from ..runs.runs import Run, write_encoded, write_images, write_table
 from .batches import batches, batches_of, training_parts, without_activations
 from .checkpoints import (
@@ -272,6 +272,11 @@ def _score_groups(
 
 
 def _on_cpu(sums: Sums) -> Sums:
-    position = {name: MeanMap(each.count, each.mean.cpu()) for name, each in sums.position.items()}
+    position = {
+        name: replace(
+            each, mean=each.mean.cpu(), known=None if each.known is None else each.known.cpu()
+        )
+        for name, each in sums.position.items()
+    }
     last = None if sums.last is None else sums.last.cpu()
     return replace(sums, moments=to_cpu(sums.moments), position=position, last=last)

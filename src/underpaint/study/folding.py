@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..core.arrays import normalise, to_grid
 from ..core.properties import Property
-from ..labelers import Labeler, check_maps, label
+from ..labelers import Labeler, known_maps, label
 from ..models.layers import Layer
 from ..models.traces import Trace
 from ..probes.fitting import fit
@@ -59,6 +59,7 @@ def labelled(
     """Label a trace's final pictures, and lay latents beside activations.
 
     Exact labels take the labeler's place, and its own stand beside them, as `folded` names them.
+    Pixels of which they are not finite are unknown, and stay so.
 
     Raises:
         LabelError: if labels are missing, of the wrong shape or out of range.
@@ -68,8 +69,8 @@ def labelled(
     if exact is not None:
         opinions = {TAUGHT + name: each for name, each in labels.items()}
         for each in properties:
-            check_maps("The given pictures' folder", each, exact[each.name], trace.images)
-            labels[each.name] = normalise(each, exact[each.name]).to(trace.images.device)
+            known = known_maps("The given pictures' folder", each, exact[each.name], trace.images)
+            labels[each.name] = normalise(each, known).to(trace.images.device)
         labels |= opinions
     readable = {layer.name: each for layer, each in trace.activations.items()}
     for control, seen in trace.shadows.items():
@@ -163,9 +164,7 @@ def target_count(properties: Sequence[Property]) -> int:
 
 def mean_maps(batch: Batch) -> dict[str, MeanMap]:
     """Average a batch's labels over its images."""
-    return {
-        name: MeanMap(len(maps), maps.double().mean(dim=0)) for name, maps in batch.labels.items()
-    }
+    return {name: MeanMap.of(maps) for name, maps in batch.labels.items()}
 
 
 def fit_all(

@@ -25,8 +25,8 @@ from ..models.layers import Layer
 from ..probes.moments import Cell, MeanMap
 from ..probes.probes import Probe, ProbeKey, read_steps
 from ..probes.recipes import MlpProbe
-from ..scores.metrics import METRICS, Truth, best_threshold, dice, prepare
-from ..scores.scores import ScoreKey
+from ..scores.metrics import METRICS, Truth, best_threshold, dice, foreground, prepare
+from ..scores.scores import KNOWN, LABELS, ScoreKey
 from ..scores.sources import TAUGHT, name_of, property_of, read_name
 from .folding import SHUFFLES, Batch
 from .looks import look
@@ -207,6 +207,10 @@ def score_beside(
                 over_steps = found.expand(len(trace.timesteps), -1) if found.ndim == 1 else found
                 key = ScoreKey(reading.source, each.name, reading.layer, metric)
                 blocks[key] = over_steps.cpu()
+        if truth.singles:
+            known = truth.labels.isnan().logical_not().double().mean(dim=(1, 2, 3))
+            known = known.expand(len(trace.timesteps), -1).cpu()
+            blocks[ScoreKey(LABELS, each.name, "", KNOWN)] = known
     return blocks
 
 
@@ -268,7 +272,7 @@ def _by_place(property: Property, held: HeldOut) -> Iterator[Reading]:
 def _by_ceilings(property: Property, held: HeldOut) -> Iterator[Reading]:
     """Lay out the labels themselves, shrunk to each layer's grid."""
     truth = held.truth
-    exact = truth.labels > 0.5 if property.is_binary else truth.labels
+    exact = foreground(truth.labels) if property.is_binary else truth.labels
     shrunk = {layer.grid: to_grid(exact.double(), layer.grid) for layer in held.layers}
     best = {grid: _best_cut(property, maps, truth) for grid, maps in shrunk.items()}
     for layer in held.layers:
