@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs types wheel-check clean
+.PHONY: demo test test-slow lint docs types wheel-check clean
 
 demo: .venv/ready
 	$(BIN)/underpaint run demo --quick --properties saliency,depth,shading,normals,albedo
@@ -11,6 +11,10 @@ demo: .venv/ready
 # A process a core, each of one thread; a file stays in one process, for its fixtures.
 test: .venv/ready lint types docs
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+
+# What takes minutes: whole models of full size, a cluster of processes, a notebook.
+test-slow: .venv/ready
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -m slow -n 1 --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check src tests benchmarks

@@ -4,6 +4,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
+import worlds
 from underpaint.core.prompts import Prompt
 from underpaint.core.properties import PROPERTIES, Property
 from underpaint.figures import maps as figures
@@ -54,6 +55,30 @@ def test_all_properties_are_drawn_for_every_step_and_source(model, tmp_path, mon
     assert len(shapes) == (2 + 3 * len(ALL)) * 4  # two rows of pictures, three sources; final
     assert shapes.count((16, 16, 3)) == 2 * 4 + 3 * 2 * 4
     assert (tmp_path / "steps.png").exists()
+
+
+def test_pictures_that_are_not_square_are_drawn(tmp_path, monkeypatch):
+    wide = worlds.packed_model()
+    layer = find_layers(wide)[-1]
+    traced = trace(wide, [Prompt("a wide cone", 1)], steps=2, layers=[layer])
+    depth = PROPERTIES["depth"]
+    weight, bias = torch.randn(layer.channels, 1).double(), torch.zeros(1).double()
+    probes = {
+        ("depth", layer.name, step): Probe(layer.name, step, "depth", weight, bias)
+        for step in range(2)
+    }
+    shapes = []
+    monkeypatch.setattr(Axes, "imshow", lambda _axis, one, **_: shapes.append(one.shape[:2]))
+    draw_steps(
+        wide,
+        [Labeler("odd", ("depth",), "MIT", look)],
+        [depth],
+        traced,
+        probes=probes,
+        best_layers={"depth": layer.name},
+        path=tmp_path / "steps.png",
+    )
+    assert set(shapes) == {(16, 32)}
 
 
 def test_labels_are_drawn_beside_their_pictures(tmp_path):

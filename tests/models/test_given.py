@@ -10,6 +10,7 @@ from PIL import Image
 
 import worlds
 from underpaint.cli import main as cli
+from underpaint.core import pictures
 from underpaint.core.arrays import normalise
 from underpaint.core.errors import LabelError, SchedulerError
 from underpaint.core.prompts import Prompt, split_prompts
@@ -88,6 +89,12 @@ def test_a_folder_gives_pictures_with_the_labels_beside_them(folder):
 def test_a_folder_that_lacks_something_says_what(folder, spoil, words):
     spoil(folder)
     with pytest.raises(LabelError, match=words):
+        read_folder(folder, [DEPTH], size=(16, 12))([Prompt("a thing", 1, 7)])
+
+
+def test_a_picture_that_is_too_large_is_refused_before_it_is_read(folder, monkeypatch):
+    monkeypatch.setattr(pictures, "LARGEST_PICTURE", 16 * 12 - 1)
+    with pytest.raises(LabelError, match="it has 192 pixels; 191 are read at most"):
         read_folder(folder, [DEPTH], size=(16, 12))([Prompt("a thing", 1, 7)])
 
 

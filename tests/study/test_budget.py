@@ -10,9 +10,9 @@ from underpaint.core.errors import RunError
 from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.labelers import Labeler
 from underpaint.models.layers import find_layers
-from underpaint.scores.sources import LATENTS
+from underpaint.models.traces import trace
 from underpaint.study.budget import Need, check_budget, fit_batch, free_bytes, need
-from underpaint.study.folding import target_count
+from underpaint.study.folding import fold, labelled
 
 GB = 2**30
 NEED = Need({"weights": 4 * GB, "sums": GB}, {"activations": GB, "VAE": GB})
@@ -33,30 +33,22 @@ def test_what_does_not_fit_is_refused_with_the_arithmetic():
     check_budget(NEED, 3, 11 * GB)
 
 
-def set_of_sums(model, layers):
-    """Bytes of one set: of each cell's joint scatter, for five steps and two targets."""
-    targets = target_count([SALIENCY, DEPTH])
-    widths = [layer.channels for layer in layers]
-    widths += [model.pipeline.vae.config.latent_channels] * len(LATENTS)
-    return 8 * 5 * sum((width + targets) ** 2 for width in widths)
-
-
 def test_activations_sums_and_weights_are_counted_exactly(model):
     layers = find_layers(model)
     found = need(model, layers, [SALIENCY, DEPTH], steps=5, controls=0)
-    from underpaint.models.traces import trace
-
     traced = trace(model, worlds.PROMPTS[:1], steps=5, layers=layers)
     live = sum(each.numel() * each.element_size() for each in traced.activations.values())
     assert found.each["activations"] == live
     own = (model.denoiser, model.pipeline.vae, model.pipeline.text_encoder)
     weights = sum(p.numel() * p.element_size() for part in own for p in part.parameters())
     assert found.fixed["weights"] == weights
-    assert found.fixed["sums"] == 3 * set_of_sums(model, layers)
+    batch = labelled(traced, (worlds.LOOK,), (SALIENCY, DEPTH))
+    held = sum(each.scatter.nbytes for each in fold(batch)[0].values())
+    assert found.fixed["sums"] == 3 * held
     on_gpu = need(
         replace(model, device=torch.device("cuda")), layers, [SALIENCY, DEPTH], steps=5, controls=0
     )
-    assert on_gpu.fixed["sums"] == 3 * set_of_sums(model, layers)
+    assert on_gpu.fixed["sums"] == 3 * held
     both = need(model, layers, [SALIENCY, DEPTH], steps=5, controls=1)
     denoiser = sum(p.numel() * p.element_size() for p in model.denoiser.parameters())
     assert both.each["activations"] == 2 * live

@@ -37,6 +37,16 @@ def write_picture(path: Path, image: Float[Tensor, "3 height width"]) -> None:
     write_file(path, lambda part: part.write_bytes(content))
 
 
+def read_rgb(path: Path) -> Image.Image:
+    """Read one picture in colour, as Pillow holds it.
+
+    Raises:
+        OSError: if it is not there or no picture.
+    """
+    with open_png(path) as picture:
+        return picture.convert("RGB")
+
+
 @contextmanager
 def open_png(path: Path) -> Iterator[Image.Image]:
     """Open a PNG; its size is known, and checked, before any pixel is read.
@@ -70,8 +80,7 @@ def read_picture(path: Path) -> Float[Tensor, "3 height width"]:
     Raises:
         OSError: if it is not there or no picture.
     """
-    with open_png(path) as picture:
-        pixels = np.asarray(picture.convert("RGB"))
+    pixels = np.asarray(read_rgb(path))
     return torch.from_numpy(pixels / np.float32(255)).permute(2, 0, 1)
 
 

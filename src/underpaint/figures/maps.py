@@ -141,7 +141,8 @@ def _rows(
     ]
     for each in properties:
         maps = {source: normalise(each, found[each.name]) for source, found in looked_at.items()}
-        read = _read(trace, each, probes, best_layers[each.name], size=maps["image"].shape[-1])
+        height, width = maps["image"].shape[-2:]
+        read = _read(trace, each, probes, best_layers[each.name], size=(height, width))
         probe = torch.cat([read, maps["image"][-1:].float()])
         for source, seen in (("probe", probe), *reversed(maps.items())):
             rows.append((f"{each.name}\n{source}", *_shown(each, seen)))
@@ -154,7 +155,7 @@ def _read(
     probes: Mapping[ProbeKey, Probe],
     layer: str,
     *,
-    size: int,
+    size: tuple[int, int],
 ) -> Float[Tensor, "step target height width"]:
     activation = next(each for at, each in trace.activations.items() if at.name == layer)
     maps = []
@@ -164,7 +165,7 @@ def _read(
         if property.is_binary and probe.threshold is not None:
             read = (read > probe.threshold).float()
         maps.append(read)
-    return to_image(torch.stack(maps), (size, size))
+    return to_image(torch.stack(maps), size)
 
 
 def _channels_last(images: Float[Tensor, "image 3 height width"]) -> Tensor:

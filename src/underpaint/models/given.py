@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor, nn
 
 from ..core.errors import LabelError
+from ..core.pictures import open_png
 from ..core.prompts import Prompt
 from ..core.properties import Property
 from .layers import Layer
@@ -154,7 +154,7 @@ def _read_picture(
     path: Path, channels: int, size: tuple[int, int]
 ) -> Float[Tensor, "channel height width"]:
     try:
-        with Image.open(path) as picture:
+        with open_png(path) as picture:
             is_deep = picture.mode.startswith("I;16")
             pixels = np.array(
                 picture if is_deep else picture.convert("RGB" if channels == 3 else "L")

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 
 from ..core.errors import RunError
-from ..core.pictures import open_png
+from ..core.pictures import read_rgb
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES
 from ..labelers import labelers_for
@@ -180,8 +180,7 @@ def _copy_pictures(run: Run, folder: Path, prompts: tuple[Prompt, ...]) -> None:
 def _read_picture(run: Run, prompt: Prompt) -> Image.Image:
     path = run.folder / "images" / f"{prompt.index or 0:05d}.png"
     try:
-        with open_png(path) as picture:
-            return picture.convert("RGB")
+        return read_rgb(path)
     except OSError as error:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
 

@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from ..core.errors import RunError
+from ..core.pictures import read_rgb
 from ..runs.runs import Run, read_json, read_table
 from ..steering.frames import read_frames
 from .numbers import rounded
@@ -88,8 +89,7 @@ def _row(folder: Path, names: Sequence[str]) -> Image.Image:
     for name in names:
         path = folder / f"{name}.png"
         try:
-            with Image.open(path) as picture:
-                tile = picture.convert("RGB")
+            tile = read_rgb(path)
         except OSError as error:
             raise RunError(f"Cannot read {path} ({error}). Run `underpaint edit` again.") from error
         tile.thumbnail((FRAME_PX, FRAME_PX))

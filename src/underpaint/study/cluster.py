@@ -1,7 +1,7 @@
 """Spread a study over the workers of a Ray cluster: `run --engine ray`.
 
 Workers generate, label, fold, read and score; this process hands out work, writes every file, and
-fits. It leaves on disk what `study.carry_out` looks for, which then finds all of it done: so a run
+fits. It leaves on disk what `stages.carry_out` looks for, which then finds all of it done: so a run
 may change its engine and go on. Ray gives the work of a lost worker to another.
 
 Sums are added as a tree, in rounds of `ROUND` shards of `SHARD` pictures, neighbours first: it
