@@ -2,8 +2,10 @@
 
 import inspect
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,6 +30,14 @@ _ONE_AT_A_TIME = threading.RLock()
 """What another thread decodes must not pass the hook of `decoder_attention`."""
 
 
+_OURS = {
+    *("self", "args", "kwargs", "prompt", "height", "width", "num_inference_steps", "timesteps"),
+    *("sigmas", "guidance_scale", "generator", "latents", "output_type", "return_dict"),
+    *("num_images_per_prompt", "callback_on_step_end", "callback", "callback_steps"),
+}
+"""Words of a pipeline's call that this package says, or that would change what they mean."""
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A latent diffusion pipeline and what has to be known about it. Build one with `load`.
@@ -42,6 +52,7 @@ class Model:
         resolution: Height and width of its images, in pixels.
         device: Where it runs.
         dtype: What the denoiser computes in.
+        call: What else its pipeline's call is given, by name.
     """
 
     name: str
@@ -52,6 +63,7 @@ class Model:
     resolution: tuple[int, int]
     device: torch.device
     dtype: torch.dtype
+    call: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -62,6 +74,7 @@ class Model:
         fingerprint: str = "",
         guidance: float | None = None,
         resolution: tuple[int, int] | None = None,
+        call: Mapping[str, Any] | None = None,
     ) -> "Model":
         """Describe a pipeline that is already in memory.
 
@@ -72,6 +85,7 @@ class Model:
             fingerprint: What tells its weights from others.
             guidance: Default guidance scale; the pipeline's own where not given.
             resolution: Height and width in pixels; the model's own where not given.
+            call: What else to give the pipeline's call, such as `max_sequence_length`.
 
         Raises:
             ModelError: if the pipeline has no denoiser or VAE, takes no prompt, packs latents
@@ -105,6 +119,7 @@ class Model:
                 f"{kind} has an IP-Adapter, which wants a picture beside each prompt. Unload it "
                 "with `unload_ip_adapter()`, or use `tapped` around a loop of your own."
             )
+        _check_call(pipeline, call or {})
         size = resolution or _own_resolution(pipeline, denoiser)
         unit = pipeline.vae_scale_factor * (2 if hasattr(pipeline, "_pack_latents") else 1)
         if any(side < 1 or side % unit for side in size):
@@ -120,7 +135,9 @@ class Model:
             guidance=_own_guidance(pipeline) if guidance is None else guidance,
             resolution=size,
             device=torch.device(pipeline.device),
-            dtype=next(denoiser.parameters()).dtype,
+            # Of the module's own saying: weights may be kept in less than it computes in.
+            dtype=getattr(denoiser, "dtype", None) or next(denoiser.parameters()).dtype,
+            call=dict(call or {}),
         )
 
     @property
@@ -144,11 +161,11 @@ def as_model(model: Model | DiffusionPipeline) -> Model:
 
 
 def exact_size(model: Model) -> dict[str, Any]:
-    """Say to a pipeline, in its own words, how large to draw: no size near to it."""
+    """Say to a pipeline, in its own words, how large to draw (no size near to it) and `call`."""
     height, width = model.resolution
     known = inspect.signature(type(model.pipeline).__call__).parameters
     bins = {"use_resolution_binning": False} if "use_resolution_binning" in known else {}
-    return {"height": height, "width": width, **bins}
+    return {"height": height, "width": width, **bins, **model.call}
 
 
 def unpacked(
@@ -212,13 +229,20 @@ def decode(
 
     Latents of any step can be drawn, noisy ones too: x_t is what the literature decodes, and the
     estimate of x_0 is what the model means by it.
+
+    Raises:
+        ModelError: if the VAE draws what is not finite, as some do in half precision.
     """
-    vae = model.pipeline.vae
-    mean, scale = _latent_affine(vae, latents)
-    unscaled = (latents * scale + mean).to(vae.device, vae.dtype)
-    with _ONE_AT_A_TIME:
-        images = [vae.decode(part).sample for part in unscaled.split(_at_once(model))]
-    return (torch.cat(images).float() / 2 + 0.5).clamp(0, 1)
+    with _ONE_AT_A_TIME, _upcast(model.pipeline.vae) as vae:
+        mean, scale = _latent_affine(vae, latents)
+        unscaled = (latents * scale + mean).to(vae.device, vae.dtype)
+        images = torch.cat([vae.decode(part).sample for part in unscaled.split(_at_once(model))])
+    if not images.isfinite().all():
+        raise ModelError(
+            f"The VAE of {model.name} draws NaN or infinity, in {vae.dtype}. Put it into float32: "
+            "`pipeline.vae.to(torch.float32)`."
+        )
+    return (images.float() / 2 + 0.5).clamp(0, 1)
 
 
 @torch.no_grad()
@@ -230,14 +254,33 @@ def encode(
     The mean, not a draw, so that the same image always has the same latents. A VQ-VAE has one
     answer: its codes before they are rounded to the nearest of its book, as its denoiser sees them.
     """
-    vae = model.pipeline.vae
-    signed = (images * 2 - 1).to(vae.device, vae.dtype)
-    coded = [vae.encode(part) for part in signed.split(_at_once(model))]
-    is_vector_quantised = isinstance(vae, VQModel)
-    parts = [each.latents if is_vector_quantised else each.latent_dist.mean for each in coded]
-    latents = torch.cat(parts).float()
+    with _ONE_AT_A_TIME, _upcast(model.pipeline.vae) as vae:
+        signed = (images * 2 - 1).to(vae.device, vae.dtype)
+        coded = [vae.encode(part) for part in signed.split(_at_once(model))]
+    latents = torch.cat([_code(each) for each in coded]).float()
     mean, scale = _latent_affine(vae, latents)
     return (latents - mean) / scale
+
+
+def _code(coded: Any) -> Tensor:
+    """Take latents from what a VAE, a VQ-VAE or a deep-compression autoencoder answers."""
+    if hasattr(coded, "latent_dist"):
+        return coded.latent_dist.mean
+    return coded.latents if hasattr(coded, "latents") else coded.latent
+
+
+@contextmanager
+def _upcast(vae: Any) -> Iterator[Any]:
+    """Put a VAE that says it needs it (`force_upcast`, as SDXL's) into float32 while this runs."""
+    own = vae.dtype
+    is_needed = vae.config.get("force_upcast", False) and own == torch.float16
+    if is_needed:
+        vae.to(torch.float32)
+    try:
+        yield vae
+    finally:
+        if is_needed:
+            vae.to(own)
 
 
 def has_decoder_attention(model: Model) -> bool:
@@ -264,20 +307,19 @@ def decoder_attention(
             f"The VAE of {model.name} has no self-attention in its decoder's middle. "
             "Leave that source out."
         )
-    vae = model.pipeline.vae
-    mean, scale = _latent_affine(vae, latents)
     found: list[Tensor] = []
 
     def keep(_step: int, tokens: Tensor) -> None:
         found.append(tokens)
 
-    for part in (latents * scale + mean).to(vae.device, vae.dtype).split(_at_once(model)):
-        x = vae.quantize(part)[0] if isinstance(vae, VQModel) else part
-        x = x if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(x)
-        x = vae.decoder.conv_in(x)
-        tap = {"attentions.0.to_out.0": keep}
-        with _ONE_AT_A_TIME, tapped(vae.decoder.mid_block, tap, steps=1):
-            vae.decoder.mid_block(x)
+    with _ONE_AT_A_TIME, _upcast(model.pipeline.vae) as vae:
+        mean, scale = _latent_affine(vae, latents)
+        for part in (latents * scale + mean).to(vae.device, vae.dtype).split(_at_once(model)):
+            x = vae.quantize(part)[0] if isinstance(vae, VQModel) else part
+            x = x if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(x)
+            x = vae.decoder.conv_in(x)
+            with tapped(vae.decoder.mid_block, {"attentions.0.to_out.0": keep}, steps=1):
+                vae.decoder.mid_block(x)
     rows, cols = latents.shape[-2:]
     return rearrange(
         torch.cat(found), "image (row col) channel -> image channel row col", row=rows, col=cols
@@ -310,6 +352,15 @@ def _packs_as_flux(pipeline: Any) -> bool:
         and list(inspect.signature(undo).parameters) == known
         and isinstance(pipeline.vae, AutoencoderKL)
     )
+
+
+def _check_call(pipeline: Any, call: Mapping[str, Any]) -> None:
+    known = set(inspect.signature(type(pipeline).__call__).parameters) - _OURS
+    if unknown := sorted(set(call) - known):
+        raise ModelError(
+            f"The call of {type(pipeline).__name__} is not to be given {unknown[0]!r}: it takes no "
+            f"such word, or it is said elsewhere. It takes {', '.join(sorted(known))}."
+        )
 
 
 def _own_guidance(pipeline: Any) -> float:

@@ -36,7 +36,8 @@ def is_hub_id(id_or_path: str) -> bool:
 def find_folder(id_or_path: str) -> Path:
     """Find the folder of a model: the embedded "tiny", a path, or a hub id (cached or fetched).
 
-    A hub id may be pinned, as in `owner/name@revision`.
+    A hub id may be pinned, as in `owner/name@revision`. For a checkpoint file it is the folder with
+    its configuration: one of its name beside it, or the one that it lies in.
 
     Raises:
         ModelError: if there is none, or the hub cannot be asked.
@@ -52,9 +53,7 @@ def find_folder(id_or_path: str) -> Path:
     if path.is_dir():
         return path
     if path.exists():
-        raise ModelError(
-            f"{id_or_path} is a file. Give a diffusers folder, one with model_index.json in it."
-        )
+        return _beside(path)
     if not is_hub_id(id_or_path):
         raise ModelError(
             f"No model {id_or_path!r}: there is no such folder and it is no hub id (owner/name). "
@@ -76,6 +75,28 @@ def find_folder(id_or_path: str) -> Path:
         ) from error
 
 
+def is_checkpoint(id_or_path: str) -> bool:
+    """Tell whether this is a single file of weights, as sites of models offer them."""
+    path = Path(id_or_path).expanduser()
+    return path.suffix == ".safetensors" and path.is_file()
+
+
+def _beside(file: Path) -> Path:
+    if file.suffix != ".safetensors":
+        raise ModelError(
+            f"{file} is a file. Give a diffusers folder, one with model_index.json in it, or a "
+            ".safetensors checkpoint."
+        )
+    for folder in (file.with_suffix(""), file.parent):
+        if (folder / "model_index.json").exists():
+            return folder
+    raise ModelError(
+        f"{file} is a checkpoint without its configuration, which would be in {file.stem}/ beside "
+        "it. Convert it once, where there is a network: in diffusers, StableDiffusionPipeline (or "
+        f"the class of its kind).from_single_file({file.name!r}).save_pretrained({file.stem!r})."
+    )
+
+
 def read_index(folder: Path) -> dict[str, Any]:
     """Read which pipeline and components a folder says it holds.
 
@@ -92,7 +113,9 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 
 def read_defaults(folder: Path) -> dict[str, Any]:
-    """Read the optional underpaint.json: "guidance" and "resolution" that the model is meant for.
+    """Read the optional underpaint.json: what the model is meant for.
+
+    "guidance" and "resolution", and under "call" what else its pipeline's call is to be given.
 
     Raises:
         ModelError: if the file is not valid, or says anything else.
@@ -103,12 +126,15 @@ def read_defaults(folder: Path) -> dict[str, Any]:
     defaults = _read_json(path)
     is_number = all(
         isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-        for value in defaults.values()
+        for name, value in defaults.items()
+        if name != "call"
     )
-    if set(defaults) - {"guidance", "resolution"} or not is_number:
+    is_named = set(defaults) <= {"guidance", "resolution", "call"}
+    if not is_named or not is_number or not isinstance(defaults.get("call", {}), dict):
         raise ModelError(
             f"{path} says {json.dumps(defaults)}. It may hold guidance and resolution (pixels), "
-            'both positive numbers, as in {"guidance": 2.5, "resolution": 128}.'
+            'both positive numbers, and call, an object, as in {"guidance": 2.5, "resolution": '
+            '128, "call": {"max_sequence_length": 77}}.'
         )
     return defaults
 
@@ -131,12 +157,12 @@ def check_weights(folder: Path, index: dict[str, Any]) -> None:
 
 
 def check_part(part: Path) -> None:
-    """Make sure that one folder holds whole safetensors files.
+    """Make sure that one folder holds whole safetensors files, or that one file is such.
 
     Raises:
         ModelError: if it holds none, pickles only, or one that is cut short.
     """
-    files = sorted(part.glob("*.safetensors"))
+    files = [part] if part.is_file() else sorted(part.glob("*.safetensors"))
     pickles = [found.name for kind in _PICKLES for found in sorted(part.glob(kind))]
     if not files and pickles:
         raise ModelError(
@@ -147,6 +173,48 @@ def check_part(part: Path) -> None:
         raise ModelError(f"{part} has no .safetensors weights. Download the model again.")
     for file in files:
         _check_whole(file)
+
+
+def variant(folder: Path, index: dict[str, Any]) -> str | None:
+    """Name the variant, such as "fp16", that every component without plain weights comes in.
+
+    Raises:
+        ModelError: if there is none that all of them have.
+    """
+    offered = []
+    for name in components(index):
+        if name.startswith(_WITHOUT_WEIGHTS):
+            continue
+        # A shard's number may come before the variant or after it.
+        stems = [
+            re.sub(r"-\d{5}-of-\d{5}", "", file.name).removesuffix(".safetensors")
+            for file in (folder / name).glob("*.safetensors")
+        ]
+        if all("." in stem for stem in stems):
+            offered.append({stem.split(".", 1)[1] for stem in stems})
+    if not offered:
+        return None
+    shared = set.intersection(*offered)
+    if not shared:
+        raise ModelError(
+            f"{folder} has no weights of one kind: some parts come as {min(offered[0])!r} alone "
+            f"and others as {min(offered[-1])!r} alone. Download one of them for all."
+        )
+    return "fp16" if "fp16" in shared else min(shared)
+
+
+def absent(index: dict[str, Any]) -> dict[str, Any]:
+    """Say which components a pipeline is to do without: as its index has it, and safety checkers.
+
+    Only pipelines that can hold a safety checker take the words that keep it out.
+    """
+    left_out = {
+        name: None
+        for name, source in index.items()
+        if isinstance(source, list) and source and source[0] is None
+    }
+    unsafe = {"safety_checker": None, "requires_safety_checker": False}
+    return left_out | {name: value for name, value in unsafe.items() if name in index}
 
 
 def components(index: dict[str, Any]) -> list[str]:
@@ -162,8 +230,12 @@ def components(index: dict[str, Any]) -> list[str]:
 def fingerprint(folder: Path) -> str:
     """Name a folder's weights: the revision of a hub snapshot, else sha256 over weight files.
 
-    Every safetensors file counts, those of readers beside the pipeline too.
+    Every safetensors file counts, those of readers beside the pipeline too. Of a checkpoint it is
+    that one file's.
     """
+    if folder.is_file():
+        with folder.open("rb") as stream:
+            return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
     if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name):
         return f"revision:{folder.name}"
     digest = hashlib.sha256()
