@@ -102,24 +102,35 @@ def test_merged_tokens_are_refused_wherever_they_come(keep):
     pipe = worlds.pipeline()
     layers = find_layers(pipe)
     merging(pipe.unet.down_blocks[0].attentions[0].transformer_blocks[0], keep)
-    with pytest.raises(LayerError, match=rf"has {keep} tokens; 8×8 = 64 were expected.*[Mm]erged"):
+    with pytest.raises(LayerError, match=rf"has {keep} tokens; 8×8 = 64 were expected.*Merged"):
         trace(pipe, PROMPTS, steps=2, layers=layers)
     with pytest.raises(LayerError, match=rf"has {keep} tokens, and 8×8 = 64 were expected"):
         find_layers(pipe)
 
 
-def test_perturbed_attention_is_refused():
+@pytest.mark.parametrize("guidance", [3.0, 1.0])
+def test_perturbed_attention_is_read_where_the_conditional_part_is_known(guidance):
     plain = worlds.pipeline()
     pipe = diffusers.StableDiffusionPAGPipeline(
         **plain.components, requires_safety_checker=False, pag_applied_layers=["mid"]
     )
     pipe.set_progress_bar_config(disable=True)
-    layers = find_layers(plain)
-    with pytest.raises(LayerError, match=r"runs on a batch of 6; 2 or 4 were expected of 2"):
-        trace(Model.of(pipe, name="pag", guidance=3.0), PROMPTS, steps=2, layers=layers[:1])
-    mid = [layer for layer in layers if layer.name == "mid.0"]
-    with pytest.raises(LayerError, match=r"runs again at step 0|batch of 6"):
-        trace(Model.of(pipe, name="pag", guidance=1.0), PROMPTS, steps=2, layers=mid)
+    model = Model.of(pipe, name="pag", guidance=guidance)
+    layers = {layer.name: layer for layer in find_layers(model)}
+    assert list(layers.values()) == list(find_layers(plain))
+    processors = dict(pipe.unet.attn_processors)
+    own = []
+    module = pipe.unet.get_submodule(layers["down.0.0"].module)
+    with module.register_forward_hook(lambda _m, _i, output: own.append(output)):
+        seen = trace(model, PROMPTS, steps=2, layers=[layers["down.0.0"]])
+    part = 1 if guidance > 1 else 0
+    for step, batch in enumerate(own):
+        assert len(batch) == 2 * (part + 2)
+        kept = seen.activations[layers["down.0.0"]][step]
+        assert torch.equal(kept.flatten(2).mT, batch[2 * part : 2 * part + 2])
+    with pytest.raises(LayerError, match=r"runs again at step 0|runs on a batch of"):
+        trace(model, PROMPTS, steps=2, layers=[layers["mid.0"]])
+    pipe.unet.set_attn_processor(processors)
 
 
 def test_a_layer_of_another_model_is_refused():

@@ -26,7 +26,12 @@ Record = Callable[[Tensor, Any, Tensor], None]
 
 @contextmanager
 def tapped(
-    denoiser: nn.Module, taps: Mapping[str, Tap], *, steps: int, first_step: int = 0
+    denoiser: nn.Module,
+    taps: Mapping[str, Tap],
+    *,
+    steps: int,
+    first_step: int = 0,
+    calls: int = 1,
 ) -> Iterator[None]:
     """Call each tap at its module while the block runs, then leave the denoiser as it was found.
 
@@ -38,6 +43,7 @@ def tapped(
         taps: What to call, by module name.
         steps: How often the denoiser should run inside the block.
         first_step: What to call the first of them where it is named; taps count from 0.
+        calls: How often it should run at each step. Taps are called with the number of the run.
 
     Raises:
         LayerError: if a name is not a module of this denoiser, a cache may skip modules, or one did
@@ -53,33 +59,36 @@ def tapped(
             f"No module {missing[0]!r} in this model. `underpaint layers MODEL` lists those it has."
         )
 
-    calls = 0
+    runs = 0
     fired = dict.fromkeys(taps, 0)
 
+    def step() -> int:
+        return first_step + (runs - 1) // calls
+
     def count(*_: object) -> None:
-        nonlocal calls
-        if calls:
+        nonlocal runs
+        if runs:
             check_fired()
-        calls += 1
+        runs += 1
 
     def check_fired() -> None:
         for name, times in fired.items():
-            if times != calls:
+            if times != runs:
                 raise LayerError(
-                    f"{name} did not run at step {first_step + calls - 1}: 1 run was expected, 0 "
-                    "were seen. Something skips it, such as a cache. Take that off."
+                    f"{name} did not run at step {step()}: 1 run was expected, 0 were seen. "
+                    "Something skips it, such as a cache. Take that off."
                 )
 
     def hook_for(name: str, tap: Tap) -> Callable[..., Tensor | None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
             fired[name] += 1
-            if fired[name] > calls:
+            if fired[name] > runs:
                 raise LayerError(
-                    f"{name} runs again at step {first_step + calls - 1}: 1 run was expected, 2 "
-                    "were seen, and which of them is meant is not known. Perturbed-attention "
-                    "guidance and blocks that share their weights do this."
+                    f"{name} runs again at step {step()}: 1 run was expected, 2 were seen, and "
+                    "which of them is meant is not known. Perturbed-attention guidance and blocks "
+                    "that share their weights do this: leave this layer out."
                 )
-            return tap(calls - 1, output)
+            return tap(runs - 1, output)
 
         return hook
 
@@ -91,35 +100,58 @@ def tapped(
         for name, tap in taps.items():
             hooks.enter_context(modules[name].register_forward_hook(hook_for(name, tap)))
         yield
-    if calls != steps:
+    if runs != steps * calls:
         raise SchedulerError(
-            f"The denoiser ran {calls} times for {steps} steps. Choose a scheduler that runs it "
+            f"The denoiser ran {runs} times for {steps} steps. Choose a scheduler that runs it "
             "once a step, such as DDIM or LMSDiscrete."
         )
     check_fired()
 
 
 @contextmanager
-def shadowed(denoiser: nn.Module, shadow: nn.Module, *, images: int) -> Iterator[None]:
+def shadowed(
+    denoiser: nn.Module,
+    shadow: nn.Module,
+    *,
+    images: int,
+    parts: int = 2,
+    part: int = 1,
+    calls: int = 1,
+    call: int = 0,
+) -> Iterator[None]:
     """Run a second denoiser on what the first is given, before it, while the block runs.
 
-    It gets the last `images` of every tensor that covers the whole guidance batch: the conditional
-    half. What it returns is thrown away; tap it to see what it makes of real latents.
-    """
+    It gets the prompts' own part of every tensor that covers the whole guidance batch. What it
+    returns is thrown away; tap it to see what it makes of real latents.
 
-    def half(value: Any) -> Any:
+    Args:
+        denoiser: The first.
+        shadow: The second.
+        images: How many are drawn.
+        parts: How many times the images a guidance batch holds.
+        part: Which of them is the prompts' own.
+        calls: How often the denoiser runs at a step.
+        call: Which of them is asked about the prompts.
+    """
+    runs = 0
+
+    def own(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: half(each) for key, each in value.items()}
-        is_whole = isinstance(value, Tensor) and value.ndim > 0 and len(value) == 2 * images
-        return value[-images:] if is_whole else value
+            return {key: own(each) for key, each in value.items()}
+        is_whole = isinstance(value, Tensor) and value.ndim > 0 and len(value) == parts * images
+        return value[part * images : (part + 1) * images] if is_whole else value
 
     def follow(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-        sample = args[0] if args else kwargs["hidden_states"]
+        nonlocal runs
+        runs += 1
+        if (runs - 1) % calls != call:
+            return
+        sample = args[0] if args else next(iter(kwargs.values()))
         # Without guidance nothing is doubled, and tables of positions may have that length.
         if len(sample) == images:
             shadow(*args, **kwargs)
         else:
-            shadow(*map(half, args), **half(kwargs))
+            shadow(*map(own, args), **own(kwargs))
 
     with denoiser.register_forward_pre_hook(follow, with_kwargs=True):
         yield

@@ -5,7 +5,7 @@ is refused before the first step; whatever else does so is caught by what it lea
 that runs more or less than once, other batches or tokens than expected, values that are not finite.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -43,41 +43,37 @@ def check_hooks(denoiser: nn.Module) -> None:
             )
 
 
-def check_tokens(
-    layer: Any, tokens: Tensor, *, step: int, images: int, parts: Iterable[int], joint: bool
-) -> None:
+def check_tokens(layer: Any, tokens: Tensor, *, step: int, batch: int, count: int) -> None:
     """Make sure that a layer shows the batch and the tokens that it should.
 
     Args:
         layer: The `Layer`.
         tokens: What it gave.
         step: Of the run, from 0.
-        images: How many there are in the batch.
-        parts: How many times as many may come, as guidance has it.
-        joint: Whether the text's tokens may stand before the image's.
+        batch: How many images the denoiser is asked about at once, those of guidance counted.
+        count: How many tokens it should have for each.
 
     Raises:
         LayerError: if it shows anything else.
     """
     rows, cols = layer.grid
-    wanted = " or ".join(str(part * images) for part in parts)
     where = f"Layer {layer.name} at step {step}"
     if tokens.ndim != 3 or tokens.shape[-1] != layer.channels:
         raise LayerError(
             f"{where} gave {tuple(tokens.shape)}, and images × tokens × {layer.channels} channels "
             "were expected. This is a layer of another model: call `find_layers` on this one."
         )
-    if tokens.shape[0] not in [part * images for part in parts]:
+    if tokens.shape[0] != batch:
         raise LayerError(
-            f"{where} runs on a batch of {tokens.shape[0]}; {wanted} were expected of {images} "
-            "images. A guidance that adds copies of its own, such as perturbed attention, does "
-            "this: turn it off."
+            f"{where} runs on a batch of {tokens.shape[0]}; {batch} were expected. A guidance that "
+            "adds copies of its own, such as perturbed attention, does this: leave this layer out."
         )
-    if tokens.shape[1] != rows * cols and not (joint and tokens.shape[1] > rows * cols):
+    if tokens.shape[1] != count:
+        text = f" and {count - rows * cols} of text" if count != rows * cols else ""
         raise LayerError(
-            f"{where} has {tokens.shape[1]} tokens; {rows}×{cols} = {rows * cols} were expected. "
-            "Merged tokens or another resolution do this: take the patch off, or find the layers "
-            "again."
+            f"{where} has {tokens.shape[1]} tokens; {rows}×{cols} = {rows * cols}{text} were "
+            "expected. Merged tokens or another resolution do this: take the patch off, or find "
+            "the layers again."
         )
 
 

@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
+from weakref import WeakKeyDictionary
 
-import torch
 from diffusers.models.attention import AttentionModuleMixin
 from diffusers.models.attention_processor import Attention
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from torch import Tensor, nn
 
 from ..core.errors import LayerError
+from .asking import Enough, begin, left_alone
 from .capture import Tap, tapped
-from .model import Model, as_model, exact_size, unpacked
-from .schedules import plan, substituted, swap
+from .model import Model, as_model
+from .places import Place, find_places
 
 _SITE = ".to_out.0"
+_PLACES: WeakKeyDictionary[nn.Module, dict[str, Place]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,41 @@ def find_layers(model: Model | DiffusionPipeline) -> tuple[Layer, ...]:
             f"{type(model.denoiser).__name__} has no self-attention layers that are known here. "
             "Use a UNet, PixArt, Stable Diffusion 3 or Flux model."
         )
-    fired: dict[str, Tensor] = {}
+    shown, planes, given = _first_run(model, names)
+    layers = [
+        Layer(names[site], site, tokens.shape[-1], planes[site])
+        for site, tokens in shown.items()
+        if site in planes
+    ]
+    if others := [site for site in shown if site not in planes]:
+        grid = _token_grid(model, given)
+        _PLACES[model.denoiser] = find_places(model.denoiser, others, *given, grid=grid)
+        layers += [
+            Layer(names[site], site, shown[site].shape[-1], grid)
+            for site in others
+            if site in _PLACES[model.denoiser]
+        ]
+    _check_found(model, layers, shown)
+    return tuple(layers)
 
-    def measure(module: str) -> Tap:
-        return lambda _step, tokens: fired.update({module: tokens[0]})
 
-    with ExitStack() as opened:
-        planes = opened.enter_context(_planes(model.denoiser, names))
-        latents = _dry_run(model, {module: measure(module) for module in names})
-    return tuple(
-        Layer(
-            names[module],
-            module,
-            tokens.shape[-1],
-            _grid(model, module, tokens.shape[0], plane=planes.get(module), latents=latents),
+def find_place(model: Model, layer: Layer) -> Place:
+    """Say where the image's tokens stand in a layer; measured with `find_layers`, once.
+
+    Raises:
+        LayerError: if they cannot be told from the text's.
+    """
+    if not model.is_transformer:
+        return Place()
+    if layer.module not in _PLACES.get(model.denoiser, {}):
+        find_layers(model)
+    places = _PLACES.get(model.denoiser, {})
+    if layer.module not in places:
+        raise LayerError(
+            f"No layer {layer.module!r} in this model whose image tokens can be told from the "
+            "text's. `underpaint layers MODEL` lists those it has."
         )
-        for module, tokens in fired.items()
-    )
+    return places[layer.module]
 
 
 def select_layers(layers: Sequence[Layer], glob: str) -> tuple[Layer, ...]:
@@ -148,25 +169,59 @@ def _short_name(path: str, *, is_alone: bool) -> str:
     return ".".join(part for part in parts if part is not None)
 
 
-def _dry_run(model: Model, taps: dict[str, Tap]) -> Tensor:
-    """Run the pipeline for one step, and give its latents as it holds them."""
-    pipeline = model.pipeline
-    scheduler = pipeline.scheduler
-    # Layers are the same under any scheduler; one that calls the denoiser twice would be refused.
-    if hasattr(scheduler, "alphas_cumprod"):
-        scheduler = swap(scheduler, "ddim")
-    with (
-        substituted(pipeline, plan(scheduler, steps=1)),
-        tapped(model.denoiser, taps, steps=1),
-    ):
-        return pipeline(
-            prompt=[""],
-            **exact_size(model),
-            num_inference_steps=1,
-            guidance_scale=1.0,
-            generator=[torch.Generator("cpu").manual_seed(0)],
-            output_type="latent",
-        ).images
+def _first_run(
+    model: Model, sites: Iterable[str]
+) -> tuple[dict[str, Tensor], Mapping[str, tuple[int, int]], tuple[tuple, dict]]:
+    """Let the denoiser run once, within its pipeline.
+
+    Returns:
+        What each site gave, in the order in which they ran; `_planes`; and what the denoiser was
+        given, by place and by name.
+    """
+    shown: dict[str, Tensor] = {}
+    given: list[tuple[tuple, dict]] = []
+
+    def show(site: str) -> Tap:
+        return lambda _step, tokens: shown.update({site: tokens})
+
+    def end(_module: nn.Module, args: tuple, kwargs: dict, _output: Any) -> None:
+        given.append((args, kwargs))
+        raise Enough
+
+    with ExitStack() as opened:
+        opened.enter_context(left_alone(model.denoiser))
+        opened.enter_context(tapped(model.denoiser, {site: show(site) for site in sites}, steps=1))
+        planes = opened.enter_context(_planes(model.denoiser, sites))
+        opened.enter_context(model.denoiser.register_forward_hook(end, with_kwargs=True))
+        begin(model, [""], guidance=1.0)
+    return shown, planes, given[0]
+
+
+def _token_grid(model: Model, given: tuple[tuple, dict]) -> tuple[int, int]:
+    """Say how a transformer lays an image's tokens out, row by row."""
+    args, kwargs = given
+    latents = args[0] if args else next(iter(kwargs.values()))
+    if latents.ndim == 3:
+        unit = 2 * model.pipeline.vae_scale_factor
+        return model.resolution[0] // unit, model.resolution[1] // unit
+    patch = getattr(model.denoiser.config, "patch_size", None) or 1
+    return latents.shape[-2] // patch, latents.shape[-1] // patch
+
+
+def _check_found(model: Model, layers: Sequence[Layer], shown: Mapping[str, Tensor]) -> None:
+    if not layers:
+        raise LayerError(
+            f"{type(model.denoiser).__name__} has no layer whose image tokens can be told from the "
+            "text's, so none can be read."
+        )
+    for layer in layers:
+        rows, cols = layer.grid
+        tokens = shown[layer.module].shape[1]
+        if not model.is_transformer and tokens != rows * cols:
+            raise LayerError(
+                f"{layer.module} has {tokens} tokens, and {rows}×{cols} = {rows * cols} were "
+                "expected. Merged tokens do this: take the patch off."
+            )
 
 
 @contextmanager
@@ -197,22 +252,3 @@ def _planes(denoiser: nn.Module, sites: Iterable[str]) -> Iterator[Mapping[str, 
             hook = hook_for(inside)
             hooks.enter_context(modules[path].register_forward_pre_hook(hook, with_kwargs=True))
         yield found
-
-
-def _grid(
-    model: Model, module: str, tokens: int, *, plane: tuple[int, int] | None, latents: Tensor
-) -> tuple[int, int]:
-    """Say how a layer's image tokens are laid out, row by row.
-
-    Raises:
-        LayerError: if it does not have the tokens that this takes.
-    """
-    laid_out = unpacked(model, latents)
-    patch = 2 if latents.ndim == 3 else getattr(model.denoiser.config, "patch_size", None) or 1
-    rows, cols = plane or (laid_out.shape[-2] // patch, laid_out.shape[-1] // patch)
-    if tokens != rows * cols and not (tokens > rows * cols and not module.endswith(_SITE)):
-        raise LayerError(
-            f"{module} has {tokens} tokens, and {rows}×{cols} = {rows * cols} were expected. "
-            "Merged tokens, or text among the image's, do this: such a layer cannot be read."
-        )
-    return rows, cols

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from ..core.errors import EditError, ModelError, PromptError, SchedulerError
 from ..core.prompts import Prompt
+from .asking import Asking, find_asking
 from .capture import Tap, shadowed, tapped, watched
-from .guard import check_finite, check_latents, check_tokens
-from .layers import Layer
+from .guard import check_finite, check_hooks, check_latents, check_tokens
+from .layers import Layer, find_place
 from .model import Model, as_model, decode, exact_size, packed, unpacked
+from .places import Place, text_length
 from .schedules import as_initial, as_seen, observe, plan, substituted
 
 
@@ -122,6 +124,14 @@ def trace(
         request["callback_on_step_end"] = _stop_after(model.pipeline, end_step - first_step)
 
     count = end_step - first_step
+    check_hooks(model.denoiser)
+    asking = find_asking(model, request["guidance_scale"])
+    if edits and not asking.is_common:
+        raise EditError(
+            f"{type(model.pipeline).__name__} guides in its own order or in calls of its own, in "
+            "which an edit is not known to hold. Set guidance to 1."
+        )
+    lengths: list[int] = []
     kept: dict[Layer, Tensor] = {}
     other: dict[Layer, Tensor] = {}
     taps = {
@@ -133,19 +143,34 @@ def trace(
             images=len(prompts),
             steps=count,
             first_step=first_step,
+            asking=asking,
+            place=find_place(model, layer),
+            lengths=lengths,
         )
         for layer in {**dict.fromkeys(layers), **(edits or {})}
     }
     shade: dict[str, dict[Layer, Tensor]] = {name: {} for name in shadows or {}}
     seen: list[tuple[float, Tensor, Tensor]] = []
 
+    def hear(_module: nn.Module, _args: tuple, kwargs: dict) -> None:
+        lengths.append(text_length(kwargs))
+
     def record(out: Tensor, timestep: Any, sample: Tensor) -> None:
+        if asking.calls > 1 and len(lengths) != asking.calls * (len(seen) + 1):
+            raise SchedulerError(
+                f"The denoiser ran {len(lengths)} times up to step {first_step + len(seen)}; "
+                f"{asking.calls} times a step were expected. Set guidance to 1."
+            )
         x, estimate = observe(scheduler, out, timestep, sample, step=len(seen))
         seen.append((float(timestep), unpacked(model, x), unpacked(model, estimate)))
 
     with ExitStack() as opened:
         opened.enter_context(substituted(model.pipeline, scheduler))
-        opened.enter_context(tapped(model.denoiser, taps, steps=count, first_step=first_step))
+        opened.enter_context(
+            tapped(model.denoiser, taps, steps=count, first_step=first_step, calls=asking.calls)
+        )
+        # Before shadows, which are given the same text.
+        opened.enter_context(model.denoiser.register_forward_pre_hook(hear, with_kwargs=True))
         opened.enter_context(watched(scheduler, record))
         for name, shadow in (shadows or {}).items():
             followers = {
@@ -156,11 +181,24 @@ def trace(
                     images=len(prompts),
                     steps=count,
                     first_step=first_step,
+                    asking=Asking(),
+                    place=find_place(model, layer),
+                    lengths=lengths,
                 )
                 for layer in layers
             }
             opened.enter_context(tapped(shadow, followers, steps=count, first_step=first_step))
-            opened.enter_context(shadowed(model.denoiser, shadow, images=len(prompts)))
+            opened.enter_context(
+                shadowed(
+                    model.denoiser,
+                    shadow,
+                    images=len(prompts),
+                    parts=asking.parts,
+                    part=asking.part,
+                    calls=asking.calls,
+                    call=asking.call,
+                )
+            )
         drawn = model.pipeline(**request).images
         final = unpacked(model, as_seen(scheduler, drawn, scheduler.timesteps[-1]))
 
@@ -264,11 +302,15 @@ def _tap(
     images: int,
     steps: int,
     first_step: int,
+    asking: Asking,
+    place: Place,
+    lengths: Sequence[int],
     other: dict[Layer, Tensor] | None = None,
 ) -> Tap:
     """Make the tap of one layer: edit what passes, and keep its conditional half if asked.
 
-    `other` is where the unconditional half is kept, if there is one.
+    `other` is where the unconditional half is kept, if there is one; `lengths` are those of the
+    texts that the denoiser was given at each run so far.
     """
     rows, cols = layer.grid
 
@@ -283,17 +325,17 @@ def _tap(
             half, "image (row col) channel -> image channel row col", row=rows, col=cols
         )
 
-    def tap(step: int, joint: Tensor) -> Tensor | None:
-        # Flux's single blocks hold the text's tokens before the image's.
+    def tap(run: int, joint: Tensor) -> Tensor | None:
+        step, call = divmod(run, asking.calls)
+        count = rows * cols
         check_tokens(
             layer,
             joint,
             step=first_step + step,
-            images=images,
-            parts=(1, 2),
-            joint=not layer.module.endswith(".to_out.0"),
+            batch=asking.parts * images,
+            count=place.tokens(count, lengths[-1]),
         )
-        text, tokens = joint[:, : -rows * cols], joint[:, -rows * cols :]
+        before, tokens, after = place.split(joint, count)
         edited = edit(first_step + step, tokens) if edit else None
         if edited is not None and (edited.shape != tokens.shape or edited.dtype != tokens.dtype):
             raise EditError(
@@ -301,13 +343,13 @@ def _tap(
                 f"{tuple(edited.shape)} {edited.dtype}. Return the same shape and dtype, or None."
             )
         shown = tokens if edited is None else edited
-        # Unconditional images come first in the batch; without guidance there are none.
-        if kept is not None:
-            keep(shown[-images:], kept, step)
-        if other is not None and len(shown) == 2 * images:
-            keep(shown[:images], other, step)
-        if edited is None or text.shape[1] == 0:
+        if kept is not None and call == asking.call:
+            keep(asking.of(shown, images), kept, step)
+        if other is not None and asking.empty is not None and call == asking.empty[0]:
+            part = asking.empty[1] * images
+            keep(shown[part : part + images], other, step)
+        if edited is None or joint.shape[1] == count:
             return edited
-        return torch.cat([text, edited], dim=1)
+        return torch.cat([before, edited, after], dim=1)
 
     return tap
