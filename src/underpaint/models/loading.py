@@ -123,7 +123,7 @@ def _read_checkpoint(
 ) -> Any:
     """Read a single file by the configuration that a folder holds."""
     check_part(file)
-    kind = getattr(diffusers, index["_class_name"], None)
+    kind: Any = getattr(diffusers, index["_class_name"], None)
     if not hasattr(kind, "from_single_file"):
         raise ModelError(
             f"{index['_class_name']} cannot be read from a single file. Convert {file.name} to a "
