@@ -1,19 +1,11 @@
 import * as Plot from "@observablehq/plot";
 import { useEffect, useRef } from "preact/hooks";
 
-import { fixed, METRICS, type Point, type Property } from "./data";
+import { fixed, METRICS, type Point, type Property, sourceOf } from "./data";
 import { spread } from "./spread";
 
-// Okabe & Ito's colours, as in the paper; lighter ones where they must stand on dark ground.
+// What is no source of scores but is drawn beside them.
 const PAINTS: Record<string, [string, string]> = {
-  probe: ["#d55e00", "#ff8a3d"],
-  image: ["#0072b2", "#56b4e9"],
-  estimate: ["#00795a", "#2fd0a4"],
-  latent: ["#a8508a", "#e69ac9"],
-  random: ["#8a6100", "#e0b04a"],
-  shuffled: ["#6e6e6e", "#a9a9a9"],
-  position: ["#555555", "#c4c4c4"],
-  ceiling: ["#111111", "#f2f2f2"],
   conditional: ["#d55e00", "#ff8a3d"],
   unconditional: ["#a8508a", "#e69ac9"],
   blank: ["#8a6100", "#e0b04a"],
@@ -22,7 +14,10 @@ export const isDark = (): boolean => matchMedia("(prefers-color-scheme: dark)").
 // For what has no colour of its own, in the order in which it is drawn.
 const ORDERED: [string, string][] = [["#0072b2", "#56b4e9"], ["#d55e00", "#ff8a3d"], ["#00795a", "#2fd0a4"], ["#a8508a", "#e69ac9"], ["#8a6100", "#e0b04a"], ["#6e6e6e", "#a9a9a9"]];
 export const ordered = (place: number): string => ORDERED[place % ORDERED.length]![isDark() ? 1 : 0];
-export const paint = (source: string): string => PAINTS[source]?.[isDark() ? 1 : 0] ?? "#6a51a3";
+export const paint = (name: string): string => {
+  const source = sourceOf(name);
+  return (source && [source.colour, source.dark][isDark() ? 1 : 0]) ?? PAINTS[name]?.[isDark() ? 1 : 0] ?? (isDark() ? "#b3a2e6" : "#6a51a3");
+};
 
 export function Chart(props: { draw: (width: number) => Element; label: string; height: number; depends: unknown[] }) {
   const place = useRef<HTMLDivElement>(null);

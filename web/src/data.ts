@@ -28,6 +28,7 @@ export type Run = {
   };
   layers: Layer[];
   files: string[];
+  sources?: Declared[];
   has?: { edits: boolean; recognition: boolean; paint?: boolean };
 };
 export type Classify = {
@@ -118,13 +119,15 @@ export const METRICS: Record<string, string> = {
   pearson: "Pearson",
   residual: "residual correlation",
 };
-export const SOURCES: Record<string, string> = {
-  probe: "the probe on one layer's activation",
-  image: "the labeler on the decoded noisy picture",
-  estimate: "the labeler on the decoded estimate of the final picture",
-  latent: "a probe on the latent itself",
-  random: "a probe on a permuted network",
-  shuffled: "a probe fitted to other pictures' labels",
-  position: "the mean label: knowing only the place",
-  ceiling: "the label on the layer's grid",
-};
+/** What a source of scores is, as the run declares it: the page knows none by itself. */
+export type Declared = { name: string; sees: string; kind: string; colour: string; dark: string; is_headline?: boolean };
+const declared = new Map<string, Declared>();
+
+/** Take over what a run says of its sources. */
+export function declare(sources: Declared[] | undefined): void {
+  declared.clear();
+  for (const each of sources ?? []) declared.set(each.name, each);
+}
+
+export const sourceOf = (name: string): Declared | undefined => declared.get(name);
+export const headlines = (): string[] => [...declared.values()].filter((each) => each.is_headline).map((each) => each.name);

@@ -14,6 +14,12 @@ const CONTROLS: Record<string, string> = {
   random: "control: as far, in a random direction",
   weight: "control: along the direction that reads",
   adam: "the literature's recipe (Adam)",
+  shaped: "control: as far, in a random direction shaped like the activations",
+  other: "control: towards another picture's target",
+  late: "control: in the last steps alone",
+  roll: "baseline: the starting noise rolled to the target",
+  patch: "baseline: patches of the latent swapped",
+  paste: "baseline: pixels pasted, noised and drawn on",
 };
 
 export const titleOf = (edit: Frames): string =>

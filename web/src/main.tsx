@@ -2,7 +2,7 @@ import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type Address, parse } from "./address";
-import { type Prompt, readJson, type Run } from "./data";
+import { declare, type Prompt, readJson, type Run } from "./data";
 import { Edits } from "./edits";
 import { Data, Examples } from "./examples";
 import { Explorer } from "./explorer";
@@ -34,7 +34,10 @@ function App() {
   useEffect(() => {
     const follow = () => setAddress(parse(location.hash));
     addEventListener("hashchange", follow);
-    readJson<Run>("data/run.json").then(setRun, (error: Error) => setFailed(error.message));
+    readJson<Run>("data/run.json").then((found) => {
+      declare(found.sources);
+      setRun(found);
+    }, (error: Error) => setFailed(error.message));
     return () => removeEventListener("hashchange", follow);
   }, []);
   useEffect(() => {

@@ -1,12 +1,10 @@
 import { Curves } from "./charts";
-import { fixed, meanScore, METRICS, type Prompt, type Property, type Run, SOURCES } from "./data";
+import { fixed, headlines, meanScore, METRICS, type Prompt, type Property, type Run, sourceOf } from "./data";
 import { compared, crossedBy, heading, leadOver, noiseAt, rivalry } from "./findings";
 import { Guess } from "./guess";
 import { Glossary, Term } from "./terms";
 import { Touch } from "./touch";
 import { Unfolding } from "./unfolding";
-
-const HEADLINE = ["probe", "probe+position", "image", "estimate", "latent", "position"];
 
 /** What the run found: a picture to touch, a guess, five cards, and the numbers behind them. */
 export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
@@ -103,14 +101,14 @@ function Found({ run, name, property }: { run: Run; name: string; property: Prop
         {own ? `The probe has 90% of its own final skill from step ${own.step} on (${own.low} to ${own.high}).` : "The probe has no onset: it is not measurably above its controls."}{" "}
         {crossed !== null && `From step ${crossed} on, the labeler on the predicted picture scores higher than the probe.`}
       </p>
-      <Curves name={name} property={property} sources={HEADLINE} />
+      <Curves name={name} property={property} sources={headlines()} />
       <div class="scroll" tabIndex={0}>
         <table>
           <caption>{name}: every source</caption>
           <thead><tr><th scope="col">source</th><th scope="col">what it sees</th><th scope="col">step {at + 1}</th><th scope="col">last step</th></tr></thead>
           <tbody>
             {Object.keys(sources).map((each) => (
-              <tr key={each}><th scope="row">{each}</th><td>{SOURCES[each] ?? ""}</td><td>{say(each, at)}</td><td>{say(each, steps - 1)}</td></tr>
+              <tr key={each}><th scope="row">{each}</th><td>{sourceOf(each)?.sees ?? ""}</td><td>{say(each, at)}</td><td>{say(each, steps - 1)}</td></tr>
             ))}
           </tbody>
         </table>
