@@ -36,7 +36,7 @@ from .checkpoints import (
     write_sums,
 )
 from .folding import SHUFFLES, Batch, Sums, extend, join
-from .held_out import score_group
+from .held_out import rivals, score_group
 from .journal import Journal, Progress, Say
 from .lanes import Lane
 from .scoring import readings
@@ -82,7 +82,7 @@ def fill(study: Study, run: Run, progress: Progress, say: Say, *, workers: int |
         crew = _Crew(ray, study)
         if not checked(run.moments, say):
             _fold(crew, study, run, progress, say)
-            fold_all(study, Journal(run, progress, say, Lane()))
+            fold_all(study, Journal(run, progress, say, Lane(), Lane()))
         if not (checked(run.scores, say) and checked(run.probes, say)):
             _hold_out(crew, study, run, progress, say)
     except ray.exceptions.RayError as error:
@@ -215,7 +215,7 @@ def _fold_shard(study: Study, job: tuple[list[Prompt], list[Prompt]]) -> tuple[S
 
 def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say) -> None:
     """Pass 2: what is read of the validation pictures, and then the scores of the test pictures."""
-    journal = Journal(run, progress, say, Lane())
+    journal = Journal(run, progress, say, Lane(), Lane())
     fitted = fit_probes(study, journal, Folded({}, {}, {}))
     validation, test = study.split.validation, study.split.test
     total = len(validation) + len(test)
@@ -265,7 +265,9 @@ def _score_groups(
     images: Pictures = []
     for (start, _), batch in zip(groups, batches(study, prompts), strict=True):
         maps = readings(probes, batch)
-        table, _ = score_group(study, cuts, ahead + start, "test", batch, maps)
+        table, _ = score_group(
+            study, cuts, ahead + start, "test", batch, maps, rivals(study, batch)
+        )
         tables.append(table)
         images += map(encoded, batch.trace.images)
     return tables, images

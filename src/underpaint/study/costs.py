@@ -24,11 +24,51 @@ def timed(part: str, work: Callable[[], Made], device: torch.device) -> tuple[Ma
     """
     begun = time.perf_counter()
     made = work()
+    finish(device)
+    return made, {part: time.perf_counter() - begun}
+
+
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what this thread told it to do."""
     if device.type == "cuda":
         mark = torch.cuda.Event()
         mark.record(torch.cuda.current_stream(device))
         mark.synchronize()
-    return made, {part: time.perf_counter() - begun}
+
+
+class Marks:
+    """Tells parts of one thread's work apart without waiting for the device between them."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._parts: list[str] = []
+        self._times = [self._now()]
+
+    def __call__(self, part: str) -> None:
+        """Say that what was asked of the device since the mark before was this part."""
+        self._parts.append(part)
+        self._times.append(self._now())
+
+    def seconds(self) -> Seconds:
+        """Wait for the device, and give the seconds of each part."""
+        finish(self._device)
+        pairs = zip(self._times[:-1], self._times[1:], strict=True)
+        return total({part: _between(*pair)} for part, pair in zip(self._parts, pairs, strict=True))
+
+    def _now(self) -> "float | torch.cuda.Event":
+        if self._device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+
+def _between(first: "float | torch.cuda.Event", last: "float | torch.cuda.Event") -> float:
+    if isinstance(first, torch.cuda.Event) and isinstance(last, torch.cuda.Event):
+        return first.elapsed_time(last) / 1000
+    assert isinstance(first, float), "Marks are of one kind."
+    assert isinstance(last, float), "Marks are of one kind."
+    return last - first
 
 
 def total(several: Iterable[Seconds]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The second pass: probes fitted to the sums, and held-out pictures scored by every source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from itertools import chain
@@ -18,7 +18,7 @@ from .costs import Seconds, timed, total
 from .folding import Batch
 from .journal import Journal
 from .lanes import Lane, lane
-from .looks import look
+from .looks import Looks, look
 from .scoring import AnyProbe, readings, score_beside
 from .solving import Fitted, fit_probes
 from .study import Study
@@ -69,12 +69,14 @@ def read_validation(study: Study, journal: Journal, fitted: Fitted) -> Seconds:
 def score_held_out(study: Study, journal: Journal, fitted: Fitted, cuts: Cuts) -> Seconds:
     """Score validation pictures from what was kept of them, and test pictures as they are made.
 
-    Scoring has a lane of its own: the next batch is generated meanwhile.
+    Drawing what the rivals see has a lane of its own, and so has scoring: the next batch is
+    generated meanwhile, and its rivals drawn while these are scored.
     """
-    with lane(ahead=study.ahead, device=study.model.device) as scorer:
+    how = {"ahead": study.ahead, "device": study.model.device}
+    with lane(**how) as scorer, lane(**how) as looker:
         _score_validation(study, journal, cuts, scorer)
-        drawn_s = _score_test(study, journal, fitted, cuts, scorer)
-    return total([drawn_s, scorer.seconds])
+        drawn_s = _score_test(study, journal, fitted, cuts, looker, scorer)
+    return total([drawn_s, looker.seconds, scorer.seconds])
 
 
 def _score_validation(study: Study, journal: Journal, cuts: Cuts, scorer: Lane) -> None:
@@ -90,13 +92,13 @@ def _score_kept(
     device = study.model.device
     kept = partial(read_held, held_path(journal.run, first), prompts, device)
     (batch, maps), read_s = timed("reading", kept, device)
-    table, score_s = score_group(study, cuts, first, "validation", batch, maps)
+    table, score_s = score_group(study, cuts, first, "validation", batch, maps, Looks())
     journal.write(write_table, scores_path(journal.run, first), table)
     return total([read_s, score_s])
 
 
 def _score_test(
-    study: Study, journal: Journal, fitted: Fitted, cuts: Cuts, scorer: Lane
+    study: Study, journal: Journal, fitted: Fitted, cuts: Cuts, looker: Lane, scorer: Lane
 ) -> Seconds:
     test, device, ahead = study.split.test, study.model.device, len(study.split.validation)
     spent: list[Seconds] = []
@@ -108,7 +110,8 @@ def _score_test(
                 maps, read_s = timed("reading", partial(readings, fitted.probes, batch), device)
                 spent += [batch.seconds, read_s]
                 seen = without_activations(batch)
-                scorer(partial(_score_drawn, study, journal, cuts, ahead + first, seen, maps))
+                score = partial(_score_drawn, study, journal, cuts, ahead + first, seen, maps)
+                looker(partial(_look_first, study, seen, score, scorer))
                 first += len(batch.trace.prompts)
                 del batch  # or its activations would live on beside the next ones
         else:
@@ -116,10 +119,24 @@ def _score_test(
     return total(spent)
 
 
-def _score_drawn(
-    study: Study, journal: Journal, cuts: Cuts, first: int, batch: Batch, maps: ReadMaps
+def _look_first(
+    study: Study, batch: Batch, score: Callable[[Looks], Seconds], scorer: Lane
 ) -> Seconds:
-    table, score_s = score_group(study, cuts, first, "test", batch, maps)
+    looks = rivals(study, batch)
+    scorer(partial(score, looks))
+    return looks.seconds
+
+
+def _score_drawn(
+    study: Study,
+    journal: Journal,
+    cuts: Cuts,
+    first: int,
+    batch: Batch,
+    maps: ReadMaps,
+    looks: Looks,
+) -> Seconds:
+    table, score_s = score_group(study, cuts, first, "test", batch, maps, looks)
     journal.write(_keep_scored, journal.run, first, batch, table)
     done = first + len(batch.trace.prompts)
     journal.progress(STAGE, done, len(study.split.validation) + len(study.split.test))
@@ -163,15 +180,27 @@ def _with_thresholds(probes: Mapping[ProbeKey, AnyProbe], cuts: Cuts) -> dict[Pr
     }
 
 
+def rivals(study: Study, batch: Batch) -> Looks:
+    """Draw the latents of every step and label what is seen: most of what scoring costs."""
+    shown = {"image": batch.trace.latents, "estimate": batch.trace.estimates}
+    return look(study.model, study.labelers, study.properties, shown)
+
+
 def score_group(
-    study: Study, cuts: Cuts, first: int, part: str, batch: Batch, read_maps: ReadMaps
+    study: Study,
+    cuts: Cuts,
+    first: int,
+    part: str,
+    batch: Batch,
+    read_maps: ReadMaps,
+    looks: Looks,
 ) -> tuple[pd.DataFrame, Seconds]:
-    """Score every source on one group of held-out pictures, `first` the number of its first."""
-    prompts, trace = batch.trace.prompts, batch.trace
+    """Score every source on one group of held-out pictures, `first` the number of its first.
+
+    Nothing is chosen for the rivals, so only test pictures have `looks`.
+    """
+    prompts = batch.trace.prompts
     texts = [prompt.group for prompt in prompts]
-    # Nothing is chosen for the rivals, so only test pictures are worth it: they cost the most.
-    shown = {"image": trace.latents, "estimate": trace.estimates} if part == "test" else {}
-    looks = look(study.model, study.labelers, study.properties, shown)
     compare = partial(
         score_beside,
         study.properties,
@@ -186,4 +215,4 @@ def score_group(
     blocks, score_s = timed("scoring", compare, study.model.device)
     numbers = list(range(first, first + len(prompts)))
     rows = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts)).rows
-    return rows, total([looks.seconds, score_s])
+    return rows, score_s

@@ -14,16 +14,24 @@ from .lanes import Lane
 
 @dataclass(frozen=True, eq=False)
 class Journal:
-    """A run's folder, who is told what, and the lane in which files are written."""
+    """A run's folder, who is told what, and the lanes in which files are written.
+
+    Sums have a lane of their own: they are gigabytes, and nothing on the way reads them back.
+    """
 
     run: Run
     progress: Progress
     say: Say
     writer: Lane
+    keeper: Lane
 
     def write(self, work: Callable[..., object], *what: object) -> None:
         """Have `work(*what)` done in the lane of files, and its seconds counted."""
         self.writer(lambda: timed("writing", partial(work, *what), CPU)[1])
+
+    def keep(self, work: Callable[..., object], *what: object) -> None:
+        """Do the same in the lane of sums."""
+        self.keeper(lambda: timed("keeping sums", partial(work, *what), CPU)[1])
 
     def is_whole(self, path: Path) -> bool:
         """Tell whether a sealed file is there and whole; say so if it is there and is not."""

@@ -16,7 +16,7 @@ Piece = Callable[[], Seconds]
 class Lane:
     """Does pieces one after another, in the order of the calls: here at once, or on a thread.
 
-    Only one thread may call it. An error of a piece is raised as itself by the next call or by
+    One thread at a time may call it. An error of a piece is raised as itself by the next call or by
     `drain`; the pieces after it are not begun.
     """
 

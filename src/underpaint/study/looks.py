@@ -1,8 +1,7 @@
 """The rivals' part: latents of every step are drawn, and whoever labels pictures looks at them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -12,15 +11,17 @@ from ..core.arrays import normalise
 from ..core.properties import Property
 from ..labelers import Labeler, label
 from ..models import Model, decode
-from .costs import Seconds, timed, total
+from .costs import Marks, Seconds
 
 
 @dataclass(frozen=True, eq=False)
 class Looks:
     """What labelers see in drawn latents, by source and property, and the seconds it took."""
 
-    maps: Mapping[str, Mapping[str, Float[Tensor, "step image _ height width"]]]
-    seconds: Seconds
+    maps: Mapping[str, Mapping[str, Float[Tensor, "step image _ height width"]]] = field(
+        default_factory=dict
+    )
+    seconds: Seconds = field(default_factory=dict)
 
 
 def look(
@@ -37,16 +38,32 @@ def look(
         properties: What is looked for.
         shown: Latents by the source that they stand for.
     """
-    spent: list[Seconds] = []
+    marks = Marks(model.device)
     maps = {}
     for source, latents in shown.items():
         by_step: dict[str, list[Tensor]] = {each.name: [] for each in properties}
-        for one_step in latents:
-            images, decode_s = timed("decoding", partial(decode, model, one_step), model.device)
-            read = partial(label, labelers, properties, images)
-            found, label_s = timed("labelling", read, model.device)
-            spent += [decode_s, label_s]
+        for images in _drawn_ahead(model, latents, marks):
+            found = label(labelers, properties, images)
             for each in properties:
                 by_step[each.name].append(normalise(each, found[each.name]))
+            marks("labelling")
         maps[source] = {name: torch.stack(each) for name, each in by_step.items()}
-    return Looks(maps, total(spent))
+    return Looks(maps, marks.seconds())
+
+
+def _drawn_ahead(
+    model: Model, latents: Float[Tensor, "step image latent lrow lcol"], marks: Marks
+) -> Iterator[Tensor]:
+    """Draw each step's pictures, those of the next before these are looked at.
+
+    Whoever looks waits for what is seen, and a GPU shall have work meanwhile.
+    """
+    before: Tensor | None = None
+    for one_step in latents:
+        images = decode(model, one_step)
+        marks("decoding")
+        if before is not None:
+            yield before
+        before = images
+    if before is not None:
+        yield before

@@ -206,12 +206,13 @@ def score_beside(
             for metric, found in values.items():
                 over_steps = found.expand(len(trace.timesteps), -1) if found.ndim == 1 else found
                 key = ScoreKey(reading.source, each.name, reading.layer, metric)
-                blocks[key] = over_steps.cpu()
+                blocks[key] = over_steps
         if truth.singles:
             known = truth.labels.isnan().logical_not().double().mean(dim=(1, 2, 3))
-            known = known.expand(len(trace.timesteps), -1).cpu()
+            known = known.expand(len(trace.timesteps), -1)
             blocks[ScoreKey(LABELS, each.name, "", KNOWN)] = known
-    return blocks
+    # One copy for all: a GPU is waited for once.
+    return dict(zip(blocks, torch.stack(list(blocks.values())).cpu(), strict=True))
 
 
 def _values(property: Property, parts: Sequence[Part]) -> dict[str, Float64[Tensor, "*step image"]]:

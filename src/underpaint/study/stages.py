@@ -52,13 +52,14 @@ def carry_out(
         begun = time.perf_counter()
         parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
         write_prompts(run, parts)
-        with _awake(study), lane(ahead=study.ahead, device=study.model.device) as writer:
-            journal = Journal(run, progress, say, writer)
+        how = {"ahead": study.ahead, "device": study.model.device}
+        with _awake(study), lane(**how) as keeper, lane(**how) as writer:
+            journal = Journal(run, progress, say, writer, keeper)
             folded = fold_all(study, journal)
             scored = fit_and_score(study, journal, folded)
         clear(run, "validation", "scores")
         properties, summarised = timed("summarising", partial(_summarised, study, run), CPU)
-        spent = total([folded.seconds, scored, writer.seconds, summarised])
+        spent = total([folded.seconds, scored, keeper.seconds, writer.seconds, summarised])
         entries = {
             "schema": 1,
             "model": study.model.name,

@@ -36,7 +36,7 @@ def fold_all(study: Study, journal: Journal) -> Folded:
     """Pass 1: fold the training pictures, a share of them apart for choosing penalties."""
     run, device = journal.run, study.model.device
     if journal.is_whole(run.moments):
-        journal.write(clear, run, "tuning", "training")
+        journal.keep(clear, run, "tuning", "training")
         return Folded({}, {}, {})
     parts = training_parts(study)
     images = sum(map(len, parts.values()))
@@ -52,7 +52,7 @@ def fold_all(study: Study, journal: Journal) -> Folded:
             journal.write(write_images, run, batch.trace.images, batch.trace.prompts)
             del batch  # or its activations would live on beside the next ones
             if time.perf_counter() - written > _bytes_of(sums) / SUMS_PER_S / SUMS_SHARE:
-                journal.write(write_sums, run, name, sums)
+                journal.keep(write_sums, run, name, sums)
                 written = time.perf_counter()
             journal.progress("training pictures", done + sums.images, images)
         # On a GPU the finished part makes room for the next one's sums.
@@ -63,8 +63,8 @@ def fold_all(study: Study, journal: Journal) -> Folded:
         key: summed["tuning"].position[key] + each
         for key, each in summed["training"].position.items()
     }
-    journal.write(write_moments, run, moments, position)
-    journal.write(clear, run, "tuning", "training")
+    journal.keep(write_moments, run, moments, position)
+    journal.keep(clear, run, "tuning", "training")
     return Folded(moments, position, total(spent))
 
 
