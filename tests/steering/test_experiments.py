@@ -20,7 +20,8 @@ from underpaint.core.prompts import Prompt
 from underpaint.runs import runs
 from underpaint.runs.runs import check_run
 from underpaint.steering.aims import aim_at
-from underpaint.steering.experiments import ALONE, _kept, edit_all
+from underpaint.steering.experiments import ALONE, edit_all
+from underpaint.steering.naming import still_named
 from underpaint.steering.targets import move_mask, random_move
 from underpaint.steering.trials import Trial, completed, edit_scores, judged, summarise_edits
 
@@ -79,8 +80,8 @@ def test_the_object_is_kept_where_it_is_still_named_as_the_prompt_does(setup):
         )
 
     before, after = shown("thing", "thing", "other"), shown("other", "thing", "thing")
-    assert _kept(worlds.NAMER, prompts, before, before).nan_to_num(-1).tolist() == [1, -1, -1]
-    assert _kept(worlds.NAMER, prompts, before, after).nan_to_num(-1).tolist() == [0, -1, -1]
+    assert still_named(worlds.NAMER, prompts, before, before).nan_to_num(-1).tolist() == [1, -1, -1]
+    assert still_named(worlds.NAMER, prompts, before, after).nan_to_num(-1).tolist() == [0, -1, -1]
 
 
 def scored(*dice, kept):

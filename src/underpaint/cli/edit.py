@@ -3,13 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial, reduce
 from pathlib import Path
-from typing import cast
 
 import click
 import pandas as pd
-from torch import Tensor
 
 from ..core.errors import EditError, PromptError, RunError
 from ..core.files import held
@@ -20,17 +17,15 @@ from ..figures.doses import draw_doses
 from ..figures.edits import draw_strip
 from ..labelers import Namer, labelers_for, namer_for
 from ..models import Model, load_as
-from ..models.layers import find_layers, last_stages, select_layers
-from ..probes.moments import merge
 from ..runs import runs
 from ..runs.runs import check_run
-from ..steering.aims import CARRIED, HELD, MARGIN, Aim, Place, Side, aim_at, steps_edited
+from ..steering.aims import CARRIED, HELD, MARGIN, Aim, steps_edited
 from ..steering.controls import CONTROLS, ONCE, step_once
-from ..steering.experiments import edit_all, edit_frames, names_in
+from ..steering.experiments import edit_all, edit_frames
 from ..steering.frames import strengths_of, write_frames
-from ..steering.setups import Setup
-from ..steering.targets import move_mask, random_move, read_map, read_mask, scale_mask
+from ..steering.setups import Setup, open_setup
 from ..steering.trials import MEASURES, Trial, completed, edit_columns, summarise_edits
+from .aiming import aims_of
 from .options import RUNNING
 from .progress import progress_bar
 
@@ -154,20 +149,14 @@ def edit(
 
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
-    target, aims = _aims(
+    target, aims = aims_of(
         move, scale, mask, depth, light, count=count, size=model.resolution, carried=carried
     )
-    known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
-    glob = glob or last_stages(known)
-    sums, _ = runs.read_moments(run, model.device)
-    setup = Setup(
-        model=model,
-        labelers=labelers_for(model, settings.get("labeled_by")),
-        probes=runs.read_probes(run, model.device),
-        moments=reduce(merge, sums.values()),
-        layers=select_layers(known, glob),
-        steps=settings["steps"],
-        guidance=settings["guidance"],
+    setup, glob = open_setup(
+        run,
+        model,
+        labelers_for(model, settings.get("labeled_by")),
+        glob=glob,
         batch=batch,
         namers=namers_for(model),
     )
@@ -225,14 +214,21 @@ def _keep_frames(
 
 
 def _span(text: str | None, steps: int, control: str) -> tuple[int, int]:
-    """Read "A-B" or "A", counted from 1, as first and last step from 0.
-
-    A control that acts once does so at the first of them.
-    """
+    """Read a span of steps; a control that acts once does so at the first of them."""
     if text is None and control in ONCE:
         return step_once(control, steps), step_once(control, steps)
     if text is None:
         return 0, steps_edited(steps) - 1
+    first, last = span_of(text, steps)
+    return first, first if control in ONCE else last
+
+
+def span_of(text: str, steps: int) -> tuple[int, int]:
+    """Read "A-B" or "A", counted from 1, as first and last step from 0.
+
+    Raises:
+        EditError: if these are not a run's steps.
+    """
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     first = int(found[1]) if found else 0
     last = int(found[2] or found[1]) if found else 0
@@ -240,7 +236,7 @@ def _span(text: str | None, steps: int, control: str) -> tuple[int, int]:
         raise EditError(
             f"--steps {text!r} is no span of this run's steps 1 to {steps}. Write it like 1-5."
         )
-    return first - 1, (first if control in ONCE else last) - 1
+    return first - 1, last - 1
 
 
 def _prompts(run: runs.Run, index: int | None, split: str) -> tuple[Prompt, ...]:
@@ -260,66 +256,6 @@ def namers_for(model: Model) -> dict[str, Namer]:
     return {
         what: namer_for(model, words, part=part) for part, what in enumerate(("object", "colour"))
     }
-
-
-def _aims(
-    move: str | None,
-    scale: float | None,
-    mask: Path | None,
-    depth: str | None,
-    light: str | None,
-    *,
-    count: int,
-    size: tuple[int, int],
-    carried: str = "",
-) -> tuple[str, list[Aim]]:
-    """Say what to aim at, in words and as what makes targets of the labels that are there."""
-    if mask is not None and not (move is None and scale is None):
-        raise EditError("--mask says where the object is. Give no --move and --scale beside it.")
-    is_free = (move, scale, mask, light) == (None,) * 4 and depth in (None, "translate")
-    shift = random_move if is_free else _move(move)
-    places: dict[str, Place] = {}
-    if scale is not None:
-        places[f"scale {scale:g}"] = lambda old, _random: scale_mask(old, scale)
-    if shift is not None and (move is not None or depth is None):
-        places["random moves" if shift is random_move else f"move {move}"] = shift
-    if mask is not None:
-        drawn = read_mask(mask, size)
-        places[f"mask {mask.name}"] = lambda _old, _random: drawn
-    words = list(places)
-    wanted: Tensor | Place | None = None
-    if depth == "translate":
-        if shift is None:
-            raise EditError("--depth translate goes as far as --move. Give one, or nothing else.")
-        wanted = shift
-        words.append("depth translated" if places else "depth translated at random")
-    elif depth is not None:
-        wanted = read_map(Path(depth), size)
-        words.append(f"depth {Path(depth).name}")
-    if light is not None:
-        words.append(f"light {light}")
-    place = _one_after_another(list(places.values()))
-    aim = aim_at(place, depth=wanted, light=cast(Side | None, light), carried=names_in(carried))
-    return ", ".join(words), [aim] * (count if shift is random_move else 1)
-
-
-def _move(text: str | None) -> Place | None:
-    if text is None:
-        return None
-    if text == "random":
-        return random_move
-    try:
-        dx, dy = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise EditError(f"--move {text!r} is not DX,DY. Write it like 0.2,0 or -24,8.") from error
-    moved = partial(move_mask, dx=dx, dy=dy)
-    return lambda old, _random: moved(old)
-
-
-def _one_after_another(places: list[Place]) -> Place | None:
-    if not places:
-        return None
-    return lambda old, random: reduce(lambda mask, place: place(mask, random), places, old)
 
 
 def _warn(strength: float) -> None:
@@ -371,9 +307,9 @@ def _keep(run: runs.Run, kept: pd.DataFrame | None, rows: pd.DataFrame) -> pd.Da
 def _line(entry: dict) -> str:
     """Say in one line what came of a trial."""
     median = {name: entry[name]["median"] for name in ("dice_unedited", "dice_target", "dice_old")}
-    unedited, target, old = (_two(x) for x in median.values())
+    unedited, target, old = (two(x) for x in median.values())
     psnr = entry["background_psnr"]["median"]
-    shares = [_two(entry[name]["mean"]) for name in ("success", "joint")]
+    shares = [two(entry[name]["mean"]) for name in ("success", "joint")]
     return (
         f"Median Dice to the target {target} (unedited {unedited}), to the old mask {old}; "
         f"success {shares[0]}, with the object kept {shares[1]}; "
@@ -382,7 +318,8 @@ def _line(entry: dict) -> str:
     )
 
 
-def _two(value: float | None) -> str:
+def two(value: float | None) -> str:
+    """Write two decimals."""
     return "–" if value is None else f"{value:.2f}"
 
 

@@ -20,6 +20,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "edit",
         "Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.",
     ),
+    "erase": (
+        "erase",
+        "Erase what is linear of a property from activations, and say what the picture loses.",
+    ),
     "pick": (
         "pick",
         "Find seeds whose pictures have the wanted layout, by what the first steps show.",

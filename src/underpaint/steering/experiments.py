@@ -21,13 +21,12 @@ from ..core.errors import EditError
 from ..core.progress import Progress
 from ..core.prompts import Prompt
 from ..core.properties import DEPTH, SALIENCY, SHADING
-from ..labelers import Namer
-from ..labelers.labeler import class_of
 from ..models.traces import Trace, trace
 from ..scores.sets import paired_distances
 from .aims import Aim, labels_of, where_of
 from .controls import CONTROLS, ONCE, Case
 from .edits import Edit
+from .naming import still_named
 from .setups import Setup
 from .targets import distances
 from .trials import MEASURES, Trial, edit_scores, judged, map_scores
@@ -229,7 +228,7 @@ def _scores(
         if each in targets:
             scores |= map_scores(each, before=there[each], after=now[each], target=targets[each])
     kept = {
-        f"{what}_kept": _kept(namer, case.prompts, before, after)
+        f"{what}_kept": still_named(namer, case.prompts, before, after)
         for what, namer in setup.namers.items()
     }
     if target is not None:
@@ -247,23 +246,6 @@ def _features(setup: Setup, found: _Edited) -> Features | None:
     if namer is None or not len(found.before):
         return None
     return labelers.features_of(namer, found.before), labelers.features_of(namer, found.after)
-
-
-def _kept(
-    namer: Namer,
-    prompts: Sequence[Prompt],
-    before: Float[Tensor, "image 3 height width"],
-    after: Float[Tensor, "image 3 height width"],
-) -> Float64[Tensor, "image"]:
-    """Say whether the edited picture is still named as its prompt is.
-
-    NaN where the prompt names no one class, or the unedited picture was not named so either: an
-    edit cannot lose what was not there.
-    """
-    classes = [class_of(namer, prompt.text) for prompt in prompts]
-    asked = torch.tensor([-1 if each is None else each for each in classes]).to(before.device)
-    was, still = (labelers.name(namer, images).argmax(dim=1) == asked for images in (before, after))
-    return torch.where(was, still.double(), math.nan)
 
 
 def names_in(text: str) -> tuple[str, ...]:

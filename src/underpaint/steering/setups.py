@@ -1,13 +1,15 @@
 """What edits, searches and the studio work with: a model, and what a run found out about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 from ..labelers import Labeler, Namer
 from ..models import Model
-from ..models.layers import Layer
-from ..probes.moments import Cell, Moments
+from ..models.layers import Layer, find_layers, last_stages, select_layers
+from ..probes.moments import Cell, Moments, merge
 from ..probes.probes import Probe, ProbeKey
+from ..runs.runs import Run, read_moments, read_probes, read_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,3 +28,47 @@ class Setup:
     guidance: float
     batch: int
     namers: Mapping[str, Namer] = field(default_factory=dict[str, Namer])
+
+
+def open_setup(
+    run: Run,
+    model: Model,
+    labelers: Sequence[Labeler],
+    *,
+    glob: str | None = None,
+    batch: int,
+    namers: Mapping[str, Namer] | None = None,
+) -> tuple[Setup, str]:
+    """Gather what a run found out about its model.
+
+    Args:
+        run: Finished.
+        model: The run's own, checked.
+        labelers: The run's own.
+        glob: Of the layers to act on; None takes the last two stages.
+        batch: Images at once.
+        namers: By what is named.
+
+    Returns:
+        The setup, and the pattern of its layers.
+
+    Raises:
+        RunError: if the run is not finished.
+        LayerError: if no layer matches.
+    """
+    settings = read_settings(run)
+    known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
+    glob = glob or last_stages(known)
+    sums, _ = read_moments(run, model.device)
+    setup = Setup(
+        model=model,
+        labelers=tuple(labelers),
+        probes=read_probes(run, model.device),
+        moments=reduce(merge, sums.values()),
+        layers=select_layers(known, glob),
+        steps=settings["steps"],
+        guidance=settings["guidance"],
+        batch=batch,
+        namers=dict(namers or {}),
+    )
+    return setup, glob
