@@ -30,7 +30,7 @@ from underpaint.world.words import CAPTIONS, grammar
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-STEPS, GUIDANCE, SPAN = 8, 3.0, 5  # five are the first two thirds of eight
+STEPS, GUIDANCE, SPAN = 8, 3.0, 3  # three are the first third of eight
 EDITED = ("up.0.0", "up.0.1", "up.1.0", "up.1.1")
 
 

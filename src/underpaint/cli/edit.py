@@ -62,8 +62,8 @@ TRIED_STRENGTHS = (0.0, 8.0)
 @click.option(
     "--steps",
     "span",
-    help="First and last, as in 1-8; what acts once does at the first.  [default: the first two "
-    "thirds; of 15 steps: roll 1, patch 3, paste 8]",
+    help="First and last, as in 1-8; what acts once does at the first.  [default: the first "
+    "third; of 15 steps: roll 1, patch 3, paste 8]",
 )
 @click.option(
     "--hold",
