@@ -42,7 +42,8 @@ def test_every_source_is_scored_on_the_same_images(done):
     sources = set(rows["source"])
     assert sources == {
         "probe", "probe+position", "latent", "shuffled", "random", "image", "estimate", "position",
-        "ceiling", "vae", "untrained", "unconditional",
+        "ceiling", "vae", "untrained", "unconditional", "joint", "beyond",
+        "beyond swapped", "beyond ensemble", "estimate linear",
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1

@@ -24,6 +24,7 @@ from ..models.reading import reads
 from ..runs import runs
 from ..site import find_site
 from ..study import cluster
+from ..study.batches import layout_for
 from ..study.budget import check_budget, fit_batch, free_bytes, need
 from ..study.stages import carry_out
 from ..study.study import Study
@@ -157,6 +158,8 @@ def study_of(asked: Asked, prompts: list[Prompt] | None) -> Study:
         recipe=asked.recipe,
         sees_decoder=not asked.quick and has_decoder_attention(model),
         sees_halves=guidance > 1 and model.takes_text,
+        goes_beyond=True,
+        looks_ahead=not asked.quick,
     )
     study = replace(study, batch=_batch(asked, study))
     _say_who_labels(asked, study)
@@ -290,6 +293,7 @@ def _batch(asked: Asked, study: Study) -> int:
         steps=study.steps,
         controls=0 if asked.quick else 2,
         labelers=study.labelers,
+        joint=layout_for(study),
         halves=study.sees_halves,
     )
     weights = needed.fixed["weights"]

@@ -1,7 +1,7 @@
 """`underpaint show`: a run's table."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ def show(out: Path, as_json: bool) -> None:
                 "–" if onset is None else f"{onset['step']} ({onset['low']}–{onset['high']})",
             )
         console.print(table)
+        for line in _differences(found, summary.get("beyond")):
+            console.print(line)
     if "classify" in summary:
         print_classes(console, summary["classify"])
     cost = summary["cost"]
@@ -47,6 +49,30 @@ def show(out: Path, as_json: bool) -> None:
         f"{cost['seconds']:.0f} s in all, {cost['seconds_generation']:.0f} s of it generation; "
         f"{cost['peak_rss_mb']:.0f} MB at most."
     )
+
+
+def _differences(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> Iterator[str]:
+    """Say what words add, and what layers add to x̂₀, at the first and third step and the last."""
+    lines = {}
+    if halves := found.get("halves"):
+        lines[f"conditional less unconditional half, at {halves['layer']}"] = halves
+    if known is not None and (beyond := found["sources"].get("beyond")):
+        labeler = f" and the labeler's maps of it in {known['labeler']}×{known['labeler']}"
+        reader = f"x̂₀ in {known['latents']}×{known['latents']} cells"
+        lines[f"beyond {reader}{labeler if known['labeler'] else ''}, {beyond['layer']}"] = beyond
+    for what, each in lines.items():
+        steps = each["by_step"]
+        shown = {f"step {n}": steps[n - 1] for n in (1, 3) if n < len(steps)} | {
+            "last": each["final"]
+        }
+        yield escape(
+            f"  {what}: "
+            + "; ".join(
+                f"{step} {fixed(number(at['mean']))} "
+                f"({fixed(number(at['low']))} … {fixed(number(at['high']))})"
+                for step, at in shown.items()
+            )
+        )
 
 
 def print_classes(console: Console, found: Mapping[str, Any]) -> None:

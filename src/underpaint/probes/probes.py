@@ -8,6 +8,7 @@ Notation
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from einops import rearrange
@@ -20,6 +21,8 @@ from .moments import Moments
 
 ProbeKey = tuple[str, str, int]
 """A property's name, a layer's name and a step, counted from 0."""
+
+Name = TypeVar("Name")
 
 
 READ_AT_ONCE = 2**28
@@ -69,8 +72,8 @@ def columns_of(properties: Sequence[Property]) -> dict[str, slice]:
 
 
 def read(
-    probes: Mapping[str, Probe], activation: Float[Tensor, "image channel row col"]
-) -> dict[str, Float64[Tensor, "image _ row col"]]:
+    probes: Mapping[Name, Probe], activation: Float[Tensor, "image channel row col"]
+) -> dict[Name, Float64[Tensor, "image _ row col"]]:
     """Read one activation with many probes at the price of one: a single product for all."""
     if not probes:
         return {}
@@ -84,9 +87,9 @@ def read(
 
 
 def read_steps(
-    probes: Sequence[Mapping[str, Probe]],
+    probes: Sequence[Mapping[Name, Probe]],
     activation: Float[Tensor, "step image channel row col"],
-) -> dict[str, Float[Tensor, "step image _ row col"]]:
+) -> dict[Name, Float[Tensor, "step image _ row col"]]:
     """Read all steps of one layer with the probes of each: a batched product for many steps.
 
     Args:

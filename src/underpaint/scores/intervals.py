@@ -79,6 +79,33 @@ def intervals(
     ]
 
 
+def ratios(
+    parts: Float64[np.ndarray, "image step"],
+    wholes: Float64[np.ndarray, "image step"],
+    groups: Sequence[str],
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> list[Interval]:
+    """Bootstrap the mean of one score over the mean of another, on the same resamples.
+
+    Images without either are left out of both. Arguments are those of `intervals`.
+    """
+    is_known = ~(np.isnan(parts) | np.isnan(wholes))
+    both = [np.where(is_known, each, np.nan) for each in (parts, wholes)]
+    ones = np.ones((1, len(parts)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (_means(both[0], ones) / _means(both[1], ones))[0]
+        spread = [_resampled_means(each, groups, resamples, seed) for each in both]
+        drawn = spread[0] / spread[1]
+    undefined = (~is_known).sum(axis=0)
+    return [
+        Interval(float(value), *_ends(drawn[:, step], level), int(count))
+        for step, (value, count) in enumerate(zip(ratio, undefined, strict=True))
+    ]
+
+
 def onset(
     skill: Float64[np.ndarray, "image step"],
     position: Float64[np.ndarray, "image"],

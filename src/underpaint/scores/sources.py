@@ -111,6 +111,31 @@ SOURCES: tuple[Source, ...] = (
         absent="guidance ran no unconditional half",
     ),
     Source(
+        "joint", "the last layers' activations together and the place, through one linear map",
+        "probe", "#B03060", "#ff7fa5", width=1.6, word="joint", views=("joint",),
+    ),
+    Source(
+        "estimate linear",
+        "x̂₀ around each place, and without `--quick` what the labeler sees in it, by a linear map",
+        "rival",
+        "#2E7D6B", "#7fd0bd", dash=(0, (5, 1.5)), word="linear", views=("joint",),
+    ),
+    Source(
+        "beyond", "what a layer's activation adds to `estimate linear`: the score gained", "probe",
+        "#B03060", "#ff7fa5", dash=(0, (3, 1)), word="beyond", views=("joint",),
+        reads_layers=True, is_gain=True,
+    ),
+    Source(
+        "beyond swapped", "the same, the last layer's activation being another picture's",
+        "control", "#7B5EA7", "#bfa5e8", dash=(0, (1, 1)), word="swapped", views=("joint",),
+        is_gain=True,
+    ),
+    Source(
+        "beyond ensemble", "the same of a second, random reader of x̂₀ in the layer's place",
+        "control", "#6E6E6E", "#b5b5b5", dash=(0, (1, 1)), word="ensemble", views=("joint",),
+        is_gain=True,
+    ),
+    Source(
         "shuffled", "one layer's activation, fitted and held to other pictures' labels", "control",
         "#6E6E6E", "#a9a9a9", dash=":", word="shuffled", reads_layers=True,
     ),
@@ -159,6 +184,8 @@ CONTROLS = ("random", "untrained")
 """Denoisers that know nothing; what stands before a layer's name where it is theirs."""
 LATENTS = BY_NAME["latent"].views
 DECODER = BY_NAME["vae"].views[0]
+JOINT = BY_NAME["joint"].views[0]
+"""What stands before a layer's name, or alone, where the joint activation is read."""
 TAUGHT = "taught "
 """What stands before a property's name where labels are a labeler's and exact ones are known."""
 

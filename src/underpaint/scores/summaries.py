@@ -14,9 +14,11 @@ from jaxtyping import Float64
 
 from ..core.errors import MetricError
 from ..core.properties import Property
-from .intervals import Interval, StepInterval, crossover, intervals, lead, onset
+from .intervals import Interval, StepInterval, crossover, intervals, lead, onset, ratios
 from .scores import KNOWN, LABELS, Curves, ScoreKey, Scores, best_layer, curves
-from .sources import TIMED, in_order
+from .sources import SOURCES, TIMED, in_order
+
+_GAINS = tuple(each.name for each in SOURCES if each.is_gain)
 
 
 def summarise(
@@ -69,7 +71,11 @@ def _property(
     _check_paired(property, found)
     skill, position = _skills(property, found)
     prompts = found["probe", headline].prompts
-    timed = {source: onset(each, position, prompts, **draws) for source, each in skill.items()}
+    timed = {
+        source: onset(each, position, prompts, **draws)
+        for source, each in skill.items()
+        if source not in _GAINS
+    }
     known = test.get(ScoreKey(LABELS, property.name, "", KNOWN))
     return {
         "metric": headline,
@@ -85,6 +91,7 @@ def _property(
                     for metric in property.metrics
                     if (source, metric) in found
                 },
+                **_shares(source, property, test, found, draws),
             }
             for source in in_order(layers)
             for layer in [layers[source]]
@@ -180,6 +187,33 @@ def _halves(
         return None
     less = replace(both[0], values=both[0].values - both[1].values)
     return {"layer": layer, **_curve(less, draws)}
+
+
+def _shares(
+    source: str,
+    property: Property,
+    test: Mapping[ScoreKey, Curves],
+    found: Mapping[tuple[str, str], Curves],
+    draws: dict,
+) -> dict:
+    """Say of a gain which share of the error that was left it removes, and what each layer gains.
+
+    The error that is left is what the reader of x̂₀ lacks to 1, over all test pictures together.
+    """
+    metric = property.metrics[0]
+    known = found.get(("estimate linear", metric))
+    if source not in _GAINS or known is None or metric == "rmse":
+        return {}
+    gain, left = found[source, metric].values, 1 - known.values
+    shares = ratios(gain, left, known.prompts, **draws)
+    return {
+        "share": {"by_step": [for_json(each) for each in shares], "final": for_json(shares[-1])},
+        "layers": {
+            key.layer: {"by_step": _curve(each, draws)["by_step"]}
+            for key, each in test.items()
+            if (key.source, key.property, key.metric) == (source, property.name, metric)
+        },
+    }
 
 
 def _from_one(step: StepInterval | None) -> dict | None:

@@ -12,8 +12,10 @@ from ..core.prompts import Prompt
 from ..models import decoder_attention
 from ..models.given import trace_given
 from ..models.traces import Trace, excerpt, trace
-from .costs import Seconds, timed
+from .beyond import Layout, beside, layout_of
+from .costs import Seconds, timed, total
 from .folding import Batch, labelled
+from .looks import look
 from .study import GROUP, Study
 
 TUNING_SHARE = 8
@@ -52,8 +54,32 @@ def _groups(
             None if decoder is None else decoder[:, own],
         )
         batch, label_s = timed("labelling", label, device)
-        yield replace(batch, seconds={**seconds, **label_s})
+        batch, joint_s = _with_joint(study, batch)
+        yield replace(batch, seconds=total([seconds, label_s, joint_s]))
         seconds = {}
+
+
+def bare(study: Study) -> Study:
+    """Give a study whose batches hold the layers' own activations alone."""
+    return replace(study, controls={}, sees_decoder=False, sees_halves=False, goes_beyond=False)
+
+
+def layout_for(study: Study) -> Layout:
+    """Plan the joint activation of a study."""
+    targets = sum(each.targets for each in study.properties) if study.looks_ahead else 0
+    latents = study.model.pipeline.vae.config.latent_channels
+    return layout_of(study.layers, latents=latents, seen=targets)
+
+
+def _with_joint(study: Study, batch: Batch) -> tuple[Batch, Seconds]:
+    """Lay the joint activation beside the others, if it is a source."""
+    if not study.goes_beyond:
+        return batch, {}
+    shown = {"estimate": batch.trace.estimates} if study.looks_ahead else {}
+    looks = look(study.model, study.labelers, study.properties, shown)
+    lay = partial(beside, batch, layout_for(study), looks.maps.get("estimate"))
+    batch, lay_s = timed("joint", lay, study.model.device)
+    return batch, total([looks.seconds, lay_s])
 
 
 def without_activations(batch: Batch) -> Batch:

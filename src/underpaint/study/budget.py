@@ -23,6 +23,7 @@ from ..labelers import Labeler
 from ..models import Model
 from ..models.layers import Layer
 from ..scores.sources import LATENTS
+from .beyond import Layout
 from .folding import target_count
 
 LARGEST_BATCH = 32
@@ -63,6 +64,7 @@ def need(
     controls: int,
     labelers: Sequence[Labeler] = (),
     halves: bool = False,
+    joint: Layout | None = None,
 ) -> Need:
     """Count what a study of these layers, steps and properties takes.
 
@@ -74,6 +76,7 @@ def need(
         controls: How many copies of the denoiser run beside it.
         labelers: Loaded, as far as their weights are to be counted.
         halves: Whether the unconditional half of the batch is read too.
+        joint: Of the joint activation, if there is one.
     """
     networks = 1 + controls + halves
     wide = [layer.channels * layer.grid[0] * layer.grid[1] for layer in layers]
@@ -81,6 +84,8 @@ def need(
     latents = model.pipeline.vae.config.latent_channels
     cells = networks * sum((layer.channels + targets) ** 2 for layer in layers)
     cells += len(LATENTS) * (latents + targets) ** 2
+    values = joint.width * joint.grid[0] * joint.grid[1] if joint else 0
+    cells += (joint.width + targets) ** 2 if joint else 0
     pixels = model.resolution[0] * model.resolution[1]
     width = torch.finfo(model.dtype).bits // 8
     copies = controls * _bytes_of(model.denoiser)
@@ -91,6 +96,8 @@ def need(
     }
     each = {
         "activations": networks * steps * sum(wide) * width,
+        # In float32; twice while it is laid out.
+        "joint activation": 2 * steps * 4 * values,
         "denoiser": 2 * _LIVE_IN_DENOISER * max(wide, default=0) * width,
         "VAE": _LIVE_IN_VAE * 4 * pixels * _second_width(model.pipeline.vae),
         "scoring": _LIVE_IN_SCORING * 8 * steps * pixels * max(x.targets for x in properties),

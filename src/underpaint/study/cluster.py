@@ -25,7 +25,7 @@ from ..core.pictures import encoded
 from ..core.prompts import Prompt
 from ..probes.moments import to_cpu
 from ..runs.runs import Run, write_encoded, write_images, write_table
-from .batches import batches, batches_of, training_parts, without_activations
+from .batches import bare, batches, batches_of, training_parts, without_activations
 from .checkpoints import (
     ReadMaps,
     checked,
@@ -203,8 +203,8 @@ def _before(study: Study, first: int) -> int:
 
 def _fold_shard(study: Study, job: tuple[list[Prompt], list[Prompt]]) -> tuple[Sums, Pictures]:
     before, prompts = job
-    bare = replace(study, layers=(), controls={}, sees_decoder=False, sees_halves=False)
-    seen = [torch.cat(list(x.labels.values()), dim=1) for x in batches(bare, before)]
+    labels = replace(bare(study), layers=())
+    seen = [torch.cat(list(x.labels.values()), dim=1) for x in batches(labels, before)]
     sums = Sums(last=torch.cat(seen)[-SHUFFLES:]) if seen else Sums()
     images: Pictures = []
     for batch in batches(study, prompts):

@@ -12,6 +12,7 @@ from ..core.prompts import Prompt
 from ..probes.probes import Probe, ProbeKey
 from ..runs.runs import Run, read_table, write_images, write_probes, write_table
 from ..scores.scores import Scores, tabulate
+from ..scores.sources import JOINT
 from .batches import batches, batches_of, without_activations
 from .checkpoints import ReadMaps, held_path, read_held, scores_path, write_held
 from .costs import Seconds, timed, total
@@ -176,7 +177,8 @@ def _with_thresholds(probes: Mapping[ProbeKey, AnyProbe], cuts: Cuts) -> dict[Pr
     return {
         key: replace(probe, threshold=masks.get(key))
         for key, probe in probes.items()
-        if isinstance(probe, Probe)
+        # Probes of the joint activation read no layer that anybody else could show them.
+        if isinstance(probe, Probe) and key[1].split(" ")[0] != JOINT
     }
 
 

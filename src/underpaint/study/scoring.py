@@ -27,7 +27,8 @@ from ..probes.probes import Probe, ProbeKey, read_steps
 from ..probes.recipes import MlpProbe
 from ..scores.metrics import METRICS, Truth, best_threshold, dice, foreground, prepare
 from ..scores.scores import KNOWN, LABELS, ScoreKey
-from ..scores.sources import TAUGHT, name_of, property_of, read_name
+from ..scores.sources import JOINT, TAUGHT, name_of, property_of, read_name
+from .beyond import gains
 from .folding import SHUFFLES, Batch
 from .looks import look
 
@@ -103,19 +104,21 @@ def readings(
     probes: Mapping[ProbeKey, Probe] | Mapping[ProbeKey, AnyProbe], batch: Batch
 ) -> dict[tuple[str, str], Float[Tensor, "step image _ _ _"]]:
     """Read every property from every layer: `step image target row col` by (property, layer)."""
-    of_cell: dict[Cell, dict[str, AnyProbe]] = {}
+    of_cell: dict[Cell, dict[tuple[str, str], AnyProbe]] = {}
     for (name, layer, step), each in probes.items():
-        of_cell.setdefault((layer, step), {})[name] = each
+        # Many probes, of one layer or another, read the one joint activation.
+        shown = JOINT if layer.startswith(f"{JOINT} ") else layer
+        of_cell.setdefault((shown, step), {})[name, layer] = each
     found: dict[tuple[str, str], Tensor] = {}
     for layer, activation in batch.readable.items():
         own = [of_cell.get((layer, step), {}) for step in range(len(activation))]
         linear = [{name: x for name, x in each.items() if isinstance(x, Probe)} for each in own]
-        maps: dict[str, Tensor] = dict(read_steps(linear, activation))
+        maps: dict[tuple[str, str], Tensor] = dict(read_steps(linear, activation))
         for name in (name for name in own[0] if name not in linear[0]):
             maps[name] = torch.stack(
                 [each[name](x).float() for each, x in zip(own, activation, strict=True)]
             )
-        found |= {(name, layer): maps[name] for name in own[0]}
+        found |= {name: maps[name] for name in own[0]}
     return found
 
 
@@ -212,7 +215,7 @@ def score_beside(
             known = known.expand(len(trace.timesteps), -1)
             blocks[ScoreKey(LABELS, each.name, "", KNOWN)] = known
     # One copy for all: a GPU is waited for once.
-    return dict(zip(blocks, torch.stack(list(blocks.values())).cpu(), strict=True))
+    return gains(dict(zip(blocks, torch.stack(list(blocks.values())).cpu(), strict=True)))
 
 
 def _values(property: Property, parts: Sequence[Part]) -> dict[str, Float64[Tensor, "*step image"]]:

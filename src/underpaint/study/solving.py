@@ -1,7 +1,7 @@
 """Every probe of a run, solved from its sums, and by the study's recipe from the pictures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -15,7 +15,8 @@ from ..probes.probes import ProbeKey
 from ..probes.recipes import fit_by, suits
 from ..runs.runs import read_moments
 from ..scores.sources import DECODER, LATENTS, name_of
-from .batches import apart, batches
+from .batches import apart, bare, batches, layout_for
+from .beyond import fit_joint
 from .costs import Seconds, timed, total
 from .folding import fit_all, target_count
 from .journal import Journal, Progress
@@ -69,7 +70,10 @@ def _fit_by_ridge(
     if study.model.is_transformer:
         training, tuning, units = in_units(training, tuning, targets=target_count(study.folded))
     fitted = fit_all(training, tuning, study.folded, layers=study.layers)
-    return {**from_units(fitted, units)}
+    found: dict[ProbeKey, AnyProbe] = {**from_units(fitted, units)}
+    if study.goes_beyond:
+        found |= fit_joint(sums["training"], sums["tuning"], study.folded, layout_for(study))
+    return found
 
 
 def _fit_by_recipe(
@@ -86,7 +90,7 @@ def _fit_by_recipe(
             f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
             "Choose fewer --layers, such as those that ridge reads best."
         )
-    seen = batches(replace(study, controls={}, sees_decoder=False, sees_halves=False), prompts)
+    seen = batches(bare(study), prompts)
     activations: dict[str, list[Tensor]] = {layer.name: [] for layer in study.layers}
     labels: dict[str, list[Tensor]] = {each.name: [] for each in study.properties}
     done, spent = 0, []

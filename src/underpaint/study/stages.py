@@ -13,6 +13,7 @@ from ..models.schedules import noise_ratios
 from ..runs.runs import Run, read_table, update_summary, write_prompts
 from ..scores.scores import Scores
 from ..scores.summaries import summarise
+from .beyond import LATENT_SIDE, LOOK_SIDE
 from .checkpoints import clear
 from .costs import CPU, Seconds, peak_rss_mb, peak_vram_mb, timed, total
 from .held_out import fit_and_score
@@ -69,6 +70,9 @@ def carry_out(
             "properties": properties,
             "cost": _cost(study, begun, spent),
         }
+        if study.goes_beyond:
+            looked = LOOK_SIDE if study.looks_ahead else None
+            entries["beyond"] = {"latents": LATENT_SIDE, "labeler": looked}
         return update_summary(run, entries)
 
 

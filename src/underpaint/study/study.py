@@ -26,7 +26,8 @@ class Study:
     `controls` are denoisers by the names of `scores.sources.CONTROLS`. `pictures` finds given ones
     with exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
     `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
-    `sees_halves` adds "unconditional", where guidance runs such a half. `overlaps`
+    `sees_halves` adds "unconditional", where guidance runs such a half. `goes_beyond` adds "joint",
+    "beyond" and its controls, and `looks_ahead` lets labelers look at x̂₀ for those. `overlaps`
     says whether scoring and writing go on beside the next batch's generation: the same numbers,
     sooner where a GPU generates; None does so there alone, for threads share a processor's cores.
     """
@@ -44,6 +45,8 @@ class Study:
     recipe: str | None = None
     sees_decoder: bool = False
     sees_halves: bool = False
+    goes_beyond: bool = False
+    looks_ahead: bool = False
     overlaps: bool | None = None
 
     @property
