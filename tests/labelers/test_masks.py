@@ -12,6 +12,7 @@ from test_labelers import images, saved
 
 from underpaint.core.errors import LabelError, ModelError
 from underpaint.labelers import (
+    graphs,
     labeler,
     masks,
     sources,
@@ -99,11 +100,11 @@ def test_code_from_the_hub_has_to_be_pinned(monkeypatch, name):
         labeler("saliency", name, CPU)
 
 
-def u2net(path: Path, *, is_flipped: bool = False) -> Path:
+def u2net(path: Path, *, is_flipped: bool = False, side: int | str | None = None) -> Path:
     """Save a graph of U²-Net's shape: what is dark is foreground, or what is bright."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    side = masks.U2NET_SIDE_PX
+    side = graphs.U2NET_SIDE_PX if side is None else side
     picture = onnx.helper.make_tensor_value_info("x", 1, [1, 3, side, side])
     answer = onnx.helper.make_tensor_value_info("y", 1, [1, 1, side, side])
     mean = onnx.helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1)
@@ -132,3 +133,43 @@ def test_u2net_the_wrong_way_round_or_cut_short_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(ModelError, match=r"Give a whole \.onnx file"):
         labeler("saliency", str(path), CPU)
+
+
+def test_a_graph_says_its_size_and_how_pixels_are_scaled_is_said_or_refused(tmp_path, monkeypatch):
+    path = str(u2net(tmp_path / "isnet.onnx", side=64))
+    with pytest.raises(
+        LabelError, match=r"How .* wants its pixels scaled is not known\. Say .*:half"
+    ):
+        labeler("saliency", path, CPU)
+    with pytest.raises(LabelError, match=r"says 'halves'\. Choose from imagenet, half"):
+        labeler("saliency", f"{path}:halves", CPU)
+    seen = []
+    whole = graphs.scaled_reader
+    monkeypatch.setattr(
+        graphs, "scaled_reader", lambda *given: seen.append(given[1:]) or whole(*given)
+    )
+    found = labeler("saliency", f"{path}:half", CPU)
+    assert seen == [(64, CPU, graphs.HALF)]
+    assert found.read(images())["saliency"].shape == (2, 1, 32, 48)
+    assert found.licence == graphs.UNKNOWN_LICENCE
+    other = labeler("saliency", f"{path}:imagenet", CPU)
+    assert other.fingerprint != found.fingerprint  # or a cache would mix their maps
+
+
+def test_what_stands_beside_a_graph_is_taken(tmp_path):
+    path = u2net(tmp_path / "free.onnx", side="side")
+    with pytest.raises(LabelError, match="any size, and none is said"):
+        labeler("saliency", f"{path}:half", CPU)
+    beside = tmp_path / "free.onnx.json"
+    beside.write_text('{"side": 48, "mean": 0.5, "deviation": [1, 1, 1], "licence": "MIT"}')
+    found = labeler("saliency", str(path), CPU)
+    assert found.licence == "MIT"
+    assert found.read(images())["saliency"].shape == (2, 1, 32, 48)
+    beside.write_text('{"side": 48, "mean": [0.5]}')
+    with pytest.raises(LabelError, match=r"Cannot use .*free\.onnx\.json"):
+        labeler("saliency", str(path), CPU)
+
+
+def test_a_licence_that_was_not_read_is_not_claimed(tmp_path):
+    found = labeler("saliency", str(u2net(tmp_path / "u2net.onnx")), CPU)
+    assert found.licence == graphs.UNKNOWN_LICENCE

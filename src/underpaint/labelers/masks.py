@@ -2,24 +2,20 @@
 
 TRACER     by carvekit's architecture, from a folder of safetensors weights
 BiRefNet   by the code in its own folder, which is run only where that is allowed
-U²-Net     from an .onnx file, such as rembg uses
+U²-Net     and IS-Net from an .onnx file, such as rembg uses (see `graphs`)
 """
 
 import importlib
-from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..core.errors import ModelError
-from ..models.weights import fingerprint, first_line
+from ..models.weights import fingerprint
+from .graphs import onnx_labeler, scaled_reader, split_scaling
 from .labeler import Labeler
 from .sources import (
     UNREADABLE,
@@ -33,8 +29,6 @@ from .sources import (
 
 TRACER_SIDE_PX = 640
 BIREFNET_SIDE_PX = 1024
-U2NET_SIDE_PX = 320
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def saliency_labeler(id_or_path: str, device: torch.device) -> Labeler:
@@ -44,7 +38,7 @@ def saliency_labeler(id_or_path: str, device: torch.device) -> Labeler:
         ModelError: if the weights cannot be found, trusted or read.
         LabelError: if a library is not installed, or code that comes along is not allowed.
     """
-    if id_or_path.endswith(".onnx"):
+    if split_scaling(id_or_path)[0].suffix == ".onnx":
         return u2net_labeler(id_or_path, device)
     if _is_birefnet(id_or_path):
         return birefnet_labeler(id_or_path, device)
@@ -78,7 +72,7 @@ def tracer_labeler(id_or_path: str, device: torch.device) -> Labeler:
     def shares(pixels: Tensor) -> Tensor:
         return rearrange(network(pixels), "image ... row col -> image (...) row col")
 
-    read = _reader(shares, TRACER_SIDE_PX, device)
+    read = scaled_reader(shares, TRACER_SIDE_PX, device)
     return Labeler(id_or_path, ("saliency",), "Apache-2.0", read, fingerprint(folder), (network,))
 
 
@@ -100,60 +94,19 @@ def birefnet_labeler(id_or_path: str, device: torch.device) -> Labeler:
     except (*UNREADABLE, ImportError) as error:
         raise unreadable(folder, error) from error
     network = network.float().eval()
-    read = _reader(lambda pixels: network(pixels)[-1].sigmoid(), BIREFNET_SIDE_PX, device)
+    read = scaled_reader(lambda pixels: network(pixels)[-1].sigmoid(), BIREFNET_SIDE_PX, device)
     licence = licence_of(id_or_path, folder)
     return Labeler(id_or_path, ("saliency",), licence, read, fingerprint(folder), (network,))
 
 
 def u2net_labeler(path: str, device: torch.device) -> Labeler:
-    """Load U²-Net from an .onnx file. Its map is stretched to 0..1, picture by picture.
+    """Load U²-Net, IS-Net or another network of masks from an .onnx file (see `graphs`).
 
     Raises:
-        ModelError: if the file cannot be read.
-        LabelError: if onnxruntime is not installed.
+        ModelError: if the file cannot be read, or takes or gives anything else.
+        LabelError: if onnxruntime is not installed, or scaling or size is not known.
     """
-    try:
-        onnxruntime = importlib.import_module("onnxruntime")
-    except ImportError as error:
-        refuse_missing("U²-Net", "onnxruntime", error)
-    file = Path(path).expanduser()
-    try:
-        content = file.read_bytes()
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    # onnxruntime's errors have no base but Exception.
-    except Exception as error:
-        raise ModelError(
-            f"Cannot read {path} ({first_line(error)}). Give a whole .onnx file."
-        ) from error
-    name = session.get_inputs()[0].name
-
-    def shares(pixels: Tensor) -> Tensor:
-        # Published graphs take one picture at a time.
-        maps = [session.run(None, {name: each[None].cpu().numpy()})[0] for each in pixels]
-        stacked = torch.cat([torch.from_numpy(each) for each in maps]).to(device)
-        low, high = stacked.amin((1, 2, 3), keepdim=True), stacked.amax((1, 2, 3), keepdim=True)
-        return (stacked - low) / (high - low).clamp(min=1e-12)
-
-    read = _reader(shares, U2NET_SIDE_PX, device)
-    digest = f"sha256:{sha256(content).hexdigest()}"
-    return Labeler(path, ("saliency",), "Apache-2.0", read, digest)
-
-
-def _reader(
-    shares: Callable[[Tensor], Tensor], side: int, device: torch.device
-) -> Callable[[Tensor], dict[str, Tensor]]:
-    """Bring pictures to a network's size and scale, and its maps back to the pictures' size."""
-    mean, deviation = (torch.tensor(each, device=device)[:, None, None] for each in _IMAGENET)
-
-    @torch.no_grad()
-    def read(images: Float[Tensor, "image 3 height width"]) -> dict[str, Tensor]:
-        resized = F.interpolate(
-            images.to(device), size=(side, side), mode="bilinear", antialias=True
-        )
-        maps = shares((resized - mean) / deviation).float()
-        return {"saliency": F.interpolate(maps, size=images.shape[-2:], mode="bilinear")}
-
-    return read
+    return onnx_labeler(path, device)
 
 
 def _is_birefnet(id_or_path: str) -> bool:

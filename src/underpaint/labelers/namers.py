@@ -75,20 +75,26 @@ def classifier_namer(id_or_path: str, device: torch.device) -> Namer:
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
     folder = find_weights(id_or_path)
-    names = read_config(folder).get("id2label") or {}
     try:
         processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         network = AutoModelForImageClassification.from_pretrained(
             folder, use_safetensors=True, local_files_only=True
         )
-        classes = tuple(str(names[str(at)]) for at in range(network.config.num_labels))
-    except (*UNREADABLE, KeyError) as error:
+        # A timm model names its classes in the network's config alone, once it is loaded.
+        written = read_config(folder).get("id2label") or {}
+        names = {int(at): str(name) for at, name in (written or network.config.id2label).items()}
+        classes = tuple(names[at] for at in range(len(names)))
+    except (*UNREADABLE, KeyError, ImportError) as error:
         raise unreadable(folder, error) from error
     network = network.float().eval().to(device)
+    is_timm = "Timm" in type(processor).__name__
 
     @torch.no_grad()
     def read(images: Float[Tensor, "image 3 height width"]) -> Float[Tensor, "image _"]:
-        pixels = processor(images=list(images.cpu()), do_rescale=False, return_tensors="pt")
+        if is_timm:  # its processor takes tensors of 0..1 as they are, and no word of rescaling
+            pixels = processor(images=images.cpu(), return_tensors="pt")
+        else:
+            pixels = processor(images=list(images.cpu()), do_rescale=False, return_tensors="pt")
         return network(pixels["pixel_values"].to(device)).logits
 
     return Namer(id_or_path, classes, licence_of(id_or_path, folder), read)
