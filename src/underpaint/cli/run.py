@@ -22,10 +22,12 @@ from ..models import Model, has_decoder_attention, load, permuted, untrained
 from ..models.layers import find_layers, select_layers
 from ..models.reading import reads
 from ..runs import runs
+from ..scores.sources import SOURCES
 from ..site import find_site
 from ..study import cluster
 from ..study.batches import layout_for
 from ..study.budget import check_budget, fit_batch, free_bytes, need
+from ..study.bygone import forget_other_sources
 from ..study.stages import carry_out
 from ..study.study import Study
 from .asked import (
@@ -107,8 +109,10 @@ def run(**words: Any) -> None:
     study = study_of(asked, prompts)
     settings = settings_of(asked, study)
     refuse_other_weights(settings)
-    folder = runs.open_run(asked.out, settings, made_with(study.model))
+    names = [each.name for each in SOURCES]
+    folder = runs.open_run(asked.out, settings, made_with(study.model), sources=names)
     if not runs.is_done(folder):
+        forget_other_sources(folder, SOURCES, partial(click.echo, err=True))
         fold_fit_score_and_summarise(study, folder, asked)
     elif is_shown(folder):
         click.echo(

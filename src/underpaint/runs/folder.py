@@ -27,6 +27,8 @@ from ..core.properties import PROPERTIES
 from ..core.schemas import SETTINGS, SUMMARY, misfit
 
 SCHEMA = 1
+_BESIDE = ("made_with", "sources")
+"""What run.json keeps beside the settings: a run goes on where it differs."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,11 @@ class Run:
 
 
 def open_run(
-    folder: Path, settings: Mapping[str, Any], made_with: Mapping[str, str] | None = None
+    folder: Path,
+    settings: Mapping[str, Any],
+    made_with: Mapping[str, str] | None = None,
+    *,
+    sources: Sequence[str] = (),
 ) -> Run:
     """Begin a run in a folder, or go on with the one that is there if it was asked for the same.
 
@@ -100,6 +106,7 @@ def open_run(
         folder: Made if it is not there.
         settings: What the numbers follow from. Two runs that differ here are never mixed.
         made_with: What is kept beside them but need not be the same, such as versions.
+        sources: Which sources of scores there are, kept beside them too.
 
     Raises:
         RunError: if the folder holds another run or something that is no run, a link leads out of
@@ -116,7 +123,8 @@ def open_run(
         if run.settings.exists():
             _refuse_another(run, wanted)
         else:
-            write_json(run.settings, {**wanted, "made_with": dict(made_with or {})})
+            beside = {"made_with": dict(made_with or {}), "sources": list(sources)}
+            write_json(run.settings, {**wanted, **beside})
     return run
 
 
@@ -129,7 +137,7 @@ def _is_ours(folder: Path) -> bool:
 def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
     try:
         found = read_json_file(run.settings)
-        found = {name: value for name, value in found.items() if name != "made_with"}
+        found = {name: value for name, value in found.items() if name not in _BESIDE}
     except (OSError, ValueError, AttributeError) as error:
         raise RunError(
             f"{run.settings} is damaged ({error}), so nothing says what {run.folder} holds. "
@@ -158,6 +166,10 @@ def is_done(run: Run) -> bool:
 
 def find_run(folder: Path) -> Run:
     """Open a run that is there.
+
+    >>> run = up.find_run(OUT)
+    >>> run.summary.name
+    'summary.json'
 
     Raises:
         RunError: if there is none.
