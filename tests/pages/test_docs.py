@@ -2,6 +2,7 @@
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_every_link_between_pages_leads_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).is_file(), f"{page.name} links to {target}"
+
+
+def test_the_way_of_a_prompt_is_told_with_functions_that_are_there():
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    _, way = page.split("## The way of a prompt\n")
+    way, *_ = way.split("\n## ")
+    named = re.findall(r"`((?:\w+\.)+\w+)`", way.replace("summary.json", ""))
+    assert len(named) >= 18
+    for name in named:
+        module, _, function = name.rpartition(".")
+        assert callable(getattr(import_module(f"underpaint.{module}"), function)), name
 
 
 def test_every_error_class_has_a_section():

@@ -48,7 +48,12 @@ _KNOWN: WeakKeyDictionary[Any, Reading] = WeakKeyDictionary()
 
 
 def reads(model: Model | DiffusionPipeline) -> Reading:
-    """Find out how a model reads prompts. A model that takes none reads their seeds alone."""
+    """Find out how a model reads prompts. A model that takes none reads their seeds alone.
+
+    >>> read = up.reads(model)
+    >>> read(up.Prompt("A red cone", 1)) == read(up.Prompt("a  red cone", 2))
+    True
+    """
     found = _KNOWN.get(model)
     if found is None:
         found = _KNOWN[model] = _reading(as_model(model))

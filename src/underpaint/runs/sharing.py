@@ -65,6 +65,10 @@ class Shared:
 def share_run(run: Run, folder: Path, *, every: bool = False) -> None:
     """Write a run's probes, of each property's best layer or of every layer, with their card.
 
+    >>> up.share_run(up.find_run(OUT), FOLDER / "probes")
+    >>> sorted(path.name for path in (FOLDER / "probes").iterdir())
+    ['README.md', 'probes.json', 'probes.safetensors']
+
     Args:
         run: A finished one.
         folder: Made if it is not there; a folder of other files is refused.
@@ -94,6 +98,9 @@ def share_run(run: Run, folder: Path, *, every: bool = False) -> None:
 def push_probes(folder: Path, repository: str, *, private: bool = True) -> str:
     """Upload a folder that `share_run` wrote to a model repository of the hub; return its address.
 
+    >>> up.push_probes(FOLDER / "probes", "you/sd14-probes")  # doctest: +SKIP
+    'https://huggingface.co/you/sd14-probes/...'
+
     Raises:
         RunError: if the folder holds no shared probes, or the hub refuses.
     """
@@ -120,6 +127,10 @@ def load_probes(
     folder_or_id: str, *, model: Model | None = None, device: torch.device = _CPU
 ) -> Shared:
     """Load shared probes from a folder, or from the hub by id, pinned or not.
+
+    >>> shared = up.load_probes(SHARED)
+    >>> sorted({name for name, layer, step in shared.probes})
+    ['depth', 'saliency']
 
     Args:
         folder_or_id: What `share_run` wrote, or owner/name, or owner/name@revision.
