@@ -1,11 +1,14 @@
 """Beside what users do to their pipelines: it works, or it says clearly that it does not."""
 
+import accelerate
+import diffusers
 import pytest
 import torch
 
 import underpaint
 import worlds
-from underpaint.core.errors import ModelError
+from underpaint.core.errors import LayerError, ModelError
+from underpaint.models import Model, load, permuted, untrained
 from underpaint.models.layers import find_layers
 from underpaint.models.traces import trace
 from underpaint.probes.probes import Probe
@@ -93,3 +96,94 @@ def test_what_cannot_be_traced_is_refused_with_what_to_do():
     pipe.unet.register_to_config(encoder_hid_dim_type="ip_image_proj")  # as `load_ip_adapter`
     with pytest.raises(ModelError, match=r"has an IP-Adapter.*unload_ip_adapter"):
         find_layers(pipe)
+
+
+def test_a_lora_that_acts_is_another_model_and_one_that_is_off_is_not(tmp_path):
+    peft = pytest.importorskip("peft")
+    worlds.pipeline().save_pretrained(tmp_path)
+    model = load(str(tmp_path), device="cpu")
+    plain, unet = model.fingerprint, model.pipeline.unet
+    config = peft.LoraConfig(r=2, target_modules=["attn1.to_q"], init_lora_weights=False)
+    unet.add_adapter(config, adapter_name="one")
+    with_one = model.fingerprint
+    assert with_one != plain
+    assert with_one.startswith(plain)
+    unet.set_adapters("one", weights=0.5)
+    assert model.fingerprint not in (plain, with_one)
+    unet.set_adapters("one", weights=1.0)
+    assert model.fingerprint == with_one
+    unet.disable_adapters()
+    assert model.fingerprint == plain
+    unet.enable_adapters()
+    unet.fuse_lora()
+    unet.unload_lora()
+    assert model.fingerprint not in (plain, with_one)
+
+
+def test_a_quantised_denoiser_has_no_control_of_its_weights():
+    pipe = worlds.pipeline()
+    pipe.unet = torch.ao.quantization.quantize_dynamic(pipe.unet, {torch.nn.Linear})
+    layers = find_layers(pipe)
+    assert trace(pipe, PROMPTS, steps=1, layers=layers).final.isfinite().all()
+    for control in (permuted, untrained):
+        with pytest.raises(ModelError, match="need plain weights, and this denoiser's are quant"):
+            control(pipe.unet, seed=0)
+
+
+def test_layerwise_casting_is_traced_in_what_it_computes_in():
+    pipe = worlds.pipeline()
+    pipe.unet.enable_layerwise_casting(torch.float8_e4m3fn, torch.float32)
+    model = Model.of(pipe, name="cast")
+    assert model.dtype == torch.float32
+    layers = find_layers(model)
+    whole = trace(model, PROMPTS, steps=2, layers=layers)
+    again = trace(model, PROMPTS, steps=2, layers=layers, start=(whole.latents[1], 1))
+    assert torch.equal(whole.final, again.final)
+    assert torch.equal(whole.final, own_loop(pipe))
+    with pytest.raises(ModelError, match="need plain weights"):
+        permuted(pipe.unet, seed=0)
+
+
+def test_offloading_by_groups_or_parts_is_refused_by_name():
+    pipe = worlds.pipeline()
+    layers = find_layers(pipe)
+    cpu = torch.device("cpu")
+    pipe.vae.enable_group_offload(onload_device=cpu, offload_device=cpu, offload_type="leaf_level")
+    with pytest.raises(ModelError, match=r"is offloaded to the CPU.*load it anew without"):
+        trace(pipe, PROMPTS)
+    pipe = worlds.pipeline()
+    model = Model.of(pipe, name="later")
+    accelerate.cpu_offload(pipe.unet, execution_device=cpu)
+    with pytest.raises(ModelError, match="is offloaded"):
+        Model.of(pipe, name="offloaded")
+    with pytest.raises(LayerError, match="A hook of accelerate stands at"):
+        trace(model, PROMPTS, layers=layers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("AnimateDiffPipeline", "draws video"),
+        ("WanPipeline", "draws video"),
+        ("CogVideoXPipeline", "draws video"),
+        ("StableDiffusionInpaintPipeline", "draws from a picture"),
+        ("StableDiffusionImg2ImgPipeline", "draws from a picture"),
+        ("StableDiffusionControlNetPipeline", "draws from a picture"),
+        ("StableDiffusionXLControlNetPipeline", "draws from a picture"),
+        ("FluxImg2ImgPipeline", "draws from a picture"),
+        ("FluxKontextPipeline", "draws from a picture"),
+    ],
+)
+def test_what_wants_more_than_a_prompt_is_refused_with_what_to_do(kind, says):
+    pipe = worlds.pipeline()
+    # Only the class decides; the parts stand for its own.
+    pipe.__class__ = type(kind, (getattr(diffusers, kind),), {})
+    with pytest.raises(ModelError, match=rf"{kind} {says}.*`tapped` around a loop"):
+        Model.of(pipe, name="more")
+
+
+def test_a_denoiser_of_another_pipeline_is_refused():
+    pipe = worlds.pipeline()
+    pipe.unet.register_to_config(in_channels=9)
+    with pytest.raises(ModelError, match="takes 9 channels and its VAE has 4"):
+        Model.of(pipe, name="inpainting")

@@ -9,16 +9,26 @@ from rich.table import Table
 from ..models import load
 from ..models.layers import find_layers
 from ..scores.tables import block_rows
-from .options import RUNNING
+from .options import RUNNING, SAMPLING
 
 
 @click.command()
 @click.argument("model_id", metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@SAMPLING
 @RUNNING
-def layers(model_id: str, as_json: bool, device: str, dtype: str) -> None:
+def layers(
+    model_id: str,
+    as_json: bool,
+    device: str,
+    dtype: str,
+    scheduler: str | None,
+    resolution: int | None,
+) -> None:
     """List a model's self-attention layers, in the order in which they run."""
-    found = find_layers(load(model_id, device=device, dtype=dtype))
+    found = find_layers(
+        load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
+    )
     if as_json:
         rows = [{"name": x.name, "grid": x.grid, "channels": x.channels} for x in found]
         click.echo(json.dumps(rows))

@@ -22,3 +22,7 @@ RUNNING = together(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."),
     click.option("--dtype", default="auto", show_default=True, help="auto, float32, …"),
 )
+SAMPLING = together(
+    click.option("--scheduler", help="ddim, lms, euler or dpm++.  [default: the model's own]"),
+    click.option("--resolution", type=int, help="Pixels of a side.  [default: the model's own]"),
+)

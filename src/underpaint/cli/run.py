@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ..core.errors import RunError
+from ..core.errors import ModelError, RunError
 from ..core.prompts import Prompt
 from ..figures.curves import draw_all
 from ..figures.paper import write_paper
@@ -214,10 +214,15 @@ def fold_fit_score_and_summarise(study: Study, folder: runs.Run, asked: Asked) -
     """Do the study under a progress bar, here or on a cluster's workers first."""
     if not asked.quick:
         model = study.model
-        controls = {
-            "random": permuted(model.denoiser, seed=asked.seed),
-            "untrained": untrained(model.denoiser, seed=asked.seed),
-        }
+        try:
+            controls = {
+                "random": permuted(model.denoiser, seed=asked.seed),
+                "untrained": untrained(model.denoiser, seed=asked.seed),
+            }
+        except ModelError as error:
+            # Quantised weights cannot be drawn anew; the rest of the study needs them as they are.
+            click.echo(f"Without these controls: {error}", err=True)
+            controls = {}
         study = replace(study, controls=controls)
     say = partial(click.echo, err=True)
     with reporting() as report:

@@ -34,6 +34,11 @@ def check_hooks(denoiser: nn.Module) -> None:
             "at some steps. Take it off with `disable_cache()`."
         )
     for path, module in denoiser.named_modules():
+        if hasattr(module, "_hf_hook"):
+            raise LayerError(
+                f"A hook of accelerate stands at {path or type(module).__name__}, which moves it "
+                "between devices. Take it off: `remove_hook_from_module`, or `remove_all_hooks()`."
+            )
         registry = getattr(module, "_diffusers_hook", None)
         names = getattr(registry, "hooks", {})
         if unknown := [name for name in names if not str(name).startswith(_HARMLESS)]:

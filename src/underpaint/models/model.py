@@ -1,18 +1,19 @@
 """The noun that every pass over a model starts from, and the way between latents and images."""
 
+import hashlib
 import inspect
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import torch
 
 # Its module has moved between versions of diffusers, its name has not.
 from diffusers import LDMPipeline  # pyright: ignore[reportPrivateImportUsage]
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vq_model import VQModel
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from einops import rearrange
@@ -22,6 +23,8 @@ from torch import Tensor, nn
 from ..core.errors import ModelError
 from .capture import tapped
 from .guard import uncompiled
+from .identity import adapters, digest, is_plain
+from .refusals import check_pipeline
 from .unprompted import UnpromptedPipeline
 
 _DECODED_AT_ONCE, _DECODED_PX = 8, 2**19
@@ -46,24 +49,26 @@ class Model:
         name: The id or path it was asked for by.
         pipeline: A diffusers pipeline. Its own `__call__` generates; nothing of it is copied.
         denoiser: Its UNet or transformer.
-        fingerprint: "sha256:…" over the weight files, or "revision:…" of a hub id; empty where
-            the pipeline was built in memory.
+        weights: "sha256:…" over the weight files, or "revision:…" of a hub id; empty where the
+            pipeline was built in memory.
         guidance: Guidance scale that the model is meant to be used with.
         resolution: Height and width of its images, in pixels.
         device: Where it runs.
         dtype: What the denoiser computes in.
         call: What else its pipeline's call is given, by name.
+        as_read: What the denoiser's weights came to when they were read from those files.
     """
 
     name: str
     pipeline: Any
     denoiser: nn.Module
-    fingerprint: str
+    weights: str
     guidance: float
     resolution: tuple[int, int]
     device: torch.device
     dtype: torch.dtype
     call: Mapping[str, Any] = field(default_factory=dict)
+    as_read: str = ""
 
     @classmethod
     def of(
@@ -91,34 +96,13 @@ class Model:
             ModelError: if the pipeline has no denoiser or VAE, takes no prompt, packs latents
                 into tokens, or cannot draw that size.
         """
-        kind = type(pipeline).__name__
         if isinstance(pipeline, LDMPipeline) and not isinstance(pipeline, UnpromptedPipeline):
             pipeline = UnpromptedPipeline.of(pipeline)
         denoiser = getattr(pipeline, "unet", None)
         if denoiser is None:
             denoiser = getattr(pipeline, "transformer", None)
         denoiser = None if denoiser is None else uncompiled(denoiser)
-        takes_prompt = "prompt" in inspect.signature(type(pipeline).__call__).parameters
-        if denoiser is None or getattr(pipeline, "vae", None) is None or not takes_prompt:
-            raise ModelError(
-                f"{kind} is not a latent text-to-image pipeline: it needs a unet or transformer, "
-                "a vae, and a prompt. Use a model such as Stable Diffusion, or an LDMPipeline."
-            )
-        if hasattr(pipeline, "_pack_latents") and not _packs_as_flux(pipeline):
-            raise ModelError(
-                f"{kind} packs its latents into tokens in a way that is not known here. Use a "
-                "UNet, PixArt, Stable Diffusion 3 or Flux pipeline."
-            )
-        if getattr(pipeline, "_offload_device", None) is not None:
-            raise ModelError(
-                f"{kind} is offloaded to the CPU between its parts, so it has no one device to be "
-                "read on. Move it to one with `pipeline.remove_all_hooks()` and `.to(device)`."
-            )
-        if denoiser.config.get("encoder_hid_dim_type") == "ip_image_proj":
-            raise ModelError(
-                f"{kind} has an IP-Adapter, which wants a picture beside each prompt. Unload it "
-                "with `unload_ip_adapter()`, or use `tapped` around a loop of your own."
-            )
+        denoiser = check_pipeline(pipeline, denoiser)
         _check_call(pipeline, call or {})
         size = resolution or _own_resolution(pipeline, denoiser)
         unit = pipeline.vae_scale_factor * (2 if hasattr(pipeline, "_pack_latents") else 1)
@@ -131,14 +115,28 @@ class Model:
             name=name,
             pipeline=pipeline,
             denoiser=denoiser,
-            fingerprint=fingerprint,
+            weights=fingerprint,
             guidance=_own_guidance(pipeline) if guidance is None else guidance,
             resolution=size,
             device=torch.device(pipeline.device),
             # Of the module's own saying: weights may be kept in less than it computes in.
             dtype=getattr(denoiser, "dtype", None) or next(denoiser.parameters()).dtype,
             call=dict(call or {}),
+            as_read=digest(denoiser) if fingerprint else "",
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells its weights from others: those of its files, and what was done to them since.
+
+        Adapters count while they act, and so do weights that an adapter was fused into.
+        """
+        since = adapters(self.pipeline)
+        if self.as_read and (now := digest(self.denoiser)) != self.as_read:
+            since += now
+        if not since:
+            return self.weights
+        return f"{self.weights}+{hashlib.sha256(since.encode()).hexdigest()[:16]}"
 
     @property
     def takes_text(self) -> bool:
@@ -187,6 +185,24 @@ def packed(
     return model.pipeline._pack_latents(latents, *latents.shape)
 
 
+def _plain_copy(denoiser: nn.Module) -> nn.Module:
+    """Copy a denoiser whose weights are plain numbers, so that they can be drawn anew.
+
+    Raises:
+        ModelError: if they are quantised or cast, or a function took the place of a `forward`.
+    """
+    weights = list(denoiser.parameters())
+    is_hidden = any(callable(getattr(each, "weight", None)) for each in denoiser.modules())
+    # A copy's `forward` that is a function would go on running the weights of the first.
+    is_bound = any(isinstance(vars(m).get("forward"), FunctionType) for m in denoiser.modules())
+    if is_hidden or is_bound or not all(map(is_plain, weights)):
+        raise ModelError(
+            "The controls `permuted` and `untrained` need plain weights, and this denoiser's are "
+            "quantised, cast or wrapped. Leave these controls out (`--quick`)."
+        )
+    return deepcopy(denoiser)
+
+
 @torch.no_grad()
 def permuted(denoiser: nn.Module, *, seed: int) -> nn.Module:
     """Copy a denoiser with the elements of each weight tensor in random order.
@@ -194,7 +210,7 @@ def permuted(denoiser: nn.Module, *, seed: int) -> nn.Module:
     It keeps every tensor's distribution and forgets all that training put into it: the literature's
     control (Chen, Viégas & Wattenberg 2023, appendix).
     """
-    copy = deepcopy(denoiser)
+    copy = _plain_copy(denoiser)
     generator = torch.Generator().manual_seed(seed)
     for weight in copy.parameters():
         order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
@@ -209,7 +225,7 @@ def untrained(denoiser: nn.Module, *, seed: int) -> nn.Module:
     Matrices and kernels are uniform within `1 / sqrt(inputs)`; vectors become 1 where they scale
     ("weight") and 0 where they are added. Not even the distribution of trained weights is left.
     """
-    copy = deepcopy(denoiser)
+    copy = _plain_copy(denoiser)
     generator = torch.Generator().manual_seed(seed)
     for name, weight in copy.named_parameters():
         if weight.ndim < 2:
@@ -341,17 +357,6 @@ def _latent_affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
         mean = rearrange(torch.as_tensor(config.latents_mean).to(like), "latent -> latent 1 1")
         scale = rearrange(deviation * scale, "latent -> latent 1 1")
     return mean, scale
-
-
-def _packs_as_flux(pipeline: Any) -> bool:
-    """Tell whether latents are packed as 2x2 tokens of a plain image, which we can undo."""
-    undo = getattr(pipeline, "_unpack_latents", None)
-    known = ["latents", "height", "width", "vae_scale_factor"]
-    return (
-        undo is not None
-        and list(inspect.signature(undo).parameters) == known
-        and isinstance(pipeline.vae, AutoencoderKL)
-    )
 
 
 def _check_call(pipeline: Any, call: Mapping[str, Any]) -> None:
