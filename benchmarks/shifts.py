@@ -22,8 +22,9 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from underpaint.models import load
 from underpaint.models.weights import TINY
 from underpaint.world.denoiser import shifted_betas
+from underpaint.world.drawing import render_shards
 from underpaint.world.measures import measure_pictures, read_readers
-from underpaint.world.renders import read_shards, render_shards
+from underpaint.world.renders import read_shards
 
 ITERATIONS = 6000
 RATE = 2e-3

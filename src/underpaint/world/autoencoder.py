@@ -1,14 +1,16 @@
 """The small VAE of `tiny`: 128² pictures to 16 x 16 x 4 latents of zero mean and unit variance."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from .renders import Renders
-from .training import LossOf, fast_precision, picked
+from .training import LossOf, at_once, coin, fast_precision, picked
 
 
 def new_autoencoder() -> AutoencoderKL:
@@ -42,18 +44,19 @@ class Decoding(nn.Module):
 def decoding_loss(
     drawn: Decoding, renders: Renders, latents: Float[Tensor, "image channel row col"]
 ) -> LossOf:
-    """A tenth of log MSE, half the L1, half the L1 of 8x8 means, on whole pictures, 8 at once.
+    """A tenth of log MSE, half the L1, half the L1 of 8x8 means, on whole pictures.
 
     The encoder rests, so that latents stay what they are. The mean of log MSE over pictures is
     PSNR; beside 64² crops and drawn latents, whole pictures and posterior means are what a
     generated picture's decoder meets.
     """
     device = next(drawn.parameters()).device
+    batch = at_once(device, cpu=8)
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        rows = picked(len(renders), 8, generator)
-        images = renders.truth["image"][rows].to(device).float() / 127.5 - 1
-        seen = latents[rows].to(device, torch.float32)
+        rows = picked(len(renders), batch, generator)
+        images = renders.picked("image", rows).to(device).float() / 127.5 - 1
+        seen = latents[rows.to(latents.device)].to(device, torch.float32)
         with fast_precision(device):
             pictures = drawn(seen.contiguous(memory_format=torch.channels_last))
         error = pictures.float() - images
@@ -64,21 +67,23 @@ def decoding_loss(
     return loss_of
 
 
-def reconstruction_loss(vae: AutoencoderKL, renders: Renders) -> LossOf:
-    """L1 + 2 MSE + L1 of 8x8 means + 1e-4 KL on random 64² crops.
+def reconstruction_loss(vae: AutoencoderKL, renders: Callable[[], Renders]) -> LossOf:
+    """L1 + 2 MSE + L1 of 8x8 means + 1e-4 KL on random 64² crops of what has been drawn so far.
 
     The means are there for colour: what the autoencoder forgets, nothing later can restore.
     """
     device = next(vae.parameters()).device
+    batch = at_once(device, cpu=16)
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        top, left = torch.randint(65, (2,), generator=generator).tolist()
-        rows = picked(len(renders), 16, generator)
-        crops = renders.truth["image"][rows][:, :, top : top + 64, left : left + 64]
+        top, left = picked(65, 2, generator).tolist()
+        known = renders()
+        rows = picked(len(known), batch, generator)
+        crops = known.picked("image", rows)[:, :, top : top + 64, left : left + 64]
         images = (crops.to(device).float() / 127.5 - 1).contiguous(
             memory_format=torch.channels_last
         )
-        if torch.rand((), generator=generator) < 0.5:
+        if coin(generator):
             images = images.flip(-1)
         with fast_precision(device):
             posterior = _posterior(vae, images)
@@ -118,12 +123,12 @@ def fold_normalisation(
 
 @torch.no_grad()
 def encode_all(
-    vae: AutoencoderKL, renders: Renders, *, mirrored: bool
+    vae: AutoencoderKL, pictures: UInt8[Tensor, "image 3 height width"], *, mirrored: bool
 ) -> Float[Tensor, "image channel row col"]:
     """Encode every picture to its posterior mean, mirrored left to right or not."""
     device = next(vae.parameters()).device
     parts = []
-    for images in renders.truth["image"].split(64):
+    for images in pictures.split(64):
         images = images.to(device).float() / 127.5 - 1
         images = images.flip(-1) if mirrored else images
         images = images.contiguous(memory_format=torch.channels_last)

@@ -1,33 +1,29 @@
-"""The UNet, text encoder, tokenizer and scheduler of `tiny`: Stable Diffusion's classes, narrow."""
-
-import json
-from typing import cast
+"""The UNet, text encoder and scheduler of `tiny`: Stable Diffusion's classes, narrow."""
 
 import torch
-import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from jaxtyping import Bool, Float, Int
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
-from .renders import Renders
-from .training import LossOf, fast_precision, picked
-from .words import CAPTIONS, Caption
+from .pool import Pool, detail
+from .tokens import WIDTH, text_config
+from .training import LossOf, fast_precision, strata
 
-TOKENS = 16
-UNCONDITIONAL_SHARE = 0.1  # captions dropped in training, so that guidance has a model without one
 SNR_FLOOR, SNR_CEILING = 0.25, 5.0
-OBJECT_WEIGHT, DECIDED_SNR = 4.0, 1.0
-"""How much more the box around the object counts, once there is enough signal to have placed it."""
+DECIDED_SNR = 1.0
+"""Signal enough to have placed what is in the picture; from here on, detail counts more."""
 SHIFT = 3.0
 """How much less noise `tiny` meets than SD does, as a ratio to the signal."""
+GUIDANCE = 3.5
 
 
 class Denoiser(nn.Module):
-    """UNet and text encoder, trained together."""
+    """UNet and text encoder, trained together. Each is saved under its name here."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
@@ -36,49 +32,20 @@ class Denoiser(nn.Module):
             block_out_channels=(48, 96, 144, 192),
             layers_per_block=2,
             attention_head_dim=4,  # the number of heads, in this class
-            cross_attention_dim=64,
+            cross_attention_dim=WIDTH,
             norm_num_groups=16,
         )
-        self.text_encoder = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(tokenizer),
-                hidden_size=64,
-                intermediate_size=256,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                max_position_embeddings=TOKENS,
-                projection_dim=64,
-                bos_token_id=cast(int, tokenizer.bos_token_id),
-                eos_token_id=cast(int, tokenizer.eos_token_id),
-                pad_token_id=cast(int, tokenizer.pad_token_id),
-            )
-        )
+        self.text_encoder = CLIPTextModel(text_config(tokenizer))
 
-
-def new_tokenizer() -> CLIPTokenizer:
-    """Learn byte pairs until every word of the grammar is one token; other words fall to pieces."""
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=2000, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
-    )
-    bpe.train_from_iterator((str(caption) for caption in CAPTIONS), trainer)
-    merges = [tuple(pair) for pair in _merges(bpe)]
-    pieces = [*alphabet, *(letter + "</w>" for letter in alphabet)]
-    pieces += [left + right for left, right in merges]
-    pieces += ["<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-    return CLIPTokenizer(
-        vocab=vocabulary,
-        merges=merges,  # pyright: ignore[reportArgumentType]  (pairs, whatever transformers says)
-        model_max_length=TOKENS,
-    )
-
-
-def _merges(bpe: Tokenizer) -> list[list[str]]:
-    merges = json.loads(bpe.to_str())["model"]["merges"]
-    return [pair.split(" ") if isinstance(pair, str) else pair for pair in merges]
+    def forward(
+        self,
+        noisy: Float[Tensor, "image channel row col"],
+        timestep: Int[Tensor, "image"],
+        words: Int[Tensor, "image token"],
+    ) -> Float[Tensor, "image channel row col"]:
+        """Predict v of noisy latents at a timestep, given captions."""
+        context = self.text_encoder(words).last_hidden_state
+        return self.unet(noisy, timestep, context).sample
 
 
 def new_scheduler() -> DDIMScheduler:
@@ -111,79 +78,50 @@ def shifted_betas(shift: float = SHIFT) -> list[float]:
     return [float(f"{beta:.9g}") for beta in (1 - signal / before).tolist()]
 
 
-def tokens_of(tokenizer: CLIPTokenizer, texts: list[str]) -> Int[Tensor, "text token"]:
-    """Tokenize as the pipeline does: padded and cut to 16 tokens."""
-    return tokenizer(
-        texts, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt"
-    ).input_ids
-
-
-def caption_tokens(
-    tokenizer: CLIPTokenizer, classes: Int[Tensor, "image 4"], *, mirrored: bool
-) -> Int[Tensor, "image token"]:
-    """The tokens of every picture's caption, of its mirror image if asked."""
-    ids = {caption.classes: row for row, caption in enumerate(CAPTIONS)}
-    shown = [str(caption.mirrored if mirrored else caption) for caption in CAPTIONS]
-    rows = torch.tensor([ids[(a, b, c, d)] for a, b, c, d in classes.tolist()])
-    return tokens_of(tokenizer, shown)[rows]
-
-
-def caption_of(classes: tuple[int, int, int, int]) -> Caption:
-    """The caption with these classes."""
-    return next(caption for caption in CAPTIONS if caption.classes == classes)
-
-
-def boxes_of(renders: Renders) -> Bool[Tensor, "image row col"]:
-    """Mark the latents in a box around each picture's object, one latent wider on every side."""
-    touched = F.max_pool2d(renders.maps("saliency"), 8) > 0.5
-    wide = F.max_pool2d(touched.float(), 3, stride=1, padding=1)[:, 0]
-    return (wide.amax(dim=2, keepdim=True) * wide.amax(dim=1, keepdim=True)).bool()
-
-
-def denoising_loss(
-    denoiser: Denoiser,
-    tokenizer: CLIPTokenizer,
-    latents: Float[Tensor, "image channel row col"],
-    tokens: Int[Tensor, "image token"],
-    boxes: Bool[Tensor, "image row col"],
-    *,
-    batch: int,
-) -> LossOf:
-    """v-prediction loss with weights `(min(SNR, 5) + 1/4) / (SNR + 1)`, more of it at the object.
+def denoising_loss(denoiser: Denoiser, pool: Pool, *, batch: int) -> LossOf:
+    """v-prediction loss with weights `(min(SNR, 5) + 1/4) / (SNR + 1)`, more of it at detail.
 
     Without the quarter the weights are those of Hang et al. (2023, eq. 8 for v), which fall to
     nothing in the noise where a layout is decided: to 0.004, 0.03 and 0.08 at the first three of 15
-    steps. A room has far more that cannot be foretold than an object has shape, and without weights
-    the room is most of what is learnt. The box counts the same all over, so that no outline is
-    drawn to either side; and nothing counts more while the object's place is open, or it would be
-    drawn in several at once.
-    Timesteps are stratified over the batch, which takes most of their noise out of the gradient.
+    steps. No place counts more while the picture is open, or what is there would be drawn in
+    several at once. Timesteps are stratified over the batch.
     """
-    device = next(denoiser.parameters()).device
-    denoiser.unet.set_attn_processor(AttnProcessor())
+    device = pool.device
+    if device.type == "cpu":
+        denoiser.unet.set_attn_processor(AttnProcessor())
     signal = new_scheduler().alphas_cumprod.to(device)
     snr = signal / (1 - signal)
     weight = (snr.clamp(max=SNR_CEILING) + SNR_FLOOR) / (snr + 1)
     weight = weight / weight.mean()
-    extra = (OBJECT_WEIGHT - 1) * (snr > DECIDED_SNR)
-    empty = tokens_of(tokenizer, [""])[0]
+    is_decided = snr > DECIDED_SNR
 
     def loss_of(generator: torch.Generator) -> Tensor:
-        rows = picked(len(latents), batch, generator)
-        clean = latents[rows].to(device, torch.float32)
-        words = tokens[rows].clone()
-        words[torch.rand(batch, generator=generator) < UNCONDITIONAL_SHARE] = empty
-        noise = torch.randn(clean.shape, generator=generator).to(device)
-        strata = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-        timestep = (strata * len(signal)).long().to(device)
+        clean, words = pool.batch(batch, generator)
+        noise = torch.randn(clean.shape, generator=generator, device=generator.device)
+        timestep = (strata(batch, generator) * len(signal)).long()
         a = signal[timestep].sqrt()[:, None, None, None]
         s = (1 - signal[timestep]).sqrt()[:, None, None, None]
         noisy = (a * clean + s * noise).contiguous(memory_format=torch.channels_last)
         with fast_precision(device):
-            context = denoiser.text_encoder(words.to(device)).last_hidden_state
-            predicted = denoiser.unet(noisy, timestep, context).sample
+            predicted = denoiser(noisy, timestep, words)
         error = (predicted.float() - (a * noise - s * clean)).square().mean(dim=1)
-        counts = 1 + extra[timestep][:, None, None] * boxes[rows].to(device)
+        counts = torch.where(is_decided[timestep][:, None, None], detail(clean), 1.0)
         return (weight[timestep] * (counts * error).mean(dim=(1, 2))).mean()
 
     return loss_of
+
+
+def new_pipeline(
+    denoiser: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer
+) -> StableDiffusionPipeline:
+    """Put the parts together as Stable Diffusion's pipeline."""
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=denoiser.text_encoder,
+        tokenizer=tokenizer,
+        unet=denoiser.unet,
+        scheduler=new_scheduler(),  # pyright: ignore[reportArgumentType]
+        safety_checker=None,  # pyright: ignore[reportArgumentType]
+        feature_extractor=None,  # pyright: ignore[reportArgumentType]
+        requires_safety_checker=False,
+    )

@@ -83,7 +83,7 @@ def measure_autoencoder(model: Model, held_out: Renders) -> dict[str, float]:
     ratios = []
     for rows in torch.arange(len(held_out)).split(_AT_ONCE):
         images = held_out[rows].maps("image")
-        error = (decode(model, encode(model, images)) - images).square().mean(dim=(1, 2, 3))
+        error = (decode(model, encode(model, images)).cpu() - images).square().mean(dim=(1, 2, 3))
         ratios.append(-10 * error.log10())
     return {"psnr": float(torch.cat(ratios).mean())}
 
@@ -113,7 +113,7 @@ def measure_pictures(
     for first in range(0, count, _AT_ONCE):
         part = asked[first : first + _AT_ONCE]
         prompts = [Prompt(str(caption), first + i) for i, caption in enumerate(part)]
-        images = trace(model, prompts).images
+        images = trace(model, prompts).images.cpu()
         truth = torch.tensor([caption.classes for caption in part])
         seen = torch.stack([logits.argmax(dim=1) for logits in words(images)], dim=1)
         right.append((seen == truth).double())

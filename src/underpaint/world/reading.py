@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..models.readers import MapReader, WordReader, boxes_around
 from .renders import Renders
-from .training import LossOf, fast_precision, picked
+from .training import LossOf, coin, fast_precision, picked
 from .words import COLOURS, FLOORS, LIGHTS, OBJECTS, Caption
 
 WORD_SIZES = (len(OBJECTS), len(COLOURS), len(FLOORS), len(LIGHTS))
@@ -40,9 +40,10 @@ def map_loss(
 
     def loss_of(generator: torch.Generator) -> Tensor:
         rows, images = _drawn(renders, decoded, batch, generator)
-        mirrored = torch.rand((), generator=generator) < 0.5
-        truth = {name: renders[rows].maps(name) for name in ("saliency", "depth", "shading")}
-        truth |= {name: renders[rows].maps(name) for name in ("normals", "albedo")}
+        mirrored = coin(generator)
+        some = renders[rows]
+        truth = {name: some.maps(name) for name in ("saliency", "depth", "shading")}
+        truth |= {name: some.maps(name) for name in ("normals", "albedo")}
         if mirrored:
             images = images.flip(-1)
             truth = {name: maps.flip(-1) for name, maps in truth.items()}
@@ -89,16 +90,16 @@ def word_loss(
     from a crop around that share, moved and scaled a little.
     """
     device = next(reader.parameters()).device
-    lights = torch.tensor([_mirrored_light(light) for light in LIGHTS])
+    lights = torch.tensor([_mirrored_light(light) for light in LIGHTS], device=device)
 
     def loss_of(generator: torch.Generator) -> Tensor:
         rows, images = _drawn(renders, decoded, batch, generator)
-        classes = renders.classes[rows].clone()
-        both = torch.cat([images, renders.truth["saliency"][rows]], dim=1)
-        if torch.rand((), generator=generator) < 0.5:
+        classes = renders.classes[rows.to(renders.classes.device)].to(device, copy=True)
+        both = torch.cat([images, renders.picked("saliency", rows)], dim=1)
+        if coin(generator):
             both = both.flip(-1)
             classes[:, 3] = lights[classes[:, 3]]
-        shift = torch.randint(-6, 7, (2,), generator=generator).tolist()
+        shift = (picked(13, 2, generator) - 6).tolist()
         both = F.pad(both, (6, 6, 6, 6), mode="replicate").roll(shift, (2, 3))
         both = both[:, :, 6:-6, 6:-6].to(device).float() / 255
         images, masks = both.split([3, 1], dim=1)
@@ -111,7 +112,7 @@ def word_loss(
             boxes = _jittered(boxes_around(share), generator)
             logits = reader.named(torch.cat([reader.inspect(images, boxes), far], dim=1))
         parts = (
-            F.cross_entropy(part, classes[:, i].to(device), label_smoothing=0.05)
+            F.cross_entropy(part, classes[:, i], label_smoothing=0.05)
             for i, part in enumerate(logits)
         )
         return sum(parts, start=-(share * where).sum(dim=(1, 2)).mean())
@@ -121,7 +122,7 @@ def word_loss(
 
 def _jittered(boxes: Float[Tensor, "image 2 3"], generator: torch.Generator) -> Tensor:
     """Scale each crop by 0.8 to 1.25, and move it by up to a sixth of its half side."""
-    drawn = torch.rand(len(boxes), 3, generator=generator).to(boxes.device) * 2 - 1
+    drawn = torch.rand(len(boxes), 3, generator=generator, device=generator.device) * 2 - 1
     scale = 1.25 ** drawn[:, :1]
     side = boxes[:, :1, 0]
     moved = boxes[:, :, 2] + side * drawn[:, 1:] / 6
@@ -137,7 +138,7 @@ def _drawn(
     """Draw rows and their pictures: half as rendered, half as the autoencoder gives them back."""
     again = picked(len(decoded), batch // 2, generator)
     plain = picked(len(renders), batch - len(again), generator)
-    images = torch.cat([decoded[again], renders.truth["image"][plain]])
+    images = torch.cat([decoded[again.to(decoded.device)], renders.picked("image", plain)])
     return torch.cat([again, plain]), images
 
 

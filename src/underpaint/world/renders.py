@@ -1,9 +1,7 @@
 """Render a training set, shard by shard, and read it back. A shard on disk is never drawn twice."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +41,13 @@ class Renders:
         return len(self.classes)
 
     def __getitem__(self, rows: Tensor) -> "Renders":
+        rows = rows.to(self.classes.device)
         truth = {name: maps[rows] for name, maps in self.truth.items()}
         return Renders(truth, self.depth[rows], self.classes[rows])
+
+    def picked(self, name: str, rows: Tensor) -> UInt8[Tensor, "image target height width"]:
+        """Some rows of one kind of map as bytes, wherever the rows are named."""
+        return self.truth[name][rows.to(self.classes.device)]
 
     def maps(self, name: str) -> Float[Tensor, "image target height width"]:
         """One kind of map as floats: normals in -1..1, the rest in 0..1, depth as it is."""
@@ -83,43 +86,15 @@ def exact(
     return {name: torch.cat([each.maps(name) for each in scenes]) for name in (*TRUTH, "depth")}
 
 
-def _draw_shard(path: Path, seed: int, held_out: bool, scenes: int) -> None:
-    captions = sorted(HELD_OUT, key=str) if held_out else TRAINING
-    chosen = np.random.default_rng([seed, 1]).integers(len(captions), size=scenes)
-    drawn = draw([captions[i] for i in chosen], seed=seed)
+def draw_shard(path: Path, number: int, scenes: int) -> None:
+    """Draw one shard into a file that is whole or not there; shard 0 is of held-out captions."""
+    captions = TRAINING if number else sorted(HELD_OUT, key=str)
+    chosen = np.random.default_rng([number, 1]).integers(len(captions), size=scenes)
+    drawn = draw([captions[i] for i in chosen], seed=number)
     tensors = {**drawn.truth, "depth": drawn.depth, "classes": drawn.classes}
     unfinished = path.with_suffix(".part")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished)
     unfinished.rename(path)
-
-
-def render_shards(
-    folder: Path,
-    count: int,
-    *,
-    workers: int,
-    progress: Callable[[str], None],
-    scenes: int = SHARD,
-) -> list[Path]:
-    """Draw a held-out shard and `count` training shards into a folder; return paths in order.
-
-    Args:
-        folder: Made if it is not there.
-        count: Of training shards.
-        workers: Processes that draw at once.
-        progress: Told of each shard that is done.
-        scenes: In a shard.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{shard:04d}.safetensors" for shard in range(count + 1)]
-    missing = [(path, seed) for seed, path in enumerate(paths) if not path.exists()]
-    # Not forked: a fork of a process whose torch has run in threads can wait for them forever.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_draw_shard, path, seed, seed == 0, scenes) for path, seed in missing]
-        for done, job in enumerate(as_completed(jobs), 1):
-            job.result()
-            progress(f"rendered {done} of {len(missing)} shards of {scenes}")
-    return paths
 
 
 def read_shards(paths: list[Path]) -> Renders:

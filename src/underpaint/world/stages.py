@@ -1,39 +1,28 @@
-"""Everything behind `tiny`, from nothing: renders, autoencoder, readers, denoiser, one folder.
+"""Everything behind `tiny` and `tiny-transformer`, from nothing: one folder at the end.
 
 Stages run in order and keep what they finished in OUT, so the same command goes on where it was
-killed. The time is shared out as the measurements in the training record ask for: the autoencoder
-first and well, since colours that it loses never come back.
+killed. Scenes are drawn beside them: training begins with the first shard. The time is shared out
+as the measurements in the training record ask for: the autoencoder first and well, since colours
+that it loses never come back.
 """
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
-from ..models import load
-from ..models.readers import MapReader, WordReader
-from .autoencoder import (
-    Decoding,
-    decoding_loss,
-    encode_all,
-    fold_normalisation,
-    new_autoencoder,
-    reconstruct,
-    reconstruction_loss,
-)
-from .denoiser import (
-    Denoiser,
-    boxes_of,
-    caption_tokens,
-    denoising_loss,
-    new_scheduler,
-    new_tokenizer,
-)
+from ..core.errors import ModelError
+from ..models import find_device, load
+from ..models.weights import find_folder
+from . import denoiser as by_unet
+from . import transformer as by_transformer
+from .drawing import drawing, render_shards
 from .measures import (
     measure_autoencoder,
     measure_pictures,
@@ -41,9 +30,11 @@ from .measures import (
     measure_readers,
     read_readers,
 )
-from .reading import WORD_SIZES, map_loss, word_loss
-from .renders import read_shards, render_shards
-from .training import Budget, train
+from .parts import Parts, placed, taken, trained
+from .pool import Pool
+from .renders import SHARD, read_shards
+from .tokens import kept_tokenizer
+from .training import Budget, Progress, at_once, train
 
 SHARES = {
     "autoencoder": 0.13,
@@ -53,109 +44,174 @@ SHARES = {
     "denoiser": 0.6,
 }
 """How the minutes are divided."""
-GUIDANCE = 3.5
-READERS_SEE = 8_000
-"""Pictures that the readers meet as the autoencoder gives them back, beside all as rendered."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of denoiser: its network, loss and pipeline, and how it is trained and called.
+
+    `checkpoint` names its file of weights in OUT, `rate` is for a batch of 32, and `settings` go
+    into underpaint.json.
+    """
+
+    folder: str
+    checkpoint: str
+    new: Callable[[Any], nn.Module]
+    loss: Callable[..., Any]
+    pipeline: Callable[..., Any]
+    rate: float
+    settings: Mapping[str, Any]
+
+
+KINDS = {
+    "unet": Kind(
+        folder="tiny",
+        checkpoint="denoiser",
+        new=by_unet.Denoiser,
+        loss=by_unet.denoising_loss,
+        pipeline=by_unet.new_pipeline,
+        rate=6e-4,
+        settings={"guidance": by_unet.GUIDANCE, "resolution": 128},
+    ),
+    "transformer": Kind(
+        folder="tiny-transformer",
+        checkpoint="transformer",
+        new=by_transformer.TransformerDenoiser,
+        loss=by_transformer.flow_loss,
+        pipeline=by_transformer.new_pipeline,
+        rate=2e-4,
+        settings={
+            "guidance": by_transformer.GUIDANCE,
+            "resolution": 128,
+            "call": {"max_sequence_length": 1},
+        },
+    ),
+}
 
 
 def train_all(
-    out: Path, *, minutes: float, shards: int, device: str, progress: Callable[[str], None]
+    out: Path,
+    *,
+    minutes: float,
+    shards: int,
+    device: str,
+    progress: Progress,
+    denoiser: str = "unet",
+    source: str | None = None,
+    warm: Path | None = None,
+    scenes: int = SHARD,
 ) -> None:
-    """Train the embedded model and its readers into `out/tiny`, resuming what `out` holds.
+    """Train a denoiser and what it stands on into a folder of `out`, resuming what `out` holds.
 
     Args:
         out: Folder of renders, checkpoints and losses.
         minutes: Of training, over all networks.
-        shards: Thousands of scenes to render.
+        shards: How many times `scenes` scenes to render.
         device: "auto" takes CUDA, else the CPU.
         progress: Told a line now and then.
+        denoiser: "unet" or "transformer", of `KINDS`.
+        source: Whose autoencoder and readers to take, "tiny" or a folder; trained here if None.
+        warm: Folder whose denoiser's weights to begin with.
+        scenes: Of one shard.
+
+    Raises:
+        ModelError: if `source` or `warm` does not hold the parts.
+        SceneError: if scenes cannot be drawn.
     """
-    chosen = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else "cpu")
-    chosen = chosen if device == "auto" else torch.device(device)
-    paths = render_shards(out / "renders", shards, workers=os.cpu_count() or 1, progress=progress)
-    renders = read_shards(paths[1:])
+    kind, chosen = KINDS[denoiser], find_device(device)
+    tokenizer = kept_tokenizer(out, warm)
+    network = _begun(kind, tokenizer, warm)
+    given = None if source is None else taken(source)
+    cores = os.cpu_count() or 1
+    workers = cores if chosen.type == "cuda" else max(1, cores // 2)
+    with drawing(
+        out / "renders", shards, workers=workers, progress=progress, scenes=scenes
+    ) as drawn:
 
-    def budget(name: str, rate: float, memory: float) -> Budget:
-        return Budget(minutes * SHARES[name], rate, memory)
+        def budget(name: str, rate: float) -> Budget:
+            return Budget(minutes * SHARES[name], rate, memory=0.998)
 
-    def fresh(network: nn.Module) -> nn.Module:
-        return network.to(memory_format=torch.channels_last).to(chosen)  # pyright: ignore[reportCallIssue]
+        parts = given or trained(
+            out, drawn, tokenizer, device=chosen, scenes=scenes, budget=budget, progress=progress
+        )
+        placed(parts.vae, chosen)
+        placed(network, chosen)
+        pool = Pool(out, drawn, parts.vae, tokenizer)
 
+        def fetch() -> None:
+            pool.grow()
+            drawn.give_back()
+
+        batch = at_once(chosen, cpu=32)
+        share = SHARES["denoiser"] if given is None else 1.0
+        own = Budget(
+            minutes * share,
+            kind.rate * (batch / 32) ** 0.5,
+            memory=0.999 if batch == 32 else 0.9995,
+        )
+        loss = kind.loss(network, pool, batch=batch)
+        train(network, loss, out, kind.checkpoint, own, progress, meanwhile=fetch)
+    _save(out / kind.folder, kind, network, parts, tokenizer)
+    progress(f"trained: {out / kind.folder}")
+
+
+def _begun(kind: Kind, tokenizer: Any, warm: Path | None) -> nn.Module:
+    """Make a denoiser, always the same, or with the weights of a folder's."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        tokenizer = new_tokenizer()
-        vae, maps, words = new_autoencoder(), MapReader(), WordReader(WORD_SIZES)
-        denoiser = Denoiser(tokenizer)
-    for network in (vae, maps, words, denoiser):
-        fresh(network)
-
-    loss = reconstruction_loss(vae, renders)
-    train(vae, loss, out, "autoencoder", budget("autoencoder", 2e-3, 0.998), progress)
-    fewer = renders[torch.arange(min(len(renders), READERS_SEE))]
-    sample = encode_all(vae, fewer[torch.arange(min(len(fewer), 2000))], mirrored=False)
-    fold_normalisation(vae, sample.to(chosen))
-    latents = _once(
-        out / "latents.safetensors",
-        lambda: torch.cat(
-            [encode_all(vae, renders, mirrored=flip).half() for flip in (False, True)]
-        ),
-    )
-    drawn = Decoding(vae)
-    loss = decoding_loss(drawn, renders, latents[: len(renders)])
-    train(drawn, loss, out, "decoder", budget("decoder", 1e-3, 0.998), progress)
-    decoded = _once(
-        out / "decoded.safetensors",
-        lambda: (reconstruct(vae, fewer) * 255).round().to(torch.uint8),
-    )
-    loss = map_loss(maps, renders, decoded)
-    train(maps, loss, out, "map_reader", budget("map_reader", 2e-3, 0.998), progress)
-    loss = word_loss(words, renders, decoded)
-    train(words, loss, out, "word_reader", budget("word_reader", 1e-3, 0.998), progress)
-
-    tokens = [caption_tokens(tokenizer, renders.classes, mirrored=flip) for flip in (False, True)]
-    boxes = boxes_of(renders)
-    boxes = torch.cat([boxes, boxes.flip(-1)])
-    loss = denoising_loss(denoiser, tokenizer, latents, torch.cat(tokens), boxes, batch=32)
-    train(denoiser, loss, out, "denoiser", budget("denoiser", 6e-4, 0.999), progress)
-
-    pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=denoiser.text_encoder,
-        tokenizer=tokenizer,
-        unet=denoiser.unet,
-        scheduler=new_scheduler(),  # pyright: ignore[reportArgumentType]
-        safety_checker=None,  # pyright: ignore[reportArgumentType]
-        feature_extractor=None,  # pyright: ignore[reportArgumentType]
-        requires_safety_checker=False,
-    )
-    pipeline.to("cpu", torch.float16).save_pretrained(out / "tiny")
-    settings = {"guidance": GUIDANCE, "resolution": 128}
-    (out / "tiny" / "underpaint.json").write_text(json.dumps(settings) + "\n")
-    for name, network in (("map_reader", maps), ("word_reader", words)):
-        half = {key: each.cpu().half().contiguous() for key, each in network.state_dict().items()}
-        save_file(half, out / "tiny" / f"{name}.safetensors")
-    progress(f"trained: {out / 'tiny'}")
+        network = kind.new(tokenizer)
+    if warm is None:
+        return network
+    for name, part in network.named_children():
+        folder = find_folder(str(warm))
+        if not (folder / name).is_dir():
+            raise ModelError(f"{folder} has no {name}/, so there is nothing to go on from there.")
+        found: Any = type(part)
+        try:
+            known = found.from_pretrained(
+                folder, subfolder=name, local_files_only=True, use_safetensors=True
+            )
+            part.load_state_dict(known.float().state_dict())
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{folder / name} cannot be gone on with: it is damaged, or of another build than "
+                f"the one that is trained here ({str(error).splitlines()[0]})."
+            ) from error
+    return network
 
 
-def _once(path: Path, make: Callable[[], Tensor]) -> Tensor:
-    """Read a tensor that an earlier, interrupted run has made, or make and keep it."""
-    if not path.exists():
-        unfinished = path.with_suffix(".part")
-        save_file({"made": make().contiguous()}, unfinished)
-        unfinished.rename(path)
-    return load_file(path)["made"]
+def _save(folder: Path, kind: Kind, network: nn.Module, parts: Parts, tokenizer: Any) -> None:
+    pipeline = kind.pipeline(network, parts.vae, tokenizer)
+    pipeline.to("cpu", torch.float16).save_pretrained(folder)
+    (folder / "underpaint.json").write_text(json.dumps(dict(kind.settings)) + "\n")
+    for name, reader in (("map_reader", parts.maps), ("word_reader", parts.words)):
+        half = {key: each.cpu().half().contiguous() for key, each in reader.state_dict().items()}
+        save_file(half, folder / f"{name}.safetensors")
 
 
-def measure_all(out: Path, *, count: int, progress: Callable[[str], None]) -> dict[str, float]:
-    """Measure `out/tiny` on the held-out shard and captions; write measures.json and a sheet."""
-    folder = out / "tiny"
-    model = load(str(folder), device="cpu")
+def measure_all(
+    out: Path,
+    *,
+    count: int,
+    progress: Progress,
+    denoiser: str = "unet",
+    device: str = "cpu",
+    scenes: int = SHARD,
+) -> dict[str, float]:
+    """Measure one denoiser's folder on the held-out shard and captions.
+
+    Writes measures.json beside its weights, and a sheet of its first pictures into `out`.
+    """
+    kind = KINDS[denoiser]
+    folder = out / kind.folder
+    model = load(str(folder), device=device)
     maps, words = read_readers(folder)
-    held_out = read_shards(render_shards(out / "renders", 0, workers=1, progress=progress))
+    held_out = read_shards(
+        render_shards(out / "renders", 0, workers=1, progress=progress, scenes=scenes)
+    )
     found = measure_place(held_out) | measure_readers(maps, words, held_out)
     found |= measure_autoencoder(model, held_out)
-    found |= measure_pictures(
-        model, words, held_out, count=count, sheet=out / "sheet.png", progress=progress
-    )
+    sheet = out / ("sheet.png" if denoiser == "unet" else f"sheet-{denoiser}.png")
+    found |= measure_pictures(model, words, held_out, count=count, sheet=sheet, progress=progress)
     (folder / "measures.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
