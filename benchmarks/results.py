@@ -11,6 +11,7 @@ from typing import Any
 
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
+from underpaint.scores.sentences import crossings, gained, headline
 from underpaint.scores.sources import HEADLINE, SOURCES, sources_of
 from underpaint.scores.tables import metric_name
 
@@ -65,11 +66,12 @@ def page(
         f"renders.{_noise(summary)}",
         "## Every source on the same test pictures",
         table(summary, _sources(summary)),
-        "*Onset*: the first step from which a source holds 90% of its own final skill above "
-        "`position`. `image` and `estimate` reach 1 by construction, for the same labeler gives "
-        f"the label; {UNKNOWN} is a source that never has an onset, or no value. `shuffled` is "
-        "fitted to, chosen by and held against the labels of other pictures: it shares no more "
-        f"with them than the place.{_absent(summary)}",
+        "*90% of own end*: the first step from which a source holds 90% of its own final skill "
+        "above `position`, and lies above `shuffled`. *At the bar*: the first step from which it "
+        "holds 90% of the probe's, the same score for all sources. `image` and `estimate` reach 1 "
+        f"by construction, for the same labeler gives the label; {UNKNOWN} is a source that never "
+        "does, or no value. `shuffled` is fitted to, chosen by and held against the labels of "
+        f"other pictures: it shares no more with them than the place.{_absent(summary)}",
         results,
         *classes(summary),
         "## Curves and layers",
@@ -83,22 +85,12 @@ def page(
 
 
 def told(summary: Mapping[str, Any]) -> str:
-    """Say for each property when it is read, and by what it is overtaken."""
+    """Say for each property when it is read, when its rivals get there, and who ends higher."""
     sentences = []
     for name, found in summary["properties"].items():
-        lead, crossover = found["lead"], found["crossover"]
-        early = (
-            f"{lead['steps']} steps ({lead['low']} to {lead['high']}) before the labeler on x_t"
-            if lead
-            else "with no lead that can be measured over the labeler on x_t"
-        )
-        when = {rival: f"from step {at}" if at else "never" for rival, at in crossover.items()}
-        sentences.append(
-            f"- **{name}**: the probe at {found['best_layer']} has its onset at step "
-            f"{_onset(found, 'probe')}{_noise_there(summary, found)}, {early}. In absolute "
-            f"{metric_name(found['metric'])}, the labeler on x_t beats it {when['image']}, on the "
-            f"predicted clean latent x̂₀ {when['estimate']}.{_gain(found)}"
-        )
+        first, rest = headline(name, found, summary.get("noise")).split(":", 1)
+        parts = [f"- **{first}**:{rest}", crossings(found), gained(found)]
+        sentences.append(" ".join(part for part in parts if part))
     return "\n".join(sentences)
 
 
@@ -145,13 +137,6 @@ def _noise(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _noise_there(summary: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Say how much noise there is at the probe's onset: steps of other schedules compare by it."""
-    onset, ratios = found["sources"]["probe"]["onset"], summary.get("noise")
-    ratio = ratios[onset["step"] - 1] if onset and ratios else None
-    return "" if ratio is None else f" under {ratio:.2g} times as much noise as signal"
-
-
 def _absent(summary: Mapping[str, Any]) -> str:
     """Say which sources this run has not, and why."""
     known = _sources(summary)
@@ -165,23 +150,17 @@ def _sources(summary: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sources_of(known))
 
 
-def _gain(found: Mapping[str, Any]) -> str:
-    gain = found.get("gain")
-    if gain is None:
-        return ""
-    reads = fixed(number(found["sources"]["probe+position"]["final"]["mean"]))
-    last = [fixed(number(gain["final"][part])) for part in ("mean", "low", "high")]
-    return (
-        f" Given the place too, a probe reads {reads} at the last step, {last[0]} ({last[1]} to "
-        f"{last[2]}) above the place alone, with its onset at step "
-        f"{_onset(found, 'probe+position')}."
-    )
-
-
 def table(summary: Mapping[str, Any], sources: tuple[str, ...]) -> str:
-    """Lay out means by step, the last with its interval, and onsets, as Markdown."""
+    """Lay out means by step, the last with its interval, and when bars are met, as Markdown."""
     steps = [step for step in SHOWN_STEPS if step < summary["steps"]]
-    heads = ["property", "source", *(f"step {step}" for step in steps), "last step", "onset"]
+    heads = [
+        "property",
+        "source",
+        *(f"step {step}" for step in steps),
+        "last step",
+        "90% of own end",
+        "at the bar",
+    ]
     rows = [heads, ["---", "---", *("--:" for _ in heads[2:])]]
     for name, found in summary["properties"].items():
         for source in sources:
@@ -191,14 +170,14 @@ def table(summary: Mapping[str, Any], sources: tuple[str, ...]) -> str:
             means = [fixed(number(by_step[step - 1]["mean"])) for step in steps]
             last = [fixed(number(by_step[-1][part])) for part in ("mean", "low", "high")]
             title = f"{name} ({metric_name(found['metric'])})"
-            ends = [f"{last[0]} ({last[1]} to {last[2]})", _onset(found, source)]
+            times = [_step(found["sources"][source].get(part)) for part in ("onset", "reached")]
+            ends = [f"{last[0]} ({last[1]} to {last[2]})", *times]
             rows.append([title, source, *means, *ends])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _onset(found: Mapping[str, Any], source: str) -> str:
-    onset = found["sources"][source].get("onset")
-    return f"{onset['step']} ({onset['low']} to {onset['high']})" if onset else UNKNOWN
+def _step(found: Mapping[str, Any] | None) -> str:
+    return f"{found['step']} ({found['low']} to {found['high']})" if found else UNKNOWN
 
 
 if __name__ == "__main__":

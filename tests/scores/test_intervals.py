@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from underpaint.core.errors import MetricError
-from underpaint.scores.intervals import crossover, interval, intervals, lead, onset
+from underpaint.scores.intervals import interval, intervals, onset, resampled
 
 STEPS = 15
 
@@ -122,33 +122,32 @@ def test_a_skill_that_is_nowhere_defined_has_no_onset(groups):
     assert onset(np.full((120, STEPS), np.nan), np.zeros(120), groups) is None
 
 
-def test_a_planted_lead_comes_back(random, groups):
-    image, probe, position = rising(random, 9, top=0.9), rising(random, 2), np.zeros(120)
-    found = lead(image, probe, position, groups)
-    assert (found.low, found.steps, found.high) == (7, 7, 7)
-    assert lead(probe, image, position, groups).steps == -7
-    assert lead(image, np.zeros((120, STEPS)), position, groups) is None
+def test_an_onset_needs_an_effect_above_the_control(random, groups):
+    # A source with a final skill of 0.04 and a control of 0.04: position alone would let both pass.
+    faint, control = (rising(random, 2, top=0.04, noise=0.002) for _ in range(2))
+    position = np.zeros(120)
+    assert onset(faint, position, groups).steps == 2
+    assert onset(faint, position, groups, control=control) is None
+    assert onset(control, position, groups, control=control) is None
+    assert onset(rising(random, 4), position, groups, control=control).steps == 4
 
 
-def test_a_lead_is_paired(random):
-    # Where each image begins varies widely; the lag between its two sources does not.
-    starts = random.integers(1, 9, size=40)[:, None]
-    at = np.arange(STEPS)
-    earlier, later = (at >= starts).astype(float), (at >= starts + 3).astype(float)
-    found = lead(later, earlier, np.zeros(40), [str(image) for image in range(40)])
-    assert (found.low, found.steps, found.high) == (3, 3, 3)
+def test_an_onset_comes_no_sooner_than_its_effect(random, groups):
+    control = np.where(np.arange(STEPS) < 6, 0.8, 0.0) + 0.02 * random.standard_normal((120, STEPS))
+    found = onset(rising(random, 2), np.zeros(120), groups, control=control)
+    assert (found.low, found.steps, found.high) == (6, 6, 6)
 
 
-def test_a_planted_crossover_comes_back(random):
-    probe = rising(random, 2)
-    assert crossover(rising(random, 9, top=0.95), probe) == 9
-    assert crossover(rising(random, 1, top=0.6), probe) is None
-    flicker = rising(random, 4, top=0.95)
-    flicker[:, 8] = 0
-    assert crossover(flicker, probe) == 9
-
-
-def test_a_crossover_compares_the_images_that_have_both():
-    probe = np.array([[0.5, 0.5], [0.9, 0.9]])
-    source = np.array([[0.6, 0.6], [np.nan, np.nan]])
-    assert crossover(source, probe) == 0
+@pytest.mark.parametrize("draw", ["normal", "skewed"])
+def test_few_prompts_are_covered_as_often_as_claimed(draw):
+    random = np.random.default_rng(1)
+    names, held, plain = [str(i) for i in range(24)], 0, 0
+    for trial in range(400):
+        values = random.normal(size=24) if draw == "normal" else random.beta(4, 1, size=24) - 0.8
+        found = interval(values, names, resamples=800, seed=trial)
+        held += found.low <= 0 <= found.high
+        spread = resampled(values[:, None], names, resamples=800, seed=trial)[:, 0]
+        low, high = np.quantile(spread, [0.025, 0.975])
+        plain += low <= 0 <= high
+    assert held > plain
+    assert 0.92 <= held / 400 <= 0.98

@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -65,12 +66,12 @@ def test_the_summary_has_the_promised_keys_and_is_json(summary):
     assert list(summary) == ["saliency", "depth"]
     depth = summary["depth"]
     assert set(depth) == {
-        "metric", "best_layer", "sources", "gain", "halves", "lead", "crossover", "layers"
+        "metric", "best_layer", "sources", "bar", "gain", "halves", "lead", "crossover", "layers"
     }  # fmt: skip
     assert depth["metric"] == "spearman"
     assert summary["saliency"]["metric"] == "dice"
     probe = depth["sources"]["probe"]
-    assert set(probe) == {"layer", "by_step", "final", "onset", "metrics"}
+    assert set(probe) == {"layer", "by_step", "final", "onset", "reached", "metrics"}
     assert set(probe["metrics"]) == {"spearman", "pearson", "residual", "rmse"}
     assert len(probe["by_step"]) == STEPS
     assert probe["final"] == probe["by_step"][-1] == probe["metrics"]["spearman"]["final"]
@@ -85,8 +86,58 @@ def test_planted_onsets_lead_and_crossovers_come_back_counted_from_1(summary, na
     for source, start in STARTS.items():
         step = start + 1
         assert found["sources"][source]["onset"] == {"step": step, "low": step, "high": step}
-    assert found["lead"] == {"steps": 7, "low": 7, "high": 7}
-    assert found["crossover"] == {"image": 10, "estimate": 6}
+    for rival, steps in {"image": 7, "estimate": 3}.items():
+        lead = found["lead"][rival]
+        assert {part: lead[part] for part in ("steps", "low", "high")} == {
+            "steps": steps, "low": steps, "high": steps
+        }  # fmt: skip
+        step = STARTS[rival] + 1
+        assert found["crossover"][rival] == {"step": step, "low": step, "high": step}
+
+
+def test_the_bar_is_nine_tenths_of_the_way_from_position_to_the_probes_end(summary):
+    assert summary["saliency"]["bar"] == pytest.approx(0.3 + 0.9 * 0.25, abs=0.01)
+    assert summary["depth"]["bar"] == pytest.approx(0.9 * 0.55, abs=0.01)  # of residual
+
+
+def test_leads_are_in_noise_too_where_noise_is_known(scores, summary):
+    assert summary["depth"]["lead"]["image"]["log_noise"] is None
+    noise = [None, *(2.0 ** (4 - step) for step in range(STEPS - 1))]
+    found = summarise(scores, [DEPTH], resamples=300, noise=noise)["depth"]
+    lead = found["lead"]["image"]["log_noise"]
+    # A jump of 0 to 0.55 or 0.95 within one step: the bar is met at 0.9 and 0.52 of it.
+    assert lead["value"] == pytest.approx(math.log(2) * (7 + 0.52 - 0.9), abs=0.03)
+    assert lead["low"] <= lead["value"] <= lead["high"]
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_crossovers_are_with_the_better_probe(scores):
+    rows = scores.rows
+    without = summarise(type(scores)(rows[rows["source"] != "probe+position"]), [SALIENCY])
+    ahead = rows["source"].eq("probe+position") & rows["metric"].eq("dice") & (rows["step"] < 12)
+    raised = rows.assign(value=rows["value"].where(~ahead, rows["value"] + 0.5))
+    better = summarise(type(scores)(raised), [SALIENCY], resamples=50)
+    assert without["saliency"]["crossover"]["image"]["step"] == 10
+    assert better["saliency"]["crossover"]["image"]["step"] == 13
+
+
+def test_a_layer_is_chosen_by_the_measure_that_its_onset_is_read_from(scores):
+    rows = scores.rows
+    is_other = rows["layer"].eq("down.0.0") & rows["split"].eq("validation")
+    lifted = is_other & rows["source"].eq("probe") & rows["metric"].eq("residual")
+    raised = rows.assign(value=rows["value"].where(~lifted, rows["value"] + 0.5))
+    assert summarise(scores, [DEPTH], resamples=50)["depth"]["best_layer"] == "up.3.0"
+    chosen = summarise(type(scores)(raised), [DEPTH], resamples=50)
+    assert chosen["depth"]["best_layer"] == "down.0.0"  # though its Spearman is lower
+
+
+def test_without_an_effect_there_is_no_bar_and_no_lead(scores):
+    rows = scores.rows
+    shuffled = rows["source"].eq("shuffled")
+    found = summarise(type(scores)(rows.assign(value=rows["value"] + 0.7 * shuffled)), [DEPTH])
+    assert found["depth"]["bar"] is None
+    assert found["depth"]["sources"]["probe"]["onset"] is None
+    assert found["depth"]["lead"] == {"image": None, "estimate": None}
 
 
 @pytest.mark.parametrize("name", ["saliency", "depth"])

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..core.numbers import fixed, number
 from ..runs.folder import find_run, read_summary
+from ..scores.sentences import headline
 from .options import OUT
 
 
@@ -28,7 +29,16 @@ def show(out: Path, as_json: bool) -> None:
     for name, found in summary["properties"].items():
         title = escape(f"{name}: {found['metric']} on test images, probe at {found['best_layer']}")
         table = Table(title=title, title_justify="left")
-        for heading in ("source", "step 1", "step 3", "last step", "95% interval", "onset"):
+        heads = (
+            "source",
+            "step 1",
+            "step 3",
+            "last step",
+            "95% interval",
+            "own 90%",
+            "at bar",
+        )
+        for heading in heads:
             table.add_column(heading, justify="left" if heading == "source" else "right")
         for source, each in found["sources"].items():
             by_step, final, onset = each["by_step"], each["final"], each["onset"]
@@ -37,11 +47,14 @@ def show(out: Path, as_json: bool) -> None:
                 *(fixed(number(by_step[min(at, len(by_step) - 1)]["mean"])) for at in (0, 2)),
                 fixed(number(final["mean"])),
                 f"{fixed(number(final['low']))} … {fixed(number(final['high']))}",
-                "–" if onset is None else f"{onset['step']} ({onset['low']}–{onset['high']})",
+                _step(onset),
+                _step(each.get("reached")),
             )
         console.print(table)
         for line in _differences(found, summary.get("beyond")):
             console.print(line)
+        console.print(escape(headline(name, found, summary.get("noise"))), highlight=False)
+        console.print()
     if "classify" in summary:
         print_classes(console, summary["classify"])
     cost = summary["cost"]
@@ -73,6 +86,10 @@ def _differences(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> I
                 for step, at in shown.items()
             )
         )
+
+
+def _step(found: Mapping[str, Any] | None) -> str:
+    return "–" if found is None else f"{found['step']} ({found['low']}–{found['high']})"
 
 
 def print_classes(console: Console, found: Mapping[str, Any]) -> None:

@@ -14,7 +14,8 @@ To add one
          layer's name, or in its place. No two sources share a word and a view.
        - They come from elsewhere: add a function to `SCORERS` in `study.scoring`, which yields a
          `Reading` of the source for each property. A gain is a reading with something `less`.
-    3. With `is_timed`, leads and crossovers are measured against it too.
+    3. With `is_timed`, leads and crossovers are measured against it too; give `said` then. A source
+       whose scores are differences `is_gain`: it is timed at no bar and drawn beside no score.
 
 Anything else, such as a source of an older run, is drawn and listed by its name alone.
 """
@@ -40,7 +41,8 @@ class Source:
     """One source: what it is called, what it sees, and how it is drawn.
 
     `colour` stands on white paper and `dark` on a dark page. `label` is its name in figures, where
-    `$` encloses formulas; empty for the plain name.
+    `$` encloses formulas; empty for the plain name. `word` and `views` stand before the
+    names of its probes (see above).
     """
 
     name: str
@@ -58,6 +60,8 @@ class Source:
     is_timed: bool = False
     is_headline: bool = False
     is_gain: bool = False
+    said: str = ""
+    """What a sentence calls a timed rival."""
     absent: str = ""
     """Why a run may lack it, for readers of its results."""
 
@@ -76,12 +80,13 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source(
         "image", "the decoded noisy picture x_t, through the labeler", "rival",
-        "#0072B2", "#56b4e9", label="image $x_t$", width=1.4, is_timed=True, is_headline=True,
+        "#0072B2", "#56b4e9", label="image $x_t$", said="the labeler on x_t",
+        width=1.4, is_timed=True, is_headline=True,
     ),
     Source(
         "estimate", "the decoded predicted clean picture x̂₀, through the labeler", "rival",
-        "#00795A", "#2fd0a4", label=r"estimate $\hat{x}_0$", width=1.4, is_timed=True,
-        is_headline=True,
+        "#00795A", "#2fd0a4", label=r"estimate $\hat{x}_0$", said="the labeler on x̂₀", width=1.4,
+        is_timed=True, is_headline=True,
     ),
     Source(
         "latent", "the latent x_t or x̂₀ itself, through one linear map", "rival",
@@ -270,6 +275,11 @@ def as_json(source: Source) -> dict[str, Any]:
         "is_headline": source.is_headline,
         "is_gain": source.is_gain,
     }
+
+
+def is_gain(name: str) -> bool:
+    """Tell whether a source's scores are differences, not on the scale of the others."""
+    return name in BY_NAME and BY_NAME[name].is_gain
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -14,11 +14,10 @@ from jaxtyping import Float64
 
 from ..core.errors import MetricError
 from ..core.properties import Property
-from .intervals import Interval, StepInterval, crossover, intervals, lead, onset, ratios
+from .bars import Bar, Reached, bar_of, crossover, reach
+from .intervals import Interval, StepInterval, intervals, onset, ratios
 from .scores import KNOWN, LABELS, Curves, ScoreKey, Scores, best_layer, curves
-from .sources import SOURCES, TIMED, in_order
-
-_GAINS = tuple(each.name for each in SOURCES if each.is_gain)
+from .sources import TIMED, in_order, is_gain
 
 
 def summarise(
@@ -28,6 +27,7 @@ def summarise(
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    noise: Sequence[float | None] | None = None,
 ) -> dict[str, dict]:
     """Give the `properties` part of `underpaint show --json`, ready for JSON.
 
@@ -40,13 +40,18 @@ def summarise(
         level: Of the intervals, which resample prompts.
         resamples: How many.
         seed: Of the resamples.
+        noise: Each step's ratio of noise to signal, None for noise alone. None where no step's is
+            known: times are then in steps alone.
 
     Raises:
         MetricError: if a source that is needed has no scores, or sources differ in images.
     """
     test, validation = curves(scores, "test"), curves(scores, "validation")
     draws = {"level": level, "resamples": resamples, "seed": seed}
-    return {each.name: _property(each, test, validation, draws) for each in properties}
+    levels = (
+        None if noise is None else np.array([math.inf if r is None else float(r) for r in noise])
+    )
+    return {each.name: _property(each, test, validation, draws, levels) for each in properties}
 
 
 def _property(
@@ -54,6 +59,7 @@ def _property(
     test: Mapping[ScoreKey, Curves],
     validation: Mapping[ScoreKey, Curves],
     draws: dict,
+    noise: Float64[np.ndarray, "step"] | None,
 ) -> dict:
     headline = property.metrics[0]
     layers = _layers_by_source(property, test, validation)
@@ -71,21 +77,28 @@ def _property(
     _check_paired(property, found)
     skill, position = _skills(property, found)
     prompts = found["probe", headline].prompts
+    control = skill.get("shuffled")
     timed = {
-        source: onset(each, position, prompts, **draws)
+        source: onset(each, position, prompts, control=control, **draws)
         for source, each in skill.items()
-        if source not in _GAINS
+        if not is_gain(source)
     }
+    bar, reached = _reached(skill, position, prompts, draws, noise)
+    if timed["probe"] is None:  # without an effect there is nothing to be early or late for
+        bar, reached = None, {}
+    level = draws["level"]
     known = test.get(ScoreKey(LABELS, property.name, "", KNOWN))
     return {
         "metric": headline,
         **({} if known is None else {"known": float(known.values.mean())}),
         "best_layer": layers["probe"],
+        "bar": None if bar is None else bar.score,
         "sources": {
             source: {
-                "layer": layer or None,
+                "layer": layers[source] or None,
                 **_curve(found[source, headline], draws),
-                "onset": _from_one(timed[source]) if source in timed else None,
+                "onset": _from_one(timed.get(source)),
+                "reached": _reached_for_json(reached.get(source), level),
                 "metrics": {
                     metric: _curve(found[source, metric], draws)
                     for metric in property.metrics
@@ -94,16 +107,16 @@ def _property(
                 **_shares(source, property, test, found, draws),
             }
             for source in in_order(layers)
-            for layer in [layers[source]]
         },
         "gain": _gain(found, headline, draws),
         "halves": _halves(property, test, layers["probe"], draws),
-        "lead": _lead(skill, position, prompts, draws),
-        "crossover": {
-            rival: None if step is None else step + 1
+        "lead": {
+            rival: _lead(reached.get("probe"), reached.get(rival), level)
             for rival in TIMED
             if rival in layers
-            for step in [crossover(found[rival, headline].values, found["probe", headline].values)]
+        },
+        "crossover": {
+            rival: _crossover(found, rival, headline, draws) for rival in TIMED if rival in layers
         },
         "layers": {
             key.layer: {"by_step": _curve(each, draws)["by_step"]}
@@ -116,15 +129,15 @@ def _property(
 def _layers_by_source(
     property: Property, test: Mapping[ScoreKey, Curves], validation: Mapping[ScoreKey, Curves]
 ) -> dict[str, str]:
-    headline = property.metrics[0]
+    read_from = _skill_metric(property)
     choices: dict[str, list[str]] = {}
     for key in test:
-        if (key.property, key.metric) == (property.name, headline):
+        if (key.property, key.metric) == (property.name, property.metrics[0]):
             choices.setdefault(key.source, []).append(key.layer)
     layers = {
         source: names[0]
         if len(names) == 1
-        else best_layer(validation, source=source, property=property.name, metric=headline)
+        else best_layer(validation, source=source, property=property.name, metric=read_from)
         for source, names in choices.items()
     }
     if "probe" in layers and layers["probe"] in choices.get("ceiling", []):
@@ -147,23 +160,59 @@ def _skills(
     property: Property, found: Mapping[tuple[str, str], Curves]
 ) -> tuple[dict[str, Float64[np.ndarray, "image step"]], Float64[np.ndarray, "image"]]:
     """Give every source's skill, and what position alone scores on that scale."""
-    metric = "residual" if "residual" in property.metrics else property.metrics[0]
+    metric = _skill_metric(property)
     skill = {source: each.values for (source, name), each in found.items() if name == metric}
     if metric == "residual":  # position is taken out of it already
         return skill, np.zeros(len(found["probe", property.metrics[0]].images))
     return skill, skill["position"][:, -1]
 
 
-def _lead(
+def _skill_metric(property: Property) -> str:
+    """Name the measure that onsets are read from, and layers chosen by."""
+    return "residual" if "residual" in property.metrics else property.metrics[0]
+
+
+def _reached(
     skill: Mapping[str, Float64[np.ndarray, "image step"]],
     position: Float64[np.ndarray, "image"],
     prompts: Sequence[str],
     draws: dict,
-) -> dict | None:
-    if "image" not in skill or "probe" not in skill:
+    noise: Float64[np.ndarray, "step"] | None,
+) -> tuple[Bar | None, dict[str, Reached]]:
+    """Set the bar by the probe, and time every source at it."""
+    resampling = {name: draws[name] for name in ("resamples", "seed")}
+    bar = bar_of(skill["probe"], position, prompts, **resampling)
+    if math.isnan(bar.score):
+        return None, {}
+    times = {
+        source: reach(each, bar, noise=noise)
+        for source, each in skill.items()
+        if not is_gain(source)
+    }
+    return bar, {source: each for source, each in times.items() if each is not None}
+
+
+def _lead(probe: Reached | None, rival: Reached | None, level: float) -> dict | None:
+    """Say by how much the probe reaches the bar before a rival; negative if after it."""
+    if probe is None or rival is None:
         return None
-    steps = lead(skill["image"], skill["probe"], position, prompts, **draws)
-    return None if steps is None else {"steps": steps.steps, "low": steps.low, "high": steps.high}
+    lead = probe.before(rival)
+    steps = lead.step(level)
+    return {
+        "steps": steps.steps,
+        "low": steps.low,
+        "high": steps.high,
+        "log_noise": _noise_for_json(lead, level),
+    }
+
+
+def _crossover(
+    found: Mapping[tuple[str, str], Curves], rival: str, metric: str, draws: dict
+) -> dict | None:
+    """Say from which step on a rival beats the better probe."""
+    better = found.get(("probe+position", metric), found["probe", metric])
+    step = crossover(found[rival, metric].values, better.values, better.prompts, **draws)
+    return _from_one(step)
 
 
 def _gain(found: Mapping[tuple[str, str], Curves], metric: str, draws: dict) -> dict | None:
@@ -202,7 +251,7 @@ def _shares(
     """
     metric = property.metrics[0]
     known = found.get(("estimate linear", metric))
-    if source not in _GAINS or known is None or metric == "rmse":
+    if not is_gain(source) or known is None or metric == "rmse":
         return {}
     gain, left = found[source, metric].values, 1 - known.values
     shares = ratios(gain, left, known.prompts, **draws)
@@ -220,6 +269,21 @@ def _from_one(step: StepInterval | None) -> dict | None:
     if step is None:
         return None
     return {"step": step.steps + 1, "low": step.low + 1, "high": step.high + 1}
+
+
+def _reached_for_json(reached: Reached | None, level: float) -> dict | None:
+    if reached is None:
+        return None
+    return {**(_from_one(reached.step(level)) or {}), "log_noise": _noise_for_json(reached, level)}
+
+
+def _noise_for_json(found: Reached, level: float) -> dict | None:
+    """Write ln(noise / signal), None where it is infinite; None where no step's noise is known."""
+    noise = found.noise(level)
+    if noise is None:
+        return None
+    ends = {"value": noise.mean, "low": noise.low, "high": noise.high}
+    return {name: value if math.isfinite(value) else None for name, value in ends.items()}
 
 
 def _curve(found: Curves, draws: dict) -> dict:

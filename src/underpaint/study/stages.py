@@ -85,7 +85,7 @@ def _awake(study: Study) -> Iterator[None]:
 
 
 def _summarised(study: Study, run: Run) -> dict:
-    return summarise(Scores(read_table(run.scores)), study.properties)
+    return summarise(Scores(read_table(run.scores)), study.properties, noise=_noise(study))
 
 
 def _cost(study: Study, begun: float, parts: Seconds) -> dict[str, Any]:

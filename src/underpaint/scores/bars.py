@@ -1,0 +1,179 @@
+"""One bar for all: the step, and the noise, at which each source reaches the same score.
+
+Sources end at different heights: a labeler that made the labels ends at 1, a probe below. If each
+were timed at 90% of its own end, the rival's bar would be the higher one. So there is one bar, 90%
+of the way from `position` to where the probe ends, and every source is timed at that score.
+
+A step's number belongs to a schedule; the logarithm of the noise-to-signal ratio does not. It is
+interpolated along the mean curve, between the last step below the bar and the first at it.
+
+Everything is worked out for the mean over images and again for every resample, the bar included.
+Where a resample does not reach the bar, it counts as one step after the last, at the last noise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from .intervals import HELD, Interval, StepInterval, resampled, stays, step_interval, tails
+
+Draws = Float64[np.ndarray, "draw"]
+"""The value of the mean over images, and then of each resample."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The score that all sources are timed at; NaN in resamples whose probe ends below position."""
+
+    draws: Draws
+    groups: Sequence[str]
+    resamples: int
+    seed: int
+
+    @property
+    def score(self) -> float:
+        """The bar of the mean over all images."""
+        return float(self.draws[0])
+
+
+@dataclass(frozen=True)
+class Reached:
+    """When a source reaches a bar: the step from 0, and ln(noise / signal) where it is known."""
+
+    steps: Draws
+    log_noise: Draws | None
+    prompts: int
+
+    def step(self, level: float = 0.95) -> StepInterval:
+        """Give the step, with its interval."""
+        return step_interval(int(self.steps[0]), self.steps[1:], level, self.prompts)
+
+    def noise(self, level: float = 0.95) -> Interval | None:
+        """Give ln(noise / signal), with its interval."""
+        return None if self.log_noise is None else _between(self.log_noise, self.prompts, level)
+
+    def before(self, other: "Reached") -> "Reached":
+        """Say by how many steps, and by how much more noise, this one comes first."""
+        noise = None
+        if self.log_noise is not None and other.log_noise is not None:
+            with np.errstate(invalid="ignore"):  # both in pure noise: nothing to tell
+                noise = self.log_noise - other.log_noise
+        return Reached(other.steps - self.steps, noise, self.prompts)
+
+
+def bar_of(
+    probe: Float64[np.ndarray, "image step"],
+    position: Float64[np.ndarray, "image"],
+    groups: Sequence[str],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Bar:
+    """Set the bar at `position + 0.9 (probe at the last step - position)`, means over images.
+
+    Args:
+        probe: Its score per image and step, on the scale that onsets are read from.
+        position: What knowing only the place scores on each image; zeros for `residual`.
+        groups: The prompt of each image.
+        resamples: As in `intervals`; so is `seed`.
+    """
+    both = np.stack([position, probe[:, -1]], axis=1)
+    low, end = _draws(both, groups, resamples, seed).T
+    return Bar(np.where(end > low, low + HELD * (end - low), np.nan), groups, resamples, seed)
+
+
+def reach(
+    values: Float64[np.ndarray, "image step"],
+    bar: Bar,
+    *,
+    noise: Float64[np.ndarray, "step"] | None = None,
+) -> Reached | None:
+    """Find the first step from which a source's mean score stays at or above the bar.
+
+    Args:
+        values: The source's score per image and step, on the bar's scale.
+        bar: As `bar_of` set it.
+        noise: Noise-to-signal ratio of each step, infinite where there is no signal yet. Next to
+            such a step nothing can be interpolated: the first finite one is taken.
+
+    Returns:
+        None if the mean over all images never stays there.
+    """
+    found = _draws(values, bar.groups, bar.resamples, bar.seed)
+    is_there = stays(found >= bar.draws[:, None])
+    never = ~is_there.any(axis=1)
+    if never[0]:
+        return None
+    first = is_there.argmax(axis=1)
+    unknown = np.isnan(bar.draws)
+    steps = np.where(never, values.shape[1], first).astype(np.float64)
+    level = None if noise is None else _noise_at(found, bar.draws, first, np.log(noise))
+    if level is not None:
+        level = np.where(unknown, np.nan, np.where(never, np.log(noise[-1]), level))
+    return Reached(np.where(unknown, np.nan, steps), level, len(set(bar.groups)))
+
+
+def crossover(
+    source: Float64[np.ndarray, "image step"],
+    probe: Float64[np.ndarray, "image step"],
+    groups: Sequence[str],
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> StepInterval | None:
+    """Find the first step from which a source's mean score stays above the probe's, None if never.
+
+    Paired, on the images that have both. In resamples without one it is one step after the last.
+    """
+    found = _draws(source - probe, groups, resamples, seed)
+    ahead = stays(found > 0)
+    if not ahead[0].any():
+        return None
+    never = ~ahead.any(axis=1)
+    first = np.where(never, source.shape[1], ahead.argmax(axis=1)).astype(np.float64)
+    return step_interval(int(first[0]), first[1:], level, len(set(groups)))
+
+
+def _between(draws: Draws, prompts: int, level: float) -> Interval:
+    known = draws[1:][~np.isnan(draws[1:])]
+    low, high = float("nan"), float("nan")
+    if len(known):
+        # Values of resamples themselves: between a number and infinity there is nothing.
+        ends = zip(tails(level, prompts), ("lower", "higher"), strict=True)
+        low, high = (float(np.quantile(known, share, method=method)) for share, method in ends)
+    return Interval(float(draws[0]), low, high, int(np.isnan(draws[1:]).sum()))
+
+
+def _draws(
+    values: Float64[np.ndarray, "image step"], groups: Sequence[str], resamples: int, seed: int
+) -> Float64[np.ndarray, "draw step"]:
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    drawn = resampled(values, groups, resamples=resamples, seed=seed)
+    return np.concatenate([mean[None], drawn])
+
+
+def _noise_at(
+    curves: Float64[np.ndarray, "draw step"],
+    bar: Draws,
+    first: np.ndarray,
+    noise: Float64[np.ndarray, "step"],
+) -> Draws:
+    """Interpolate ln(noise / signal) where each curve meets its bar, before its first step there.
+
+    A curve that is there from the first step on may have been there under more noise: it is given
+    that step's.
+    """
+    each, before = np.arange(len(curves)), np.maximum(first - 1, 0)
+    rise = curves[each, first] - curves[each, before]
+    missing = bar - curves[each, before]
+    share = np.divide(missing, rise, out=np.ones_like(rise), where=rise > 0)
+    start = np.where(np.isfinite(noise[before]), noise[before], noise[first])
+    with np.errstate(invalid="ignore"):
+        met = start + share * (noise[first] - start)
+    return np.where(first == 0, noise[first], met)
