@@ -269,7 +269,7 @@ def test_the_parts_of_the_cost_add_up_to_no_more_than_the_whole(done):
     cost = done[1]["cost"]
     assert set(cost["parts"]) == {
         "generation", "decoder", "labelling", "folding", "decoding", "writing", "reading",
-        "fitting", "keeping sums", "thresholds", "scoring", "summarising",
+        "fitting", "keeping sums", "thresholds", "scoring", "summarising", "joint",
     }  # fmt: skip
     assert all(seconds > 0 for seconds in cost["parts"].values())
     assert sum(cost["parts"].values()) <= cost["seconds"]

@@ -110,7 +110,8 @@ def beside(
         seen: What labelers see in x̂₀, by property; None if none look.
     """
     partner = partners([prompt.text for prompt in batch.trace.prompts])
-    shown = None if seen is None else torch.cat(list(seen.values()), dim=2)
+    # What a labeler cannot say of x̂₀ is no news.
+    shown = None if seen is None else torch.cat(list(seen.values()), dim=2).nan_to_num(0.0)
     steps = [
         _one_step(batch, layout, step, partner, None if shown is None else shown[step])
         for step in range(len(batch.readable["x_0"]))
