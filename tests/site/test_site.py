@@ -169,6 +169,17 @@ def test_text_is_sent_compressed_to_those_who_can_read_it(site, address):
     assert asked("data/images/../../card.png", "gzip")[0] is None
 
 
+def test_a_file_that_was_changed_is_never_sent_as_it_was(site, tmp_path):
+    copy = shutil.copytree(site, tmp_path / "copy")
+    (copy / "data" / "prompts.json").write_text("[]")
+    with server_for(copy, port=0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://localhost:{server.server_port}/data/prompts.json"
+        request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
+        assert urllib.request.urlopen(request).read() == b"[]"
+        server.shutdown()
+
+
 def test_the_card_for_sharing_is_there_at_its_size(site):
     assert 'og:image" content="card.png"' in (site / "index.html").read_text()
     with Image.open(site / "card.png") as card:

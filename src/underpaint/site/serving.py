@@ -55,6 +55,8 @@ class _Files(SimpleHTTPRequestHandler):
         accepted = [each.split(";")[0].strip() for each in said.split(",")]
         if "gzip" not in accepted or not packed.is_file() or packed.is_symlink():
             return None
+        if not path.is_file() or packed.stat().st_mtime < path.stat().st_mtime:
+            return None  # a file that was changed since is sent as it is
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", self.guess_type(str(path)))
         self.send_header("Content-Encoding", "gzip")
