@@ -367,6 +367,7 @@ def study(batch: int) -> Study:
     return Study(
         made, (LOOK,), (SALIENCY, DEPTH), layers, split, 2, 3.0, batch, controls,
         sees_decoder=True, sees_halves=True, goes_beyond=True, looks_ahead=True,
+        trains=True,
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def test_every_source_is_scored_on_the_same_images(done):
     assert sources == {
         "probe", "probe+position", "latent", "shuffled", "random", "image", "estimate", "position",
         "ceiling", "vae", "untrained", "unconditional", "joint", "beyond",
-        "beyond swapped", "beyond ensemble", "estimate linear",
+        "beyond swapped", "beyond ensemble", "estimate linear", "trained",
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1
@@ -269,7 +269,7 @@ def test_the_parts_of_the_cost_add_up_to_no_more_than_the_whole(done):
     cost = done[1]["cost"]
     assert set(cost["parts"]) == {
         "generation", "decoder", "labelling", "folding", "decoding", "writing", "reading",
-        "fitting", "keeping sums", "thresholds", "scoring", "summarising", "joint",
+        "fitting", "keeping sums", "thresholds", "scoring", "summarising", "joint", "training",
     }  # fmt: skip
     assert all(seconds > 0 for seconds in cost["parts"].values())
     assert sum(cost["parts"].values()) <= cost["seconds"]

@@ -164,6 +164,7 @@ def study_of(asked: Asked, prompts: list[Prompt] | None) -> Study:
         sees_halves=guidance > 1 and model.takes_text,
         goes_beyond=True,
         looks_ahead=not asked.quick,
+        trains=not asked.quick,
     )
     study = replace(study, batch=_batch(asked, study))
     _say_who_labels(asked, study)

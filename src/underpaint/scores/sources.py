@@ -126,6 +126,11 @@ SOURCES: tuple[Source, ...] = (
         "#2E7D6B", "#7fd0bd", dash=(0, (5, 1.5)), word="linear", views=("joint",),
     ),
     Source(
+        "trained", "x̂₀ alone, through a small network trained on it at each step", "rival",
+        "#1B7837", "#7fbf7b", dash=(0, (3, 1, 1, 1)), word="trained", views=("x_0",),
+        absent=QUICK,
+    ),
+    Source(
         "beyond", "what a layer's activation adds to `estimate linear`: the score gained", "probe",
         "#B03060", "#ff7fa5", dash=(0, (3, 1)), word="beyond", views=("joint",),
         reads_layers=True, is_gain=True,

@@ -25,6 +25,7 @@ from ..models.layers import Layer
 from ..probes.moments import Cell, MeanMap
 from ..probes.probes import Probe, ProbeKey, read_steps
 from ..probes.recipes import MlpProbe
+from ..probes.trained import TrainedProbe
 from ..scores.metrics import METRICS, Truth, best_threshold, dice, foreground, prepare
 from ..scores.scores import KNOWN, LABELS, ScoreKey
 from ..scores.sources import JOINT, TAUGHT, name_of, property_of, read_name
@@ -32,7 +33,7 @@ from .beyond import gains
 from .folding import SHUFFLES, Batch
 from .looks import look
 
-AnyProbe = Probe | MlpProbe
+AnyProbe = Probe | MlpProbe | TrainedProbe
 
 Wrong = Mapping[str, Float[Tensor, "shuffle image _ height width"]]
 """Other pictures' labels, by property, that stand for each picture's own."""

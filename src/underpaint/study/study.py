@@ -27,9 +27,10 @@ class Study:
     with exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
     `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
     `sees_halves` adds "unconditional", where guidance runs such a half. `goes_beyond` adds "joint",
-    "beyond" and its controls, and `looks_ahead` lets labelers look at x̂₀ for those. `overlaps`
-    says whether scoring and writing go on beside the next batch's generation: the same numbers,
-    sooner where a GPU generates; None does so there alone, for threads share a processor's cores.
+    "beyond" and its controls, and `looks_ahead` lets labelers look at x̂₀ for those. `trains` adds
+    "trained". `overlaps` says whether scoring and writing go on beside the next batch's generation:
+    the same numbers, sooner where a GPU generates; None does so there alone, for threads share a
+    processor's cores.
     """
 
     model: Model
@@ -47,6 +48,7 @@ class Study:
     sees_halves: bool = False
     goes_beyond: bool = False
     looks_ahead: bool = False
+    trains: bool = False
     overlaps: bool | None = None
 
     @property
