@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from ..core.errors import EditError, PromptError, RunError
+from ..core.errors import EditError, RunError
 from ..core.files import held
 from ..core.pictures import name_apart
 from ..core.prompts import Prompt
@@ -242,10 +242,7 @@ def span_of(text: str, steps: int) -> tuple[int, int]:
 def _prompts(run: runs.Run, index: int | None, split: str) -> tuple[Prompt, ...]:
     if index is None:
         return runs.read_split(run, split)
-    known = [p for part in ("test", "validation", "train") for p in runs.read_split(run, part)]
-    if not (found := tuple(prompt for prompt in known if prompt.index == index)):
-        raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
-    return found
+    return (runs.find_prompt(run, index),)
 
 
 def namers_for(model: Model) -> dict[str, Namer]:

@@ -10,8 +10,9 @@ import torch
 from rich.progress import Progress
 
 from ..core.arrays import normalise
-from ..core.errors import PickError, PromptError, RunError
+from ..core.errors import PickError, RunError
 from ..core.files import held
+from ..core.numbers import or_null
 from ..core.pictures import name_apart, write_picture
 from ..core.prompts import Prompt
 from ..core.properties import DEPTH, PROPERTIES, SALIENCY
@@ -206,7 +207,7 @@ def _targets(
         )
     maps: dict[str, torch.Tensor] = {}
     if like is not None:
-        image = runs.read_image(run, _prompt(run, like))[None].to(model.device)
+        image = runs.read_image(run, runs.find_prompt(run, like))[None].to(model.device)
         properties = [PROPERTIES[name] for name in known]
         for each in properties:
             seen = normalise(each, label(labelers, properties, image)[each.name])[0]
@@ -224,15 +225,8 @@ def _targets(
     return maps, ", ".join(f"{name} {path.name}" for name, path in paths.items() if path)
 
 
-def _prompt(run: runs.Run, index: int) -> Prompt:
-    known = [p for part in ("test", "validation", "train") for p in runs.read_split(run, part)]
-    if not (found := [prompt for prompt in known if prompt.index == index]):
-        raise PromptError(f"No prompt has index {index}; there are {len(known)} in prompts.csv.")
-    return found[0]
-
-
 def _default_text(run: runs.Run, like: int | None) -> str:
-    return (runs.read_split(run, "test")[0] if like is None else _prompt(run, like)).text
+    return (runs.read_split(run, "test")[0] if like is None else runs.find_prompt(run, like)).text
 
 
 def _scored(worths: list[Worth], prompts: list[str]) -> dict:
@@ -241,8 +235,7 @@ def _scored(worths: list[Worth], prompts: list[str]) -> dict:
     for name in asdict(worths[0]):
         values = np.array([getattr(worth, name) for worth in worths], dtype=np.float64)
         entry[name] = {
-            part: value if np.isfinite(value) else None
-            for part, value in asdict(interval(values, prompts)).items()
+            part: or_null(value) for part, value in asdict(interval(values, prompts)).items()
         }
     return entry
 

@@ -1,6 +1,7 @@
 """Numbers that may be undefined: NaN in Python, null in JSON, a dash on paper."""
 
 import math
+from typing import TypeVar
 
 UNKNOWN = "–"
 
@@ -10,9 +11,12 @@ def number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def or_null(value: float) -> float | None:
+Value = TypeVar("Value", bound=float)
+
+
+def or_null(value: Value) -> Value | None:
     """Write a value to JSON, which has neither NaN nor infinity: those are null."""
-    return float(value) if math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def fixed(value: float) -> str:

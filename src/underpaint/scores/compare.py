@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from ..core.numbers import or_null
 from .intervals import HELD, resampled
 from .scores import Curves, Scores, curves
 from .sides import Side, common_levels, common_properties
@@ -63,7 +64,7 @@ def _described(side: Side) -> dict[str, Any]:
         "guidance": side.settings["guidance"],
         "images": side.summary["images"]["test"],
         "layers": len(layers),
-        "noise": [float(each) if np.isfinite(each) else None for each in noise],
+        "noise": [or_null(float(each)) for each in noise],
     }
 
 
@@ -289,4 +290,4 @@ def _with_ends(
 
 
 def _known(values: Sequence[float]) -> list[float | None]:
-    return [None if np.isnan(each) else float(each) for each in values]
+    return [or_null(float(each)) for each in values]

@@ -5,7 +5,6 @@ that reads layers is given its own best one, so that a rival is met at its best;
 read at the probe's, for it says what that layer's resolution allows.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from ..core.errors import MetricError
+from ..core.numbers import or_null
 from ..core.properties import Property
 from .bars import Bar, Reached, bar_of, crossover, reach
 from .intervals import Interval, StepInterval, intervals, onset, ratios
@@ -294,6 +294,5 @@ def _curve(found: Curves, draws: dict) -> dict:
 def for_json(found: Interval) -> dict:
     """Write an interval as JSON has it: None for what is NaN, and how many were undefined."""
     ends = {"mean": found.mean, "low": found.low, "high": found.high}
-    # JSON has no NaN.
-    known = {name: None if math.isnan(value) else value for name, value in ends.items()}
+    known = {name: or_null(value) for name, value in ends.items()}
     return {**known, "undefined": found.undefined}

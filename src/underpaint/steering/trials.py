@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from ..core.numbers import or_null
 from ..scores.intervals import interval
 from ..scores.metrics import dice, prepare, rmse, spearman
 
@@ -245,5 +246,4 @@ def _plain(values: Float64[np.ndarray, "row"], prompts: list[str]) -> dict:
     else:
         found = asdict(interval(values, prompts))
     found["median"] = float(np.median(known)) if len(known) else math.nan
-    # JSON has neither NaN nor infinity.
-    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+    return {name: or_null(value) for name, value in found.items()}

@@ -1,6 +1,5 @@
 """The whole study, stage by stage: fold, fit, score, summarise. What is done stays done."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..core.files import held
+from ..core.numbers import or_null
 from ..labelers.labeler import awake
 from ..models.schedules import noise_ratios
 from ..runs.runs import Run, read_table, update_summary, write_prompts
@@ -105,4 +105,4 @@ def _noise(study: Study) -> list[float | None] | None:
     ratios = noise_ratios(study.model.pipeline.scheduler, steps=study.steps)
     if ratios is None:
         return None
-    return [ratio if math.isfinite(ratio) else None for ratio in ratios]
+    return [or_null(ratio) for ratio in ratios]
