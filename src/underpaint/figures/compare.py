@@ -63,7 +63,9 @@ def draw_comparison(
     shades = _draw_depths(over_depth, found)
     over_noise.set_ylabel(metric_name(found["metric"]), labelpad=2)
     over_noise.set_xlabel("ln (noise / signal): less noise to the right", labelpad=2)
-    over_noise.invert_xaxis()
+    met = [[each for each in run["noise"] if each is not None] for run in runs]
+    # What all runs met, the noisiest left.
+    over_noise.set_xlim(min(map(max, met)) + 0.15, max(map(min, met)) - 0.15)
     over_depth.set_xlabel("depth of the layer: 0 runs first, 1 last (probe)", labelpad=2)
     over_depth.set_xlim(-0.03, 1.03)
     title = " · ".join(f"{run['name']}: {run['model']}, {run['images']} images" for run in runs)
