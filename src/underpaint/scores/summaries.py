@@ -5,6 +5,7 @@ that reads layers is given its own best one, so that a rival is met at its best;
 read at the probe's, for it says what that layer's resolution allows.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
