@@ -115,6 +115,7 @@ def begin(
     # Perturbed attention runs layers twice; without guidance they are the same without it.
     known = inspect.signature(type(model.pipeline).__call__).parameters
     extra = {"pag_scale": 0.0} if guidance <= 1 and watch is None and "pag_scale" in known else {}
+    first: Exception | None = None
     for scheduler in schedulers:
         try:
             planned = plan(scheduler, steps=1)
@@ -133,9 +134,10 @@ def begin(
         except Enough:
             return
         # Whatever its own scheduler makes of one step; what is wrong otherwise shows again.
-        except Exception:
+        except Exception as error:
+            first = first or error
             if scheduler is schedulers[-1]:
-                raise
+                raise first from None
 
 
 def _calls(model: Model, texts: list[str], guidance: float) -> list[dict[str, Any]]:
