@@ -102,7 +102,10 @@ class Gpu:
 def busy(seconds: float) -> None:
     """Take so much processor time, letting other threads in between, as launching kernels does."""
     until = time.thread_time() + seconds
-    while time.thread_time() < until:
+    while (now := time.thread_time()) < until:
+        slice_end = min(until, now + 2e-4)
+        while time.thread_time() < slice_end:
+            pass
         time.sleep(0)
 
 
@@ -288,6 +291,9 @@ def plan(stand: StandIns, *, full: bool, overlaps: bool, sizes: tuple[int, int, 
         batch=32,
         controls=made.controls if full else {},
         sees_decoder=False,
+        sees_halves=False,
+        goes_beyond=False,
+        looks_ahead=False,
         overlaps=overlaps,
     )
 

@@ -4,12 +4,16 @@ import json
 
 import click
 
+from ..core.prompts import Split
 from ..core.properties import PROPERTIES
 from ..labelers import labelers_for
 from ..models import load
 from ..models.layers import find_layers, select_layers
 from ..study.bench import compare
+from ..study.forecast import forecast
+from ..study.study import Study
 from .options import RUNNING, SAMPLING
+from .progress import reporting
 
 
 @click.command()
@@ -18,6 +22,8 @@ from .options import RUNNING, SAMPLING
 @click.option("--steps", default=15, show_default=True, type=click.IntRange(min=1))
 @click.option("--layers", "glob", default="*", show_default=True, help="Which layers, as a glob.")
 @click.option("--properties", default="saliency,depth,shading", show_default=True, help="Names.")
+@click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1))
+@click.option("--count", type=click.IntRange(min=40), help="Forecast a study of so many pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 @SAMPLING
 @RUNNING
@@ -27,13 +33,19 @@ def bench(
     steps: int,
     glob: str,
     properties: str,
+    batch: int,
+    count: int | None,
     as_json: bool,
     device: str,
     dtype: str,
     scheduler: str | None,
     resolution: int | None,
 ) -> None:
-    """Measure what probing costs beside bare generation and the literature's method."""
+    """Measure what probing costs beside bare generation and the literature's method.
+
+    With --count, a small study is carried out too, and what each part of a large one will take is
+    said, beside the floor: generation, decoding and labelers, which no study can go without.
+    """
     names = [name.strip() for name in properties.split(",")]
     if unknown := [name for name in names if name not in PROPERTIES]:
         raise click.BadParameter(
@@ -41,17 +53,41 @@ def bench(
             param_hint="--properties",
         )
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
+    labelers, layers = labelers_for(model), select_layers(find_layers(model), glob)
+    chosen = tuple(PROPERTIES[name] for name in names)
     found = compare(
         model,
-        labelers_for(model),
-        [PROPERTIES[name] for name in names],
-        select_layers(find_layers(model), glob),
+        labelers,
+        chosen,
+        layers,
         images=images,
         steps=steps,
         progress=lambda line: click.echo(line, err=True),
     )
+    if count is not None:
+        study = Study(
+            model, labelers, chosen, layers, Split((), (), ()), steps, model.guidance, batch
+        )
+        with reporting() as report:
+            found["study"] = forecast(study, pictures=2 * images, count=count, progress=report)
     if as_json:
         click.echo(json.dumps(found))
         return
+    study_s = found.pop("study", None)
     for name, value in found.items():
         click.echo(f"{name:24} {value:.3f}" if isinstance(value, float) else f"{name:24} {value}")
+    if study_s is not None:
+        _print_forecast(study_s)
+
+
+def _print_forecast(found: dict[str, Any]) -> None:
+    """Print what each part took in the small study and will take in the large one."""
+    small, large = found["measured"], found["forecast"]
+    click.echo(f"\n{'part':16} {found['pictures']:>7} pictures {found['count']:>7} pictures")
+    for part, seconds in small["parts"].items():
+        click.echo(f"{part:16} {seconds:14.1f} s {large['parts'][part]:14.1f} s")
+    for name in ("overlapped", "seconds", "floor"):
+        click.echo(f"{name:16} {small[name]:14.1f} s {large[name]:14.1f} s")
+    click.echo(f"{'seconds / floor':16} {small['ratio']:14.2f}   {large['ratio']:14.2f}")
+    for name, seconds in found["labelers"].items():
+        click.echo(f"labeler {name}: {seconds * 1000:.1f} ms a picture")

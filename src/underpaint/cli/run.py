@@ -28,7 +28,8 @@ from ..study import cluster
 from ..study.batches import layout_for
 from ..study.budget import check_budget, fit_batch, free_bytes, need
 from ..study.bygone import forget_other_sources
-from ..study.stages import carry_out
+from ..study.costs import timed
+from ..study.stages import add_cost, carry_out
 from ..study.study import Study
 from .asked import (
     Asked,
@@ -119,10 +120,13 @@ def run(**words: Any) -> None:
             f"{asked.out} is done already; `underpaint show {asked.out}` prints it.", err=True
         )
         return
-    picture = draw(study, folder)
+    device = study.model.device
+    picture, figures_s = timed("figures", partial(draw, study, folder), device)
     if find_spec("typst") is not None:
         write_paper(folder)
-    write_site(folder, asked.out / "site", model=study.model)
+    site = partial(write_site, folder, asked.out / "site", model=study.model)
+    _, site_s = timed("site", site, device)
+    add_cost(folder, {**figures_s, **site_s})
     click.echo(f"Table: underpaint show {asked.out}\nPicture: {picture}")
 
 

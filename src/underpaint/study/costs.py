@@ -5,7 +5,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,6 +13,9 @@ Seconds = Mapping[str, float]
 """Seconds by part: "generation", "labelling", "folding", …"""
 
 CPU = torch.device("cpu")
+
+FLOOR = ("generation", "decoding", "labelling")
+"""Parts without which there is no study."""
 
 Made = TypeVar("Made")
 
@@ -78,6 +81,24 @@ def total(several: Iterable[Seconds]) -> dict[str, float]:
         for part, each in seconds.items():
             sums[part] += each
     return dict(sums)
+
+
+def account(seconds: float, parts: Seconds) -> dict[str, Any]:
+    """Hold seconds by wall clock against the parts behind them, and against the floor.
+
+    Returns:
+        `seconds`, `parts`, `floor`, the `ratio` of seconds to it (None where nothing was
+        generated), and `overlapped`: by how much the parts add up to more than the wall clock, for
+        they were done beside one another.
+    """
+    floor = sum(parts.get(part, 0.0) for part in FLOOR)
+    return {
+        "seconds": seconds,
+        "parts": dict(parts),
+        "floor": floor,
+        "ratio": seconds / floor if floor else None,
+        "overlapped": sum(parts.values()) - seconds,
+    }
 
 
 def peak_rss_mb() -> float:

@@ -10,12 +10,13 @@ from ..core.files import held
 from ..core.numbers import or_null
 from ..labelers.labeler import awake
 from ..models.schedules import noise_ratios
+from ..runs.folder import read_summary
 from ..runs.runs import Run, read_table, update_summary, write_prompts
 from ..scores.scores import Scores
 from ..scores.summaries import summarise
 from .beyond import LATENT_SIDE, LOOK_SIDE
 from .checkpoints import clear
-from .costs import CPU, Seconds, peak_rss_mb, peak_vram_mb, timed, total
+from .costs import CPU, Seconds, account, peak_rss_mb, peak_vram_mb, timed, total
 from .held_out import fit_and_score
 from .journal import Journal, Progress, Say
 from .lanes import lane
@@ -91,13 +92,20 @@ def _summarised(study: Study, run: Run) -> dict:
 def _cost(study: Study, begun: float, parts: Seconds) -> dict[str, Any]:
     seconds, generation = time.perf_counter() - begun, parts.get("generation", 0.0)
     return {
-        "seconds": seconds,
+        **account(seconds, parts),
         "seconds_generation": generation,
         "overhead": seconds / generation if generation else None,
-        "parts": parts,
         "peak_rss_mb": peak_rss_mb(),
         "peak_vram_mb": peak_vram_mb(study.model.device),
     }
+
+
+def add_cost(run: Run, parts: Seconds) -> None:
+    """Count what was done after the study, such as figures and the site, in its cost too."""
+    cost = read_summary(run)["cost"]
+    seconds = cost["seconds"] + sum(parts.values())
+    counted = account(seconds, total([cost.get("parts", {}), parts]))
+    update_summary(run, {"cost": {**cost, **counted}})
 
 
 def _noise(study: Study) -> list[float | None] | None:
