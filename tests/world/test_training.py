@@ -333,8 +333,10 @@ def test_training_again_goes_on_and_a_warm_start_has_the_folder_s_weights(made, 
 
 def test_words_keep_their_numbers_when_training_goes_on(made, tmp_path):
     captions = [str(caption) for caption in CAPTIONS[::100]]
-    first, again = (tokens_of(kept_tokenizer(made, None), captions) for _ in range(2))
-    warm = tokens_of(kept_tokenizer(tmp_path, made / "tiny-transformer"), captions)
+    first, again = (
+        tokens_of(kept_tokenizer(made / "tokenizer-transformer", None), captions) for _ in range(2)
+    )
+    warm = tokens_of(kept_tokenizer(tmp_path / "kept", made / "tiny-transformer"), captions)
     assert torch.equal(first, again)
     assert torch.equal(first, warm)
 

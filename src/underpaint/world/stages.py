@@ -119,7 +119,7 @@ def train_all(
         SceneError: if scenes cannot be drawn.
     """
     kind, chosen = KINDS[denoiser], find_device(device)
-    tokenizer = kept_tokenizer(out, warm)
+    tokenizer = kept_tokenizer(out / f"tokenizer-{kind.checkpoint}", warm)
     network = _begun(kind, tokenizer, warm)
     given = None if source is None else taken(source)
     cores = os.cpu_count() or 1

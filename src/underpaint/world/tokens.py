@@ -43,17 +43,18 @@ def _merges(bpe: Tokenizer) -> list[list[str]]:
     return [pair.split(" ") if isinstance(pair, str) else pair for pair in merges]
 
 
-def kept_tokenizer(out: Path, warm: Path | None) -> CLIPTokenizer:
-    """Take the tokenizer that training in `out` began with: a folder's whose weights it began with.
+def kept_tokenizer(kept: Path, warm: Path | None) -> CLIPTokenizer:
+    """Take the tokenizer that a denoiser's training began with, or begin with one in `kept`.
+
+    It is that of the folder whose weights training begins with, where there is one.
 
     Byte pairs that are equally frequent are learnt in no fixed order, so no two that are learnt
     number words alike, and weights know words by their numbers alone.
     """
-    kept = out / "tokenizer"
     if not kept.exists():
         source = None if warm is None else find_folder(str(warm)) / "tokenizer"
         begun = new_tokenizer() if source is None else CLIPTokenizer.from_pretrained(source)
-        unfinished = out / "tokenizer.part"
+        unfinished = kept.with_suffix(".part")
         begun.save_pretrained(unfinished)
         unfinished.rename(kept)
     return CLIPTokenizer.from_pretrained(kept)
