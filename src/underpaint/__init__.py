@@ -1,4 +1,4 @@
-"""See, measure and use the 3D scene inside a diffusion model before any eye can.
+"""See, measure and use the 3D scene in a diffusion model before the noisy picture shows it.
 
 Names are imported when they are first used: torch takes seconds, and help or a version need none.
 """

@@ -10,9 +10,9 @@ from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.models.layers import Layer
 from underpaint.models.traces import Trace
 from underpaint.scores.intervals import interval
-from underpaint.scores.scores import curves, tabulate
+from underpaint.scores.scores import ScoreKey, curves, tabulate
 from underpaint.study.folding import Batch, Sums, extend, fit_all
-from underpaint.study.scoring import choose_thresholds, readings, score, strangers
+from underpaint.study.scoring import choose_thresholds, readings, score, score_beside, strangers
 from worlds import model
 
 GRID, STEPS = (8, 8), 2
@@ -124,3 +124,20 @@ def test_labels_of_others_are_never_those_of_the_same_text():
         texts[at] != text for row in found.tolist() for at, text in zip(row, texts, strict=True)
     )
     assert strangers(["x"], ["y"], first=7).tolist() == [[0], [0]]
+
+
+def test_a_rivals_mask_is_cut_where_validation_pictures_say():
+    part = batch(3, images=8, sees=True)
+    dim = 0.4 * part.labels["saliency"].expand(STEPS, -1, -1, -1, -1)
+    sums = extend(Sums(), part)
+    scores = []
+    for at in (0.5, 0.2):
+        cut = torch.full((STEPS,), at, dtype=torch.float64)
+        thresholds = {("saliency", "image"): cut, ("saliency", ""): cut}
+        blocks = score_beside(
+            [SALIENCY], part, {"image": {"saliency": dim}}, layers=LAYERS, read_maps={},
+            thresholds=thresholds, position=sums.position,
+            wrong={"saliency": part.labels["saliency"][None]},
+        )  # fmt: skip
+        scores.append(float(blocks[ScoreKey("image", "saliency", "", "dice")].mean()))
+    assert scores == [0, 1]

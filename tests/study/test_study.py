@@ -104,6 +104,7 @@ def test_thresholds_are_chosen_on_no_more_pictures_than_may_be_held_at_once(tmp_
     assert found[0].texts == tuple(prompt.text for prompt in plan.split.validation[:4])
     assert len(plan.split.validation) > 4
     assert {len(labels) for labels in found[0].labels.values()} == {4}
+    assert {("saliency", "image"), ("saliency", "estimate")} <= set(found[0].thresholds)
 
 
 def test_batches_of_whole_groups_give_the_same_numbers_to_the_last_bit(tmp_path, monkeypatch):

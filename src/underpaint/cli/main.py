@@ -97,4 +97,4 @@ class LateCommands(Commands):
 @click.group(cls=LateCommands)
 @click.version_option(package_name="underpaint")
 def main() -> None:
-    """See, measure and use the 3D scene inside a diffusion model before any eye can."""
+    """See, measure and use the 3D scene in a diffusion model before the noisy picture shows it."""

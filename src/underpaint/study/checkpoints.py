@@ -100,6 +100,13 @@ def read_held_labels(path: Path, device: torch.device) -> dict[str, Tensor]:
         return {key.split("/")[2]: file.get_tensor(key) for key in keys}
 
 
+def read_held_latents(path: Path, device: torch.device) -> dict[str, Tensor]:
+    """Read back x_t and the estimate of x_0 of every step, by the source that looks at them."""
+    kept = {"image": "latents", "estimate": "estimates"}
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        return {source: file.get_tensor(name) for source, name in kept.items()}
+
+
 def scores_path(run: Run, first: int) -> Path:
     """Name the table of the held-out batch that begins with this picture, counting validation."""
     return run.shards / f"scores-{first:07d}.parquet"

@@ -249,7 +249,9 @@ def _by_looks(property: Property, held: HeldOut) -> Iterator[Reading]:
     """Lay out what the labeler sees in the picture so far."""
     half = 0.5 if property.is_binary else None
     for source, maps in held.looked_at.items():
-        yield Reading(source, "", [(maps[property.name], half, held.truth)])
+        chosen = held.cut(property.name, source)
+        at = half if chosen is None else chosen
+        yield Reading(source, "", [(maps[property.name], at, held.truth)])
 
 
 def _by_opinion(property: Property, held: HeldOut) -> Iterator[Reading]:

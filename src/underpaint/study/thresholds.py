@@ -9,17 +9,23 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from ..core.properties import Property
 from ..probes.moments import MeanMap
 from ..runs.runs import Run
+from ..scores.metrics import best_threshold, dice, prepare
 from ..scores.sources import property_of
 from .batches import batches_of
-from .checkpoints import held_path, read_held_labels, read_held_maps
+from .checkpoints import held_path, read_held_labels, read_held_latents, read_held_maps
+from .looks import look
 from .scoring import Wrong, choose_thresholds, strangers
 from .study import GROUP, Study
 
 TUNED_ON = 8 * GROUP
 """The most validation pictures that choose thresholds and lend their labels to be wrong with. Those
 are held at once; more would hardly choose another."""
+LOOKED_AT = 2 * GROUP
+"""The most of them whose latents are drawn, to choose where labelers' masks of those are cut: each
+costs as much as a test picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,4 +83,35 @@ def _thresholds(
         for path in paths
     ]
     maps = {key: torch.cat([part[key] for part in parts], dim=1) for key in parts[0]}
-    return choose_thresholds(masks, maps, labels, position, wrong)
+    own = [each for each in masks if each in study.properties]
+    looks = _look_thresholds(study, paths, own, labels)
+    return {**choose_thresholds(masks, maps, labels, position, wrong), **looks}
+
+
+def _look_thresholds(
+    study: Study,
+    paths: Sequence[Path],
+    masks: Sequence[Property],
+    labels: Mapping[str, Tensor],
+) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
+    """Choose where what labelers see in noisy pictures becomes a mask, as for probes.
+
+    By (property, source). Where nothing does better than 0.5, which made the labels, it stays.
+    """
+    paths = paths[: max(1, LOOKED_AT // min(GROUP, study.batch))]
+    parts = [read_held_latents(path, study.model.device) for path in paths]
+    shown = {source: torch.cat([part[source] for part in parts], dim=1) for source in parts[0]}
+    seen = look(study.model, study.labelers, masks, shown).maps
+    cuts = {}
+    for each in masks:
+        truth = prepare(labels[each.name][: next(iter(shown.values())).shape[1]])
+        if not (truth.labels > 0.5).any():
+            continue
+        for source, maps in seen.items():
+            best = best_threshold(maps[each.name], truth)
+            scores = [
+                dice(maps[each.name] > cut, truth).nanmean(dim=1)
+                for cut in (best[:, None, None, None, None], 0.5)
+            ]
+            cuts[each.name, source] = torch.where(scores[0] > scores[1], best, 0.5)
+    return cuts
