@@ -20,18 +20,23 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from underpaint.cli.edit import trial_name
 from underpaint.core.properties import PROPERTIES
-from underpaint.figures.doses import draw_doses, series
+from underpaint.figures.edits import SETTINGS, draw_doses, series
 from underpaint.probes.moments import merge
 from underpaint.probes.probes import acting_directions, covariance
 from underpaint.runs import runs
+from underpaint.steering.controls import ONCE
+from underpaint.steering.trials import Trial, edit_columns
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "editing.md"
 PICTURES = ROOT / "docs" / "pictures"
-CONTROLS = ("none", "random", "weight", "other", "late", "adam")
+CONTROLS = (
+    "none", "random", "shaped", "weight", "other", "late", "adam", "roll", "patch", "paste"
+)  # fmt: skip
 STRENGTHS = (0.5, 1, 2, 3, 4, 6)
-SPANS = ("1-3", "1-5", "1-8", "6-15", "11-15")
+SPANS = ("1-3", "1-7", "1-10", "6-15", "11-15")
 LOOKS = (
     ("--margin", "-1"),
     ("--carry", "albedo,shading"),
@@ -47,7 +52,7 @@ TARGETS = (
     ("--light", "right"),
     ("--move", "random", "--light", "left"),
 )
-PARTS = ("controls", "looks", "doses", "targets", "pick")
+PARTS = ("controls", "looks", "doses", "targets", "erase", "pick")
 
 
 def main() -> None:
@@ -65,23 +70,37 @@ def main() -> None:
     summary = runs.read_json(run.summary)
     entries = summary.get("edits", [])
     page = PAGE.read_text(encoding="utf-8")
-    page = fill(page, "edits", edit_table(entries))
-    page = fill(page, "carried", carried_table(run, entries))
-    page = fill(page, "looks", looks_table(entries))
-    page = fill(page, "doses", dose_table(entries))
-    page = fill(page, "targets", target_table(entries))
-    if searches := summary.get("pick"):  # else what was measured before stays
-        page = fill(page, "pick", pick_table(searches))
+    tables = {
+        "controls": {"edits": edit_table(entries), "carried": carried_table(run, entries)},
+        "looks": {"looks": looks_table(entries)},
+        "doses": {"doses": dose_table(entries)},
+        "targets": {"targets": target_table(entries)},
+        "erase": {"erase": erase_table(summary.get("erase", []))},
+        "pick": {"pick": pick_table(summary.get("pick", []))},
+    }
+    for part in asked.only:  # what was measured before stays, where nothing new was
+        for block, lines in tables[part].items():
+            page = fill(page, block, lines)
     PAGE.write_text(page, encoding="utf-8")
+    draw(run, entries, asked.only)
+
+
+def draw(run: runs.Run, entries: list[dict], parts: Sequence[str]) -> None:
+    """Put the pictures of some parts beside the page."""
     if found := like_default(entries):
-        draw_doses(entries, like=found, path=run.figures / "edit-doses.png")
-        first, last = found["steps"]
-        strip = f"edit-random-moves-*test-none-{found['strength']:g}-{first}-{last}-*.png"
-        newest = max(run.figures.glob(strip), key=lambda x: x.stat().st_mtime, default=None)
-        shrink(newest, "edit.png")
-    shrink(run.figures / "edit-doses.png", "edit-doses.png")
-    shrink(next(run.figures.glob("edit-light-left-*.png"), None), "edit-light.png")
-    shrink(next(iter(sorted(run.figures.glob("pick-mask-left-*.png"))), None), "pick.png")
+        first, last = (step - 1 for step in found["steps"])
+        settings = {name: found[name] for name in edit_columns() if name in found}
+        trial = Trial(**{**settings, "control": "none", "first_step": first, "last_step": last})
+        if "controls" in parts:
+            strip = run.figures / f"edit-{trial_name(trial, strength=True)}.png"
+            shrink(strip, "edit.png")
+        if "doses" in parts:
+            draw_doses(entries, like=found, path=run.figures / "edit-doses.png")
+            shrink(run.figures / "edit-doses.png", "edit-doses.png")
+    if "targets" in parts:
+        shrink(next(run.figures.glob("edit-light-left-*.png"), None), "edit-light.png")
+    if "pick" in parts:
+        shrink(next(iter(sorted(run.figures.glob("pick-mask-left-*.png"))), None), "pick.png")
 
 
 def measure(run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int) -> None:
@@ -102,6 +121,8 @@ def measure(run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int) ->
     if "targets" in parts:
         for words in TARGETS:
             underpaint(*edit, *words)
+    if "erase" in parts:
+        underpaint("erase", run.folder, "--property", "depth", "--limit", limit)
     if "pick" in parts:
         mask = run.folder / "left.png"
         draw_mask(mask, Image.open(next((run.folder / "images").glob("*.png"))).size)
@@ -137,6 +158,12 @@ def like_default(entries: list[dict]) -> dict | None:
     return found[-1] if found else None
 
 
+def is_beside(entry: dict, like: dict) -> bool:
+    """Say whether an entry differs in its control alone, and in when it acts if it acts once."""
+    free = ("control", "steps") if entry["control"] in ONCE else ("control",)
+    return all(entry[name] == like[name] for name in SETTINGS if name not in free)
+
+
 def is_move(entry: dict) -> bool:
     """Say whether an entry is of test pictures' objects moved at random."""
     return entry["target"] == "random moves" and entry["prompts"].endswith("test")
@@ -147,22 +174,20 @@ def edit_table(entries: list[dict]) -> list[str]:
     if (like := like_default(entries)) is None:
         return ["Not measured yet."]
     rows = [
-        "| control | pictures (left out) | median Dice to target | unedited | to the old mask "
-        "| mean gain (95%) | mean above random (95%) | background dB | object kept (95%) "
-        "| colour kept (95%) | time |",
+        "| control | steps | pictures (left out) | median Dice to target | to the old mask "
+        "| success (95%) | joint (95%) | background dB | KID | object kept where it moved (95%) "
+        "| time |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for control in CONTROLS:
-        for each in series(entries, like=like, over="strength", control=control):
-            if each["strength"] == like["strength"]:
+        for each in entries:
+            if each["control"] == control and is_beside(each, like):
                 rows.append(
-                    f"| {control} | {each['images']} ({each['left_out']}) | "
-                    f"{number(each['dice_target']['median'])} | "
-                    f"{number(each['dice_unedited']['median'])} | "
-                    f"{number(each['dice_old']['median'])} | {spread(each['gain'])} | "
-                    f"{spread(each.get('above_random'))} | "
-                    f"{number(each['background_psnr']['median'])} | "
-                    f"{spread(each['object_kept'])} | {spread(each['colour_kept'])} | "
+                    f"| {control} | {each['steps'][0]}–{each['steps'][1]} | {each['images']} "
+                    f"({each['left_out']}) | {number(each['dice_target']['median'])} | "
+                    f"{number(each['dice_old']['median'])} | {spread(each['success'])} | "
+                    f"{spread(each['joint'])} | {number(each['background_psnr']['median'])} | "
+                    f"{fine(each['kid'])} | {spread(each['object_kept'])} | "
                     f"{each['time']:.2f}× |"
                 )
     first, last = like["steps"]
@@ -279,6 +304,31 @@ def target_table(entries: list[dict]) -> list[str]:
     return rows if len(rows) > 2 else ["Not measured yet."]
 
 
+def erase_table(entries: list[dict]) -> list[str]:
+    """Write a row for each property that was erased and each range of steps."""
+    if not entries:
+        return ["Not measured yet."]
+    measured = [name for name in entries[0] if name.startswith("same_")]
+    heads = [f"{name.removeprefix('same_')} lost (95%)" for name in measured]
+    rows = [
+        f"| erased | steps | pictures | {' | '.join(heads)} | KID (random) "
+        "| object kept (random) |",
+        "|---" * (len(measured) + 5) + "|",
+    ]
+    for each in entries:
+        lost = [spread(each[name]["lost"]) for name in measured]
+        both = [
+            f"{number(each[name]['erased']['mean'])} ({number(each[name]['random']['mean'])})"
+            for name in ("object_kept",)
+        ]
+        both = [f"{fine(each['kid']['erased'])} ({fine(each['kid']['random'])})", *both]
+        rows.append(
+            f"| {each['property']} | {each['steps'][0]}–{each['steps'][1]} | {each['images']} | "
+            f"{' | '.join([*lost, *both])} |"
+        )
+    return rows
+
+
 def pick_table(entries: list[dict]) -> list[str]:
     """Write a row for each measure of the searches that were finished whole."""
     rows = [
@@ -301,6 +351,11 @@ def pick_table(entries: list[dict]) -> list[str]:
 def number(value: float | None) -> str:
     """Write two decimals."""
     return "–" if value is None else f"{value:.2f}"
+
+
+def fine(found: dict) -> str:
+    """Write the mean of something small."""
+    return "–" if found["mean"] is None else f"{found['mean']:.4f}"
 
 
 def spread(found: dict | None) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from underpaint.figures.doses import SHARES, draw_doses, series
+from underpaint.figures.edits import SHARES, draw_doses, series
 
 
 def entry(strength=3.0, steps=(1, 8), control="none", **changes):

@@ -13,8 +13,7 @@ from ..core.files import held
 from ..core.pictures import name_apart
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES
-from ..figures.doses import draw_doses
-from ..figures.edits import draw_strip
+from ..figures.edits import draw_doses, draw_strip
 from ..labelers import Namer, labelers_for, namer_for
 from ..models import Model, load_as
 from ..runs import runs
@@ -182,7 +181,7 @@ def edit(
             setup, trial, prompts, aims, lambda _stage, done, _of: bar.update(task, completed=done)
         )
 
-    path = run.figures / f"edit-{_name(trial, strength=True)}.png"
+    path = run.figures / f"edit-{trial_name(trial, strength=True)}.png"
     with held(run.folder, patience_s=PATIENCE_S):
         entries = summarise_edits(_keep(run, _read_kept(run), rows))
         runs.update_summary(run, {"edits": entries})
@@ -210,7 +209,7 @@ def _keep_frames(
     found = edit_frames(setup, trial, made, aim, strengths_of(trial))
     with held(run.folder, patience_s=PATIENCE_S):
         few = {strength: (table, shown[:count]) for strength, (table, shown) in found.items()}
-        write_frames(run, _name(trial), trial, few)
+        write_frames(run, trial_name(trial), trial, few)
 
 
 def _span(text: str | None, steps: int, control: str) -> tuple[int, int]:
@@ -334,7 +333,7 @@ def _title(trial: Trial) -> str:
     )
 
 
-def _name(trial: Trial, *, strength: bool = False) -> str:
+def trial_name(trial: Trial, *, strength: bool = False) -> str:
     """Name a trial's file or folder: whatever differs between two trials, their names differ."""
     words = f"{trial.target} {trial.prompts} {trial.control}"
     words += f" {trial.strength:g}" if strength else ""

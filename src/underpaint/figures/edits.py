@@ -1,9 +1,15 @@
-"""The before/after picture of edits: as it was, what was asked for, as it is, where it is seen."""
+"""Pictures of edits: before and after in strips, and dose and response of many of them.
+
+Nothing is measured here: entries of `trials.summarise_edits` that differ in one thing only are put
+side by side.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..scores.tables import caption
@@ -46,3 +52,111 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
     figure.subplots_adjust(left=0.03, right=0.995, bottom=0.01, top=top, wspace=0.04, hspace=0.04)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, bbox_inches="tight")
+
+
+SETTINGS = (
+    "target",
+    "prompts",
+    "control",
+    "strength",
+    "steps",
+    "layers",
+    "unconditional",
+    "held",
+    "carried",
+    "margin",
+    "seed",
+)
+SHARES = {
+    "dice_target": ("Dice to the target", "C0"),
+    "dice_old": ("Dice to the old mask", "C1"),
+    "object_kept": ("object kept", "C2"),
+    "colour_kept": ("colour kept", "C4"),
+}
+"""Measures from 0 to 1, what they are called, and their colours."""
+
+
+def series(
+    entries: Sequence[dict[str, Any]], *, like: dict[str, Any], over: str, control: str = "none"
+) -> list[dict[str, Any]]:
+    """Find the entries that differ from one in a single setting, in the order of that setting.
+
+    Args:
+        entries: As `summarise_edits` gives them.
+        like: One of them.
+        over: "strength" or "steps".
+        control: Whose entries to find.
+    """
+    same = [name for name in SETTINGS if name not in (over, "control")]
+    found = [
+        each
+        for each in entries
+        if each["control"] == control and all(each[name] == like[name] for name in same)
+    ]
+    return sorted(found, key=lambda each: each[over])
+
+
+def draw_doses(entries: Sequence[dict[str, Any]], *, like: dict[str, Any], path: Path) -> None:
+    """Draw what comes of strength, and of which steps are edited, each with its random control.
+
+    Points are means with intervals over prompts; the background's PSNR has an axis of its own.
+
+    Args:
+        entries: As `summarise_edits` gives them.
+        like: What else the edits have in common.
+        path: A .png, .pdf or .svg file.
+    """
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, over in zip(axes, ("strength", "steps"), strict=True):
+        own = series(entries, like=like, over=over)
+        labels = [_said(each[over]) for each in own]
+        places = list(range(len(own)))
+        for name, (said, colour) in SHARES.items():
+            _draw(axis, places, [each[name] for each in own], said, colour)
+        random = series(entries, like=like, over=over, control="random")
+        at = {_said(each[over]): each["dice_target"] for each in random}
+        known = [place for place in places if labels[place] in at]
+        _draw(axis, known, [at[labels[place]] for place in known], "random direction", "0.6")
+        axis.set_ylim(0, 1)
+        axis.set_xticks(places, labels)
+        axis.set_xlabel("strength" if over == "strength" else "edited steps")
+        side = axis.twinx()
+        levels = [each["background_psnr"]["median"] for each in own]
+        side.plot(places, [float("nan") if x is None else x for x in levels], "k:", marker=".")
+        side.set_ylim(10, 40)
+        side.set_ylabel("background, median dB (dotted)" if over == "steps" else "")
+    if axes[0].get_legend_handles_labels()[0]:  # nothing is drawn where nothing is defined
+        axes[0].legend(fontsize=7, loc="upper left")
+    axes[0].set_ylabel("mean over pictures")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+
+
+def _said(setting: float | list[int]) -> str:
+    if isinstance(setting, list):
+        return f"{setting[0]}–{setting[1]}"
+    return f"{setting:g}"
+
+
+def _draw(axis: Axes, places: list[int], found: list[dict], said: str, colour: str) -> None:
+    known = [(at, each) for at, each in zip(places, found, strict=True) if each["mean"] is not None]
+    if not known:
+        return
+    means = [each["mean"] for _, each in known]
+    # One prompt has no interval.
+    low, high = (
+        [
+            mean if each[end] is None else each[end]
+            for mean, (_, each) in zip(means, known, strict=True)
+        ]
+        for end in ("low", "high")
+    )
+    bars = [
+        [mean - each for mean, each in zip(means, low, strict=True)],
+        [each - mean for mean, each in zip(means, high, strict=True)],
+    ]
+    at = [place for place, _ in known]
+    axis.errorbar(
+        at, means, yerr=bars, color=colour, marker="o", ms=3, lw=1.2, capsize=2, label=said
+    )
