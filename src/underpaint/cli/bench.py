@@ -1,6 +1,7 @@
 """`underpaint bench`: what probing costs."""
 
 import json
+from typing import Any
 
 import click
 
