@@ -32,6 +32,7 @@ from ..scores.tables import (
     result_table,
     truth_page,
 )
+from .noise import draw_noise
 from .style import PAINTS, STYLE, paints_of
 
 COLUMN_INCHES = 3.5
@@ -58,6 +59,8 @@ def draw_all(
     for name, found in summary["properties"].items():
         figures[f"curves-{name}"] = draw_curves(name, found)
         figures[f"layers-{name}"] = draw_layers(name, found, order=order)
+        if (over_noise := draw_noise(name, found, summary.get("noise"))) is not None:
+            figures[f"noise-{name}"] = over_noise
     results = result_table(summary)
     tables: dict[str, Callable[[Path], object]] = {
         "table-2.md": lambda path: path.write_text(result_page(summary, results), encoding="utf-8"),

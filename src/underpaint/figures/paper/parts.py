@@ -114,6 +114,17 @@ def results(summary: Summary, figures: Mapping[str, str]) -> str:
                     label=f"curves-{name}",
                 )
             )
+        if f"noise-{name}" in figures:
+            said.append(
+                picture(
+                    figures[f"noise-{name}"],
+                    caption=f"{name.capitalize()} over the ratio of noise to signal, which does "
+                    "not depend on the schedule. The dotted line is the one bar: see who crosses "
+                    "it first, coming from the noise on the left.",
+                    alt=f"Line plot of scores against noise-to-signal ratio for {name}.",
+                    label=f"noise-{name}",
+                )
+            )
         if f"layers-{name}" in figures:
             said.append(
                 picture(

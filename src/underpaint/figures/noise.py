@@ -1,0 +1,74 @@
+"""Scores over noise: one property's main sources where the picture is as noisy for all.
+
+A step's number belongs to a schedule; the ratio of noise to signal does not. The dotted line is the
+one bar that every source must reach.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from ..core.numbers import number
+from ..scores.sources import SOURCES
+from ..scores.tables import metric_name
+from .style import STYLE, paints_of
+
+ALSO = ("joint", "trained", "unconditional")
+"""Drawn beside the sources of the headline."""
+
+
+def skill_metric(found: Mapping[str, Any]) -> str:
+    """Name the metric that the bar is a score of: residual correlation where there is one."""
+    metrics = found["sources"]["probe"]["metrics"]
+    return "residual" if "residual" in metrics else found["metric"]
+
+
+@rc_context(STYLE)
+def draw_noise(
+    name: str, found: Mapping[str, Any], noise: Sequence[float | None] | None
+) -> Figure | None:
+    """Draw one property's scores against the ratio of noise to signal, much noise on the left.
+
+    Args:
+        name: Of the property.
+        found: What the summary says of it.
+        noise: Ratio of noise to signal at each step; None for noise alone, which has no place on
+            the axis and is left out.
+
+    Returns:
+        The figure; None where no step's ratio is known.
+    """
+    ratios = np.array([number(each) for each in noise or []])
+    is_known = np.isfinite(ratios) & (ratios > 0)
+    if not is_known.any():
+        return None
+    metric, sources = skill_metric(found), found["sources"]
+    shown = [x.name for x in SOURCES if (x.is_headline or x.name in ALSO) and x.name in sources]
+    labels = {each.name: each.label or each.name for each in SOURCES}
+    figure = Figure(figsize=(3.5, 2.7))
+    axis = figure.add_axes((0.13, 0.15, 0.84, 0.72))
+    for source, paint in paints_of(shown).items():
+        if metric not in sources[source]["metrics"]:
+            continue
+        mean, low, high = _curve(sources[source]["metrics"][metric])[:, is_known]
+        axis.fill_between(ratios[is_known], low, high, color=paint["color"], alpha=0.1, linewidth=0)
+        axis.plot(ratios[is_known], mean, **paint, label=labels[source])
+    if found.get("bar") is not None:
+        axis.axhline(found["bar"], color="#888888", linewidth=0.7, linestyle=":")
+        axis.text(ratios[is_known].max(), found["bar"], " the one bar", fontsize=6, va="bottom")
+    axis.set_xscale("log")
+    axis.invert_xaxis()
+    axis.set_xlabel("noise : signal (log scale, the generation runs to the right)")
+    axis.set_ylabel(metric_name(metric))
+    axis.legend(fontsize=5.5, loc="lower right", frameon=False)
+    figure.text(0.02, 0.98, name, fontsize=9, fontweight="bold", va="top")
+    return figure
+
+
+def _curve(curve: Mapping[str, Any]) -> Float64[np.ndarray, "3 step"]:
+    parts = ("mean", "low", "high")
+    return np.array([[number(each[part]) for each in curve["by_step"]] for part in parts])
