@@ -11,7 +11,7 @@ def number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-Value = TypeVar("Value", bound=float)
+Value = TypeVar("Value", int, float)
 
 
 def or_null(value: Value) -> Value | None:
