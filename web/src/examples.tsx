@@ -67,7 +67,7 @@ export function Data({ run }: { run: Run }) {
         {Object.entries(run.settings).map(([key, value]) => <tr key={key}><th scope="row">{key}</th><td class="anything">{typeof value === "string" ? value : JSON.stringify(value)}</td></tr>)}
       </tbody></table>
       <h2>Method, citation, licence</h2>
-      <p>Ridge and discriminant probes are solved from sums of activations and labels of training pictures; every choice is made on validation pictures; intervals resample prompts. The method follows Chen, Viégas and Wattenberg (2023), <cite>Beyond Surface Statistics: Scene Representations in a Latent Diffusion Model</cite>. Made with underpaint {run.version}, MIT licence.</p>
+      <p>Ridge probes are solved from sums of activations and labels of training pictures; every choice is made on validation pictures; intervals resample prompts. The method follows Chen, Viégas and Wattenberg (2023), <cite>Beyond Surface Statistics: Scene Representations in a Latent Diffusion Model</cite>. Made with underpaint {run.version}, MIT licence.</p>
     </>
   );
 }

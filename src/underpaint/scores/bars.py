@@ -103,15 +103,16 @@ def reach(
     """
     found = _draws(values, bar.groups, bar.resamples, bar.seed)
     is_there = stays(found >= bar.draws[:, None])
-    never = ~is_there.any(axis=1)
+    never = np.logical_not(is_there.any(axis=1))
     if never[0]:
         return None
     first = is_there.argmax(axis=1)
     unknown = np.isnan(bar.draws)
     steps = np.where(never, values.shape[1], first).astype(np.float64)
-    level = None if noise is None else _noise_at(found, bar.draws, first, np.log(noise))
-    if level is not None:
-        level = np.where(unknown, np.nan, np.where(never, np.log(noise[-1]), level))
+    level = None
+    if noise is not None:
+        there = _noise_at(found, bar.draws, first, np.log(noise))
+        level = np.where(unknown, np.nan, np.where(never, np.log(noise[-1]), there))
     return Reached(np.where(unknown, np.nan, steps), level, len(set(bar.groups)))
 
 
