@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -27,33 +28,10 @@ def show(out: Path, as_json: bool) -> None:
         return
     console = Console()
     for name, found in summary["properties"].items():
-        title = escape(f"{name}: {found['metric']} on test images, probe at {found['best_layer']}")
-        table = Table(title=title, title_justify="left")
-        heads = (
-            "source",
-            "step 1",
-            "step 3",
-            "last step",
-            "95% interval",
-            "own 90%",
-            "at bar",
-        )
-        for heading in heads:
-            table.add_column(heading, justify="left" if heading == "source" else "right")
-        for source, each in found["sources"].items():
-            by_step, final, onset = each["by_step"], each["final"], each["onset"]
-            table.add_row(
-                escape(source),
-                *(fixed(number(by_step[min(at, len(by_step) - 1)]["mean"])) for at in (0, 2)),
-                fixed(number(final["mean"])),
-                f"{fixed(number(final['low']))} … {fixed(number(final['high']))}",
-                _step(onset),
-                _step(each.get("reached")),
-            )
-        console.print(table)
+        console.print(escape(headline(name, found, summary.get("noise"))), highlight=False)
+        console.print(_sources_table(name, found))
         for line in _differences(found, summary.get("beyond")):
             console.print(line)
-        console.print(escape(headline(name, found, summary.get("noise"))), highlight=False)
         console.print()
     if "classify" in summary:
         print_classes(console, summary["classify"])
@@ -62,6 +40,26 @@ def show(out: Path, as_json: bool) -> None:
         f"{cost['seconds']:.0f} s in all, {cost['seconds_generation']:.0f} s of it generation; "
         f"{cost['peak_rss_mb']:.0f} MB at most."
     )
+
+
+def _sources_table(name: str, found: Mapping[str, Any]) -> Table:
+    """Lay out every source's scores, when it has 90% of its own end, and when it is at the bar."""
+    title = escape(f"{name}: {found['metric']} on test images, probe at {found['best_layer']}")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("source", no_wrap=True)
+    for head in ("step 1", "step 3", "last step (95%)", "own 90%", "at bar"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for source, each in found["sources"].items():
+        by_step, final = each["by_step"], each["final"]
+        table.add_row(
+            escape(source),
+            *(fixed(number(by_step[min(at, len(by_step) - 1)]["mean"])) for at in (0, 2)),
+            f"{fixed(number(final['mean']))} "
+            f"({fixed(number(final['low']))}–{fixed(number(final['high']))})",
+            _step(each["onset"]),
+            _step(each.get("reached")),
+        )
+    return table
 
 
 def _differences(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> Iterator[str]:
