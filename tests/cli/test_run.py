@@ -66,7 +66,9 @@ def test_a_run_killed_after_its_summary_is_drawn_and_published_by_the_next(
     names = {path.name.split("-")[0] for path in (out / "figures").iterdir()}
     assert {"curves", "layers", "table", "steps", "labels"} <= names
     assert (out / "site" / "index.html").is_file()
-    assert json.loads((out / "summary.json").read_text()) == before
+    after = json.loads((out / "summary.json").read_text())
+    del before["cost"], after["cost"]  # which counts figures and site
+    assert after == before
     assert "is done already" in run(out, saved_model).output
 
 

@@ -84,17 +84,26 @@ SETTINGS: Mapping[str, Any] = {
 
 _MEAN = {"mean": (PLAIN_NUMBER, None)}
 _INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
-_ONSET = {"step": PLAIN_NUMBER, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
+_STEP = range(1, 100_001)
+_ONSET = {"step": _STEP, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
+_LEAD = {"steps": PLAIN_NUMBER, "low": PLAIN_NUMBER, "high": PLAIN_NUMBER}
+_CURVE = {"by_step": [_INTERVAL], "final": _INTERVAL}
 SUMMARY: Mapping[str, Any] = {
     "properties": {
         ...: {
             "metric": TEXT,
             "best_layer": TEXT,
             "sources": {
-                ...: {"by_step": [_MEAN], "final": _INTERVAL, "onset": (_ONSET, None)},
+                ...: {**_CURVE, "onset": (_ONSET, None), "reached?": (_ONSET, None)},
             },
+            "bar?": (PLAIN_NUMBER, None),
+            "lead?": ({...: (_LEAD, None)}, None),
+            "crossover?": {...: (_ONSET, _STEP, None)},
+            "halves?": ({"layer": TEXT, **_CURVE}, None),
         }
     },
+    "noise?": ([(PLAIN_NUMBER, None)], None),
+    "beyond?": ({"latents": PLAIN_NUMBER, "labeler": (PLAIN_NUMBER, None)}, None),
     "cost": {
         "seconds": PLAIN_NUMBER,
         "seconds_generation": PLAIN_NUMBER,

@@ -21,7 +21,7 @@ def headline(name: str, found: Found, noise: Noise) -> str:
         noise: The summary's ratios of noise to signal, None where they are not known.
     """
     reached = found["sources"]["probe"].get("reached")
-    if found.get("bar") is None or reached is None:
+    if found.get("bar") is None or reached is None or not found.get("lead"):
         return f"{name}: the probe at {found['best_layer']} is not measurably above its controls."
     rivals = [f"{_named(rival)} {compared(lead)}" for rival, lead in found["lead"].items()]
     return (
@@ -85,6 +85,8 @@ def _noise(ratios: Noise, step: int) -> str:
     ratio = ratios[step - 1]
     if ratio is None:
         return " (noise alone)"
+    if ratio <= 0:
+        return ""
     if ratio >= 1:
         return f" ({ratio:.1f}× more noise than signal)"
     return f" ({1 / ratio:.1f}× more signal than noise)"

@@ -127,18 +127,29 @@ def _property(
     }
 
 
+def _best_layer(validation: Mapping[ScoreKey, Curves], property: Property, source: str) -> str:
+    """Choose by what onsets are read from; by the headline where no layer has a value of that."""
+    for metric in dict.fromkeys((_skill_metric(property), property.metrics[0])):
+        known = [
+            key
+            for key, each in validation.items()
+            if (key.source, key.property, key.metric) == (source, property.name, metric)
+            and not np.isnan(each.values).all()
+        ]
+        if known:
+            break
+    return best_layer(validation, source=source, property=property.name, metric=metric)
+
+
 def _layers_by_source(
     property: Property, test: Mapping[ScoreKey, Curves], validation: Mapping[ScoreKey, Curves]
 ) -> dict[str, str]:
-    read_from = _skill_metric(property)
     choices: dict[str, list[str]] = {}
     for key in test:
         if (key.property, key.metric) == (property.name, property.metrics[0]):
             choices.setdefault(key.source, []).append(key.layer)
     layers = {
-        source: names[0]
-        if len(names) == 1
-        else best_layer(validation, source=source, property=property.name, metric=read_from)
+        source: names[0] if len(names) == 1 else _best_layer(validation, property, source)
         for source, names in choices.items()
     }
     if "probe" in layers and layers["probe"] in choices.get("ceiling", []):
