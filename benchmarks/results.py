@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
-KINDS = ("curves", "layers")
+KINDS = ("curves", "layers", "noise")
+QUICKLY = " --quick"
 SHOWN_STEPS = (1, 3, 5, 10)
 FIRST_PROPERTIES = ("saliency", "depth", "shading")
 """What the README shows of them; the page has all."""
@@ -54,7 +55,8 @@ def page(
         f"# What a run of {summary['model']} shows",
         told(summary),
         "![Steps × rows](pictures/steps.png)",
-        f"Made by `underpaint run OUT --properties {','.join(summary['properties'])}`"
+        f"Made by `underpaint run OUT{QUICKLY if settings.get('quick') else ''} --properties "
+        f"{','.join(summary['properties'])}`"
         f"{how and ', ' + how}: {sum(images.values())} pictures ({images['train']} training, "
         f"{images['validation']} validation, {images['test']} test, split by prompt text), "
         f"{summary['steps']} {settings['scheduler']} steps, guidance {settings['guidance']}. It "
