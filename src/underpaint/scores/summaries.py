@@ -129,15 +129,13 @@ def _property(
 
 def _best_layer(validation: Mapping[ScoreKey, Curves], property: Property, source: str) -> str:
     """Choose by what onsets are read from; by the headline where no layer has a value of that."""
-    for metric in dict.fromkeys((_skill_metric(property), property.metrics[0])):
-        known = [
-            key
-            for key, each in validation.items()
-            if (key.source, key.property, key.metric) == (source, property.name, metric)
-            and not np.isnan(each.values).all()
-        ]
-        if known:
-            break
+    known = {
+        key.metric
+        for key, each in validation.items()
+        if (key.source, key.property) == (source, property.name) and not np.isnan(each.values).all()
+    }
+    asked = _skill_metric(property)
+    metric = asked if asked in known else property.metrics[0]
     return best_layer(validation, source=source, property=property.name, metric=metric)
 
 
