@@ -12,7 +12,7 @@ from typing import Any
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.sentences import crossings, gained, headline
-from underpaint.scores.sources import HEADLINE, SOURCES, sources_of
+from underpaint.scores.sources import SOURCES, sources_of
 from underpaint.scores.tables import metric_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +23,8 @@ KINDS = ("curves", "layers", "noise")
 QUICKLY = " --quick"
 SHOWN_STEPS = (1, 3, 5, 10)
 FIRST_PROPERTIES = ("saliency", "depth", "shading")
+FIRST_SOURCES = ("probe+position", "image", "estimate", "position")
+FIRST_STEPS = (1, 3)
 """What the README shows of them; the page has all."""
 
 
@@ -42,7 +44,8 @@ def main(folder: Path, how: str = "") -> None:
     after = rest.split(MARKS[1])[1]
     shown = {name: summary["properties"][name] for name in FIRST_PROPERTIES}
     first = {**summary, "properties": shown}
-    block = f"{MARKS[0]}\n{told(first)}\n\n{table(first, HEADLINE)}{MARKS[1]}"
+    small = table(first, FIRST_SOURCES, steps=FIRST_STEPS)
+    block = f"{MARKS[0]}\n{told(first, is_short=True)}\n\n{small}{MARKS[1]}"
     README.write_text(before + block + after)
 
 
@@ -86,12 +89,14 @@ def page(
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
-def told(summary: Mapping[str, Any]) -> str:
+def told(summary: Mapping[str, Any], *, is_short: bool = False) -> str:
     """Say for each property when it is read, when its rivals get there, and who ends higher."""
     sentences = []
     for name, found in summary["properties"].items():
         first, rest = headline(name, found, summary.get("noise")).split(":", 1)
-        parts = [f"- **{first}**:{rest}", crossings(found), gained(found)]
+        parts = [f"- **{first}**:{rest}"]
+        if not is_short:
+            parts += [crossings(found), gained(found)]
         sentences.append(" ".join(part for part in parts if part))
     return "\n".join(sentences)
 
@@ -152,9 +157,11 @@ def _sources(summary: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sources_of(known))
 
 
-def table(summary: Mapping[str, Any], sources: tuple[str, ...]) -> str:
+def table(
+    summary: Mapping[str, Any], sources: tuple[str, ...], *, steps: tuple[int, ...] = SHOWN_STEPS
+) -> str:
     """Lay out means by step, the last with its interval, and when bars are met, as Markdown."""
-    steps = [step for step in SHOWN_STEPS if step < summary["steps"]]
+    steps = tuple(step for step in steps if step < summary["steps"])
     heads = [
         "property",
         "source",
