@@ -44,7 +44,8 @@ def carry_out(folder: Path, drawn: Path, *, overlaps: bool = False) -> None:
         return real(model, prompts, **how)
 
     batches.trace = trace
-    plan = replace(worlds.study(BATCH), overlaps=overlaps)
+    # The network that is trained on x̂₀ draws the training pictures once more; it is left out.
+    plan = replace(worlds.study(BATCH), overlaps=overlaps, trains=False)
     training.SUMS_PER_S = float("inf")  # sums after every batch
     stages.carry_out(plan, runs.open_run(folder, {}), lambda *_: None)
     drawn.write_text(str(count))
