@@ -80,7 +80,7 @@ def _differences(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> I
             f"  {what}: "
             + "; ".join(
                 f"{step} {fixed(number(at['mean']))} "
-                f"({fixed(number(at['low']))} … {fixed(number(at['high']))})"
+                f"({fixed(number(at.get('low')))} … {fixed(number(at.get('high')))})"
                 for step, at in shown.items()
             )
         )

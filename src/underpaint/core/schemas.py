@@ -87,7 +87,8 @@ _INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
 _STEP = range(1, 100_001)
 _ONSET = {"step": _STEP, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
 _LEAD = {"steps": PLAIN_NUMBER, "low": PLAIN_NUMBER, "high": PLAIN_NUMBER}
-_CURVE = {"by_step": [_INTERVAL], "final": _INTERVAL}
+_BY_STEP = {**_MEAN, "low?": (PLAIN_NUMBER, None), "high?": (PLAIN_NUMBER, None)}
+_CURVE = {"by_step": [_BY_STEP], "final": _INTERVAL}
 SUMMARY: Mapping[str, Any] = {
     "properties": {
         ...: {
