@@ -101,41 +101,35 @@ def results(summary: Summary, figures: Mapping[str, str]) -> str:
             )
         )
     for name, each in summary["properties"].items():
-        metric = metric_name(each["metric"])
         said.append(_sources_table(name, each, summary["steps"]))
-        if f"curves-{name}" in figures:
-            said.append(
-                picture(
-                    figures[f"curves-{name}"],
-                    caption=f"{name.capitalize()}: {metric} of every source over steps; bands are "
-                    "95% intervals over prompts. See how soon the probe's curve is flat, and where "
-                    "the predicted clean picture (estimate) crosses it.",
-                    alt=f"Line plot of {metric} over denoising steps for {name}.",
-                    label=f"curves-{name}",
-                )
-            )
-        if f"noise-{name}" in figures:
-            said.append(
-                picture(
-                    figures[f"noise-{name}"],
-                    caption=f"{name.capitalize()} over the ratio of noise to signal, which does "
-                    "not depend on the schedule. The dotted line is the one bar: see who crosses "
-                    "it first, coming from the noise on the left.",
-                    alt=f"Line plot of scores against noise-to-signal ratio for {name}.",
-                    label=f"noise-{name}",
-                )
-            )
-        if f"layers-{name}" in figures:
-            said.append(
-                picture(
-                    figures[f"layers-{name}"],
-                    caption=f"{name.capitalize()}: the probe's {metric} at every layer and step. "
-                    f"{each['best_layer']} was chosen on validation pictures.",
-                    alt=f"Heat map of {metric}, layers by steps, for {name}.",
-                    label=f"layers-{name}",
-                )
-            )
+        for kind, (caption, alt) in _told(name, each).items():
+            if (stem := f"{kind}-{name}") in figures:
+                said.append(picture(figures[stem], caption=caption, alt=alt, label=stem))
     return "\n\n".join(filter(None, said)) + "\n"
+
+
+def _told(name: str, found: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Give each figure of one property, by kind, its caption and its words for who cannot see."""
+    metric, title = metric_name(found["metric"]), name.capitalize()
+    return {
+        "curves": (
+            f"{title}: {metric} of every source over steps; bands are 95% intervals over prompts. "
+            "See how soon the probe's curve is flat, and where the predicted clean picture "
+            "(estimate) crosses it.",
+            f"Line plot of {metric} over denoising steps for {name}.",
+        ),
+        "noise": (
+            f"{title} over the ratio of noise to signal, which does not depend on the schedule. "
+            "The dotted line is the one bar: see who crosses it first, coming from the noise on "
+            "the left.",
+            f"Line plot of scores against noise-to-signal ratio for {name}.",
+        ),
+        "layers": (
+            f"{title}: the probe's {metric} at every layer and step. {found['best_layer']} was "
+            "chosen on validation pictures.",
+            f"Heat map of {metric}, layers by steps, for {name}.",
+        ),
+    }
 
 
 def _sources_table(name: str, found: Mapping[str, Any], steps: int) -> str:
