@@ -210,6 +210,22 @@ def test_no_candidate_beats_the_chosen_threshold(generator, labels):
         assert dice(readings > each, truth).nanmean() <= best
 
 
+@pytest.mark.parametrize("hole", [0.0, 0.3])
+def test_a_threshold_is_that_of_trying_each_candidate(generator, labels, hole):
+    """Second route: every candidate's masks, made and scored; with ties, a NaN and holes."""
+    masks = (labels > 0).float()
+    masks = masks.masked_fill(torch.rand(labels.shape, generator=generator) < hole, torch.nan)
+    truth = prepare(masks)
+    readings = (predict(generator, labels, (7, 3)) * 4).round() / 4
+    readings[1, 0, 0, 2, 1] = torch.nan
+    found = best_threshold(readings, truth, candidates=9)
+    for at, own in enumerate(readings):
+        values = own.flatten().sort().values
+        tried = values[torch.linspace(0, len(values) - 1, 9).round().long()]
+        scores = torch.stack([dice(own > each, truth).nanmean() for each in tried])
+        assert float(found[at]) == float(tried[scores.argmax()])
+
+
 def test_a_threshold_without_any_foreground_is_refused(labels):
     with pytest.raises(MetricError, match="None of 4 masks holds foreground"):
         best_threshold(labels, prepare(torch.zeros_like(labels)))

@@ -293,15 +293,38 @@ def best_threshold(
     cells = predicted.flatten(-2).double()
     pooled = cells.flatten(-3).sort(dim=-1).values
     places = torch.linspace(0, pooled.shape[-1] - 1, candidates).round().long()
-    thresholds = pooled[..., places.to(pooled.device)]
-    means = [
-        _dice((cells > each[..., None, None, None]).double(), pixels, shown)
-        .mean(dim=-1)
-        .nanmean(dim=-1)
-        for each in thresholds.unbind(dim=-1)
-    ]
-    best = torch.stack(means, dim=-1).nan_to_num(-1.0).argmax(dim=-1, keepdim=True)
+    thresholds = pooled[..., places.to(pooled.device)].contiguous()
+    overlaps, sizes = _above(cells, thresholds, pixels, shown)
+    scores = 2 * overlaps / (sizes + shown.sum(dim=-1)[..., None])
+    means = scores.mean(dim=-2).nanmean(dim=-2)
+    best = means.nan_to_num(-1.0).argmax(dim=-1, keepdim=True)
     return thresholds.gather(-1, best).squeeze(-1)
+
+
+def _above(
+    cells: Float64[Tensor, "*source image target cell"],
+    thresholds: Float64[Tensor, "*source candidate"],
+    pixels: Float64[Tensor, "*counts cell"],
+    foreground: Float64[Tensor, "image target cell"],
+) -> tuple[
+    Float64[Tensor, "*source image target candidate"],
+    Float64[Tensor, "*source image target candidate"],
+]:
+    """Sum foreground, and all pixels, over the cells that are above each of sorted thresholds.
+
+    Each cell is sorted in between two thresholds once, and what lies above a threshold is the sum
+    of what lies between it and all higher ones.
+    """
+    shape, count = cells.shape, thresholds.shape[-1]
+    # A value's place is the number of thresholds below it; one equal to a threshold is not above.
+    place = torch.searchsorted(thresholds.nan_to_num(torch.inf), cells.flatten(-3))
+    place = torch.where(cells.isnan(), 0, place.reshape(shape))  # a NaN is above none
+    sums = []
+    for weights in (foreground, pixels):
+        between = cells.new_zeros(*shape[:-1], count + 1)
+        between.scatter_add_(-1, place, weights.expand(shape).to(cells))
+        sums.append(between.flip(-1).cumsum(dim=-1).flip(-1)[..., 1:])
+    return sums[0], sums[1]
 
 
 def _over_cells(
