@@ -88,6 +88,25 @@ def test_little_data_and_much_noise_call_for_a_stronger_penalty():
     assert strength(3.0) > strength(0.01)
 
 
+def test_the_weakest_penalty_reads_directions_that_hardly_vary():
+    """A target in a direction a million times weaker than the rest, beside channels that repeat."""
+    draw = torch.Generator().manual_seed(0)
+
+    def rows(count):
+        y = torch.randn(count, 1, generator=draw, dtype=torch.float64)
+        loud = torch.randn(count, 3, generator=draw, dtype=torch.float64)
+        quiet = loud[:, :1] + 1e-5 * y  # 1e-10 of the variance
+        return Moments.of(torch.cat([loud, quiet, loud], dim=1), y)
+
+    train, held_out = ({("up.0", 0): rows(500)} for _ in range(2))
+    columns = {"depth": slice(0, 1)}
+    for weakest, least, most in ((1e-6, 0.9, 2.0), (RELATIVE_PENALTIES[0], 0.0, 1e-3)):
+        probe = fit(train, held_out, columns, relative_penalties=(weakest,))["depth", "up.0", 0]
+        error = squared_error(held_out["up.0", 0], probe.weight[None], probe.bias[None])
+        assert least <= float(error) <= most
+    assert torch.isfinite(probe.weight).all()
+
+
 def test_a_layer_that_never_varies_reads_the_mean():
     activations, maps = batch(0, images=5)
     still = {"down.0": torch.full_like(activations["down.0"], 0.1)}
@@ -127,7 +146,7 @@ def massive(seed, *, outlier):
 
 
 def test_raw_features_of_a_transformer_hide_what_scaled_ones_show():
-    split = [massive(seed, outlier=1e6) for seed in (0, 1, 2)]
+    split = [massive(seed, outlier=1e9) for seed in (0, 1, 2)]
     train, held_out = (gather({"block.0": x}, {GRID: y}) for x, y in split[:2])
     columns = {"depth": slice(0, 1)}
     activation, maps = split[2]

@@ -19,8 +19,9 @@ from ..core.errors import MomentsError
 from .moments import Cell, Moments
 from .probes import Probe, ProbeKey, ridge_paths, stacked
 
-RELATIVE_PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-12, 1))
-"""Penalties that `fit` chooses from, as fractions of the mean eigenvalue of Σ: 1e-6 to 1."""
+RELATIVE_PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-24, 1))
+"""Penalties that `fit` chooses from, as fractions of the mean eigenvalue of Σ: 1e-12 to 1. Below,
+rounding in float64 (1e-16 of the largest eigenvalue) would be fitted too."""
 
 
 def fit(
