@@ -83,7 +83,7 @@ def test_little_data_and_much_noise_call_for_a_stronger_penalty():
     def strength(noise):
         train, held_out = moments(0, images=3, noise=noise), moments(1, images=50, noise=noise)
         scale = train["up.0", 0].scatter.diagonal()[:9].mean() / train["up.0", 0].count
-        return fit(train, held_out, COLUMNS)["depth", "up.0", 0].penalty / float(scale)
+        return (fit(train, held_out, COLUMNS)["depth", "up.0", 0].penalty or 0.0) / float(scale)
 
     assert strength(3.0) > strength(0.01)
 
