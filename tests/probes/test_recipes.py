@@ -2,11 +2,19 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from underpaint.core.arrays import to_grid, to_image, to_rows
 from underpaint.core.errors import MomentsError
 from underpaint.core.properties import DEPTH, SALIENCY
-from underpaint.probes.recipes import fit_huber, fit_logistic, fit_mlp, fit_paper
+from underpaint.probes.recipes import (
+    CONVEX_PENALTIES,
+    fit_convex,
+    fit_huber,
+    fit_logistic,
+    fit_mlp,
+    fit_paper,
+)
 
 PLACE = {"layer": "up.0", "step": 2}
 
@@ -35,6 +43,32 @@ def test_logistic_is_that_of_scikit_learn(world):
     assert (probe.property, probe.layer, probe.step) == ("saliency", "up.0", 2)
 
 
+def test_a_convex_recipe_takes_the_penalty_with_the_least_loss_apart(generator):
+    """Second route: scikit-learn at every penalty, few rows of many channels."""
+    draws = torch.randn(2, 8, 40, 4, 4, generator=generator)
+    labels = ((draws[:, :, :2].sum(dim=2, keepdim=True)) > 0).float()
+    flips = torch.rand(labels.shape, generator=generator) < 0.2
+    labels = torch.where(flips, 1 - labels, labels)
+    probe = fit_convex(
+        "logistic", draws[0], labels[0], (draws[1], labels[1]), property=SALIENCY, **PLACE
+    )
+    rows = [
+        (to_rows(x).double().numpy(), to_rows(y).flatten().numpy())
+        for x, y in zip(draws, labels, strict=True)
+    ]
+    variance = rows[0][0].var(axis=0).mean()
+    losses = {}
+    for relative in CONVEX_PENALTIES:
+        model = LogisticRegression(
+            C=1 / (len(rows[0][0]) * relative * variance), tol=1e-8, max_iter=5000
+        )
+        losses[relative] = log_loss(rows[1][1], model.fit(*rows[0]).predict_proba(rows[1][0]))
+    best = min(losses, key=lambda each: losses[each])
+    assert probe.penalty == pytest.approx(best * variance, rel=1e-5)
+    assert CONVEX_PENALTIES[0] < best
+    assert (probe.threshold, probe.step) == (0.0, 2)
+
+
 def test_logistic_on_cell_means_is_logistic_on_upsampled_pixels(world, generator):
     activation, _, _ = world
     pixels = (torch.rand(24, 1, 12, 8, generator=generator) > 0.5).float()
@@ -58,7 +92,7 @@ def test_the_paper_recipe_reads_a_planted_mask_and_depth(world, generator):
     activation, depth, mask = world
     centred = activation - 3
     saliency = fit_paper(centred, mask, property=SALIENCY, generator=generator, epochs=150, **PLACE)
-    agreement = ((saliency(centred) > saliency.threshold) == (mask > 0.5)).double().mean()
+    agreement = ((saliency(centred) > (saliency.threshold or 0.0)) == (mask > 0.5)).double().mean()
     assert agreement > 0.85
     assert saliency.bias.tolist() == [0.0]
     read = fit_paper(

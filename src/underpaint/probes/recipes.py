@@ -6,7 +6,7 @@ cross-entropy that has the same optimum as image-size labels under nearest upsam
 loss, which is not quadratic, it has not quite, where a label's edge runs through a cell.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 RECIPES = ("logistic", "huber", "mlp", "paper")
 """Ways to fit a probe that need rows; ridge, which does not, is not among them."""
+CONVEX = ("logistic", "huber")
+"""Those with a penalty, which is chosen on pictures apart; each has its own."""
+CONVEX_PENALTIES = tuple(10.0**exponent for exponent in range(-8, 0))
+"""What is chosen from, as fractions of the mean variance of the activations: 1e-8 to 0.1."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class MlpProbe:
 
 def suits(recipe: str, property: Property) -> bool:
     """Tell whether a recipe can fit a property: logistic fits masks, huber maps, others both."""
-    return recipe not in ("logistic", "huber") or property.is_binary == (recipe == "logistic")
+    return recipe not in CONVEX or property.is_binary == (recipe == "logistic")
 
 
 def fit_by(
@@ -68,21 +72,64 @@ def fit_by(
     property: Property,
     layer: str,
     step: int,
-    penalty: float,
+    apart: int,
     generator: torch.Generator,
 ) -> Probe | MlpProbe:
-    """Fit one cell by the recipe of a name; a convex one at this penalty.
+    """Fit one cell by the recipe of a name, on every row.
 
-    `paper` learns shading at 1e-2, as its source does, and all else at 1e-3.
+    The first `apart` pictures choose the penalty of a convex recipe, as ridge's is chosen; the
+    others are fitted to all of them. `paper` learns shading at 1e-2, as its source does, and all
+    else at 1e-3.
     """
     place = {"property": property, "layer": layer, "step": step}
-    if recipe in ("logistic", "huber"):
-        convex = fit_logistic if recipe == "logistic" else fit_huber
-        return convex(activation, labels, penalty=penalty, **place)
+    if recipe in CONVEX:
+        held_out = activation[:apart], labels[:apart]
+        return fit_convex(recipe, activation[apart:], labels[apart:], held_out, **place)
     if recipe == "mlp":
         return fit_mlp(activation, labels, generator=generator, **place)
     rate = 1e-2 if property.name == "shading" else 1e-3
     return fit_paper(activation, labels, generator=generator, learning_rate=rate, **place)
+
+
+def fit_convex(
+    recipe: str,
+    activation: Float[Tensor, "image channel row col"],
+    labels: Float[Tensor, "image target row col"],
+    held_out: tuple[Tensor, Tensor],
+    *,
+    property: Property,
+    layer: str,
+    step: int,
+    relative_penalties: Sequence[float] = CONVEX_PENALTIES,
+) -> Probe:
+    """Fit logistic regression or Huber's loss with the penalty that has the least loss apart.
+
+    The path goes from the strongest penalty to the weakest, each search beginning where the last
+    one ended.
+
+    Args:
+        recipe: "logistic" or "huber".
+        activation: Of the pictures that are fitted.
+        labels: Theirs, as cell means.
+        held_out: Activation and labels of the pictures that choose.
+        property: What is read.
+        layer: Whose activation it is.
+        step: From 0.
+        relative_penalties: To choose from, as fractions of the mean variance of the activations.
+    """
+    loss = binary_cross_entropy_with_logits if recipe == "logistic" else huber_loss
+    x, y = _paired_rows(*held_out, torch.float64)
+    variance = float(activation.double().var(dim=(0, 2, 3), correction=0).mean())
+    best, least, start = None, float("inf"), None
+    for relative in sorted(relative_penalties, reverse=True):
+        penalty = relative * (variance or 1.0)
+        start = _minimise(loss, activation, labels, penalty, start)
+        error = float(loss(x @ start[0] + start[1], y))
+        if best is None or error < least:
+            threshold = 0.0 if recipe == "logistic" else None
+            best, least = Probe(layer, step, property.name, *start, threshold, penalty), error
+    assert best is not None, "At least one penalty is given."
+    return best
 
 
 def fit_logistic(
@@ -214,6 +261,7 @@ def _minimise(
     activation: Float[Tensor, "image channel row col"],
     labels: Float[Tensor, "image target row col"],
     penalty: float,
+    start: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Float64[Tensor, "channel target"], Float64[Tensor, "target"]]:
     x, y = _paired_rows(activation, labels, torch.float64)
     if penalty <= 0:
@@ -222,8 +270,10 @@ def _minimise(
     mean, scale = x.mean(dim=0), x.std(dim=0, correction=0)
     scale = torch.where(scale > 0, scale, 1.0)
     standard = (x - mean) / scale
-    weight = torch.zeros(x.shape[1], y.shape[1], dtype=x.dtype, device=x.device)
-    bias = torch.zeros(y.shape[1], dtype=x.dtype, device=x.device)
+    weight = x.new_zeros(x.shape[1], y.shape[1])
+    bias = x.new_zeros(y.shape[1])
+    if start is not None:
+        weight, bias = start[0] * scale[:, None], start[1] + mean @ start[0]
     variables = [weight.requires_grad_(), bias.requires_grad_()]
     search = torch.optim.LBFGS(
         variables,

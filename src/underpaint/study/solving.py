@@ -49,7 +49,7 @@ def fit_probes(study: Study, journal: Journal, folded: Folded) -> Fitted:
         read = partial(read_moments, journal.run, device)
         (sums, position), read_s = timed("reading", read, device)
     ridge, fit_s = timed("fitting", partial(_fit_by_ridge, study, sums), device)
-    others, recipe_s = _fit_by_recipe(study, ridge, journal.progress)
+    others, recipe_s = _fit_by_recipe(study, journal.progress)
     trained, train_s = _train(study, journal.progress)
     probes = {**ridge, **others, **trained}
     return Fitted(probes, position, total([read_s, fit_s, recipe_s, train_s]))
@@ -117,9 +117,7 @@ def _train(study: Study, progress: Progress) -> tuple[dict[ProbeKey, AnyProbe], 
     return found, total([*spent, train_s])
 
 
-def _fit_by_recipe(
-    study: Study, probes: Mapping[ProbeKey, AnyProbe], progress: Progress
-) -> tuple[dict[ProbeKey, AnyProbe], Seconds]:
+def _fit_by_recipe(study: Study, progress: Progress) -> tuple[dict[ProbeKey, AnyProbe], Seconds]:
     """Fit every layer and step by the study's recipe; the training pictures are drawn once more."""
     if study.recipe is None:
         return {}, {}
@@ -144,7 +142,8 @@ def _fit_by_recipe(
         spent.append(batch.seconds)
         del batch
         progress("recipe", done, len(prompts))
-    fit = partial(_fit_kept, study, study.recipe, probes, activations, labels)
+    tuning = len(training_parts(study)["tuning"])
+    fit = partial(_fit_kept, study, study.recipe, tuning, activations, labels)
     found, fit_s = timed("recipe", fit, study.model.device)
     return found, total([*spent, fit_s])
 
@@ -152,7 +151,7 @@ def _fit_by_recipe(
 def _fit_kept(
     study: Study,
     recipe: str,
-    probes: Mapping[ProbeKey, AnyProbe],
+    tuning: int,
     activations: dict[str, list[Tensor]],
     labels: Mapping[str, list[Tensor]],
 ) -> dict[ProbeKey, AnyProbe]:
@@ -162,7 +161,6 @@ def _fit_kept(
         for each in (each for each in study.properties if suits(recipe, each)):
             y = to_grid(torch.cat(labels[each.name]), layer.grid)
             for step in range(study.steps):
-                ridge = probes[each.name, layer.name, step]
                 found[*name_of(recipe, each.name, layer.name), step] = fit_by(
                     recipe,
                     x[step],
@@ -170,7 +168,7 @@ def _fit_kept(
                     property=each,
                     layer=layer.name,
                     step=step,
-                    penalty=getattr(ridge, "penalty", None) or 1e-6,
+                    apart=tuning,
                     generator=torch.Generator().manual_seed(step),
                 )
     return found
