@@ -9,6 +9,7 @@ import huggingface_hub
 import pytest
 
 import worlds
+from underpaint.core.properties import PROPERTIES
 from underpaint.models import Model
 
 
@@ -45,3 +46,12 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened
         opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _only_properties_that_ship():
+    """Let each test begin as a process does: properties of one's own are kept by name."""
+    shipped = dict(PROPERTIES)
+    yield
+    PROPERTIES.clear()
+    PROPERTIES.update(shipped)

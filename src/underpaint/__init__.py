@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.errors import UnderpaintError
     from .core.prompts import Prompt, read_prompts, split_prompts
-    from .core.properties import PROPERTIES, Property
+    from .core.properties import PROPERTIES, Property, find_property
     from .labelers import Labeler, label
     from .models import Model, load
     from .models.capture import tapped
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .probes.live import reading_taps
     from .probes.moments import Moments, gather
     from .probes.probes import Probe
-    from .runs.folder import Run, find_run
+    from .runs.folder import Run, find_run, read_summary
     from .runs.sharing import Shared, load_probes, push_probes, share_run
     from .scores.scores import Scores
     from .study.scoring import score
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "core.errors": ("UnderpaintError",),
     "core.prompts": ("Prompt", "read_prompts", "split_prompts"),
-    "core.properties": ("PROPERTIES", "Property"),
+    "core.properties": ("PROPERTIES", "Property", "find_property"),
     "labelers": ("Labeler", "label"),
     "models": ("Model", "load"),
     "models.capture": ("tapped",),
@@ -39,7 +39,7 @@ _HOMES = {
     "probes.live": ("reading_taps",),
     "probes.moments": ("Moments", "gather"),
     "probes.probes": ("Probe",),
-    "runs.folder": ("Run", "find_run"),
+    "runs.folder": ("Run", "find_run", "read_summary"),
     "runs.sharing": ("Shared", "load_probes", "push_probes", "share_run"),
     "scores.scores": ("Scores",),
     "study.scoring": ("score",),
@@ -61,6 +61,7 @@ __all__ = [
     "Trace",
     "UnderpaintError",
     "find_layers",
+    "find_property",
     "find_run",
     "fit",
     "gather",
@@ -69,6 +70,7 @@ __all__ = [
     "load_probes",
     "push_probes",
     "read_prompts",
+    "read_summary",
     "reading_taps",
     "reads",
     "score",

@@ -106,3 +106,10 @@ def test_every_test_that_a_page_names_is_there():
     assert [name for name in named if name not in written] == []
     rows = [line for line in page.splitlines() if line.startswith("| ") and "fault" not in line]
     assert all("`test_" in row for row in rows)
+
+
+def test_every_public_name_stands_in_the_api_s_page():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = {line.rsplit(".", 1)[1] for line in page.splitlines() if line.startswith(":::")}
+    assert set(underpaint.__all__) - listed == {"PROPERTIES", "UnderpaintError"}
+    assert "underpaint.core.errors\n" in page

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.errors import RunError
 from ..core.prompts import Prompt
-from ..core.properties import PROPERTIES, Property
+from ..core.properties import PROPERTIES, Property, find_property
 from ..models import Model
 from ..models.given import Given, Pictures, read_folder
 from ..probes.recipes import RECIPES, suits
@@ -66,7 +66,7 @@ def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
     words["parts"] = _parts(words["cut"])
     if resume:
         runs.find_run(words["out"])
-    words["properties"] = _properties(words["properties"])
+    words["properties"] = properties_of(words["properties"])
     words["recipe"] = _recipe(words["recipe"], words["properties"])
     words["labeled_by"] = _labelers(words["labeled_by"], words["properties"], preset)
     if preset is not None and words["prompts"] is None:
@@ -114,15 +114,11 @@ def _rendered(model: Model, properties: Sequence[Property]) -> Pictures:
     return find
 
 
-def _properties(names: str) -> tuple[Property, ...]:
+def properties_of(names: str) -> tuple[Property, ...]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in PROPERTIES]
-    if unknown or not wanted:
-        raise RunError(
-            f"--properties says {names!r}: {unknown[0] if unknown else 'nothing'} is no property. "
-            f"Choose from {', '.join(PROPERTIES)}."
-        )
-    return tuple(PROPERTIES[name] for name in dict.fromkeys(wanted))
+    if not wanted:
+        raise RunError(f"--properties says nothing. Choose from {', '.join(PROPERTIES)}.")
+    return tuple(dict.fromkeys(map(find_property, wanted)))
 
 
 def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from ..core.prompts import Split
-from ..core.properties import PROPERTIES
 from ..labelers import labelers_for
 from ..models import load
 from ..models.layers import find_layers, select_layers
 from ..study.bench import compare
 from ..study.forecast import forecast
 from ..study.study import Study
+from .asked import properties_of
 from .options import RUNNING, SAMPLING
 from .progress import reporting
 
@@ -47,15 +47,9 @@ def bench(
     With --count, a small study is carried out too, and what each part of a large one will take is
     said, beside the floor: generation, decoding and labelers, which no study can go without.
     """
-    names = [name.strip() for name in properties.split(",")]
-    if unknown := [name for name in names if name not in PROPERTIES]:
-        raise click.BadParameter(
-            f"no property {unknown[0]!r}; choose of {', '.join(PROPERTIES)}",
-            param_hint="--properties",
-        )
+    chosen = properties_of(properties)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     labelers, layers = labelers_for(model), select_layers(find_layers(model), glob)
-    chosen = tuple(PROPERTIES[name] for name in names)
     found = compare(
         model,
         labelers,

@@ -23,7 +23,7 @@ def take_from(ctx: click.Context, _option: click.Parameter, other: Path | None) 
             "model_id": settings["model"],
             "prompts": str(other / "prompts.csv"),
             "glob": ",".join(settings["layers"]),
-            "properties": ",".join(settings["properties"]),
+            "properties": ",".join(_words(settings)),
             "dtype": settings["dtype"].removeprefix("torch."),
             **{name: settings[name] for name in ("count", "steps", "guidance", "batch", "seed")},
             "quick": settings["quick"],
@@ -38,6 +38,12 @@ def take_from(ctx: click.Context, _option: click.Parameter, other: Path | None) 
             f"{other} does not say all that it did: {error} is missing in its run.json. "
             "Give its options one by one."
         ) from error
+
+
+def _words(settings: dict[str, Any]) -> list[str]:
+    """Say properties as `--properties` takes them."""
+    own = settings.get("own_properties", {})
+    return [f"{name}:{own[name]}" if name in own else name for name in settings["properties"]]
 
 
 def refuse_other_weights(settings: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import click
 
 from ..core.errors import ModelError, RunError
 from ..core.prompts import Prompt
+from ..core.properties import own_kinds
 from ..figures.curves import draw_all
 from ..figures.paper import write_paper
 from ..labelers import PYTHON, Labeler, labelers_for
@@ -65,7 +66,10 @@ from .site import write_site
 @click.option("--cut", help="TRAIN/TEST rows in the file's order.  [default: split by text]")
 @click.option("--layers", "glob", default="*", show_default=True, help="Which layers, as a glob.")
 @click.option(
-    "--properties", default="saliency,depth,shading", show_default=True, help="What to read."
+    "--properties",
+    default="saliency,depth,shading",
+    show_default=True,
+    help="What to read; NAME:binary or NAME:continuous is one of your own.",
 )
 @click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
 @click.option(
@@ -198,6 +202,7 @@ def settings_of(asked: Asked, study: Study) -> dict[str, Any]:
     }
     # Settings of runs that name none are those of runs from before they could.
     optional = {
+        "own_properties": own_kinds(study.properties),
         "labeled_by": dict(asked.labeled_by),
         "pictures": asked.images,
         "recipe": asked.recipe,

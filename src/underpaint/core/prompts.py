@@ -89,7 +89,7 @@ class Split:
                     )
 
 
-def read_prompts(path: Path, *, seed: int = 0) -> PromptFile:
+def read_prompts(path: str | Path, *, seed: int = 0) -> PromptFile:
     """Read prompts and, where the file has them, their seeds and numbers.
 
     Read are tables with a header (parted by commas, tabs, `;` or `|`), Parquet, JSON, JSON Lines,
@@ -98,9 +98,10 @@ def read_prompts(path: Path, *, seed: int = 0) -> PromptFile:
     encoding other than UTF-8 is found by what it spells, and refused where that is not plain. The
     answer says what was taken for what.
 
-    >>> _ = (FOLDER / "some.csv").write_text("prompts,seeds\\na red cone,7\\n")
-    >>> [(prompt.text, prompt.seed) for prompt in up.read_prompts(FOLDER / "some.csv").prompts]
-    [('a red cone', 7)]
+    Examples:
+        >>> _ = (FOLDER / "some.csv").write_text("prompts,seeds\\na red cone,7\\n")
+        >>> [(prompt.text, prompt.seed) for prompt in up.read_prompts(FOLDER / "some.csv").prompts]
+        [('a red cone', 7)]
 
     Args:
         path: The file.
@@ -182,9 +183,10 @@ def split_prompts(
     validation. So neither the order of the prompts nor the machine matters. A row that stands
     twice, its number too, is taken once.
 
-    >>> split = up.split_prompts([up.Prompt(f"thing {seed}", seed) for seed in range(20)])
-    >>> len(split.train), len(split.validation), len(split.test)
-    (12, 3, 5)
+    Examples:
+        >>> split = up.split_prompts([up.Prompt(f"thing {seed}", seed) for seed in range(20)])
+        >>> len(split.train), len(split.validation), len(split.test)
+        (12, 3, 5)
 
     Args:
         prompts: All there are.

@@ -3,8 +3,14 @@
 A property says how its labels are treated and scored; who labels it is `labelers`' matter.
 """
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
+
+from .errors import LabelError
+
+Kind = Literal["binary", "continuous"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Property:
     """
 
     name: str
-    kind: Literal["binary", "continuous"]
+    kind: Kind
     metrics: tuple[str, ...]
     targets: int = 1
     is_relative: bool = False
@@ -44,3 +50,46 @@ ALBEDO = Property("albedo", "continuous", ("pearson", "residual", "rmse"), targe
 PROPERTIES: dict[str, Property] = {
     known.name: known for known in (SALIENCY, DEPTH, SHADING, NORMALS, ALBEDO)
 }
+"""Those that ship, and those of the user's own that this process has met."""
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "binary": ("dice",),
+    "continuous": ("spearman", "pearson", "residual"),
+}
+"""Kinds of one's own properties, and how they are scored."""
+
+_SHIPPED = tuple(PROPERTIES)
+
+
+def find_property(words: str) -> Property:
+    """Find a property by its name; `NAME:binary` or `NAME:continuous` is one of your own.
+
+    A binary one is scored by Dice. A continuous one means something only within one image, and is
+    scored by rank correlation. It has one map an image. From then on this process knows its name.
+
+    Examples:
+        >>> up.find_property("depth").metrics[0]
+        'spearman'
+        >>> up.find_property("sky:binary").is_binary
+        True
+
+    Raises:
+        LabelError: if no property has that name, or one of another kind has.
+    """
+    name, _, kind = words.strip().partition(":")
+    if not kind and name in PROPERTIES:
+        return PROPERTIES[name]
+    if kind not in KINDS or name in _SHIPPED or not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+        raise LabelError(
+            f"{words!r} is no property. Choose from {', '.join(PROPERTIES)}; or write NAME:binary "
+            "or NAME:continuous for one of your own, NAME in small letters, digits and underscores."
+        )
+    made = Property(name, cast(Kind, kind), KINDS[kind], is_relative=kind == "continuous")
+    if PROPERTIES.setdefault(name, made) != made:
+        raise LabelError(f"{name} is known here as {PROPERTIES[name].kind}; {words!r} is another.")
+    return made
+
+
+def own_kinds(properties: Iterable[Property]) -> dict[str, str]:
+    """Say the kinds of those that do not ship, by name: what `find_property` needs to know them."""
+    return {each.name: each.kind for each in properties if each.name not in _SHIPPED}

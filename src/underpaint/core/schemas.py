@@ -76,6 +76,7 @@ SETTINGS: Mapping[str, Any] = {
     "guidance": PLAIN_NUMBER,
     "layers": [TEXT],
     "properties": [TEXT],
+    "own_properties?": {...: TEXT},
     "labeled_by?": {...: TEXT},
     "resolution?": (range(1, 16_385), None),
     "swapped_scheduler?": (TEXT, None),

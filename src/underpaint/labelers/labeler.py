@@ -91,9 +91,11 @@ def label(
 ) -> dict[str, Float[Tensor, "image _ height width"]]:
     """Label pictures in 0..1: `image target height width` for each property.
 
-    >>> grey = up.Labeler("grey", ("depth",), "MIT", lambda x: {"depth": x.mean(1, keepdim=True)})
-    >>> up.label([grey], [up.PROPERTIES["depth"]], torch.rand(2, 3, 16, 16))["depth"].shape
-    torch.Size([2, 1, 16, 16])
+    Examples:
+        >>> grey = lambda pictures: {"depth": pictures.mean(1, keepdim=True)}
+        >>> labeler = up.Labeler("grey", ("depth",), "MIT", grey)
+        >>> up.label([labeler], [up.PROPERTIES["depth"]], torch.rand(2, 3, 16, 16))["depth"].shape
+        torch.Size([2, 1, 16, 16])
 
     Raises:
         LabelError: if a property has no labeler, or a labeler returns the wrong shape, values that

@@ -38,13 +38,14 @@ def tapped(
     What was compiled by `torch.compile` runs uncompiled inside the block: compiled code passes by
     what stands at modules.
 
-    >>> def tell(step, activation):
-    ...     print(step, tuple(activation.shape[1:]))
-    >>> layer = up.find_layers(model)[-1]
-    >>> with up.tapped(model.denoiser, {layer.module: tell}, steps=2):
-    ...     _ = up.trace(model, [up.Prompt("a red cone", 1)], steps=2)
-    0 (64, 8)
-    1 (64, 8)
+    Examples:
+        >>> def tell(step, activation):
+        ...     print(step, tuple(activation.shape[1:]))
+        >>> layer = up.find_layers(model)[-1]
+        >>> with up.tapped(model.denoiser, {layer.module: tell}, steps=2):
+        ...     _ = up.trace(model, [up.Prompt("a red cone", 1)], steps=2)
+        0 (64, 8)
+        1 (64, 8)
 
     Args:
         denoiser: A UNet or a transformer that runs once a step.

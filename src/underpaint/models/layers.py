@@ -51,8 +51,9 @@ def find_layers(model: Model | DiffusionPipeline) -> tuple[Layer, ...]:
     The model runs once, on an empty prompt: `named_modules` lists a UNet's up blocks before its
     middle, and no config says a layer's grid.
 
-    >>> [layer.name for layer in up.find_layers(model)][:3]
-    ['down.0.0', 'down.1.0', 'mid.0']
+    Examples:
+        >>> [layer.name for layer in up.find_layers(model)][:3]
+        ['down.0.0', 'down.1.0', 'mid.0']
 
     Args:
         model: From `load`, or a diffusers pipeline as it is.
@@ -108,8 +109,9 @@ def find_place(model: Model, layer: Layer) -> Place:
 def select_layers(layers: Sequence[Layer], glob: str) -> tuple[Layer, ...]:
     """Keep the layers whose names match a shell pattern, such as "up.*"; commas join several.
 
-    >>> [layer.name for layer in up.select_layers(up.find_layers(model), "mid.*,up.0.*")]
-    ['mid.0', 'up.0.0', 'up.0.1']
+    Examples:
+        >>> [layer.name for layer in up.select_layers(up.find_layers(model), "mid.*,up.0.*")]
+        ['mid.0', 'up.0.0', 'up.0.1']
 
     Raises:
         LayerError: if a pattern matches none.

@@ -55,8 +55,9 @@ def load(
 
     The network is used for hub ids alone, and not at all where HF_HUB_OFFLINE=1 is set.
 
-    >>> up.load("tiny").resolution
-    (128, 128)
+    Examples:
+        >>> up.load("tiny").resolution
+        (128, 128)
 
     Args:
         id_or_path: "tiny" (embedded), a diffusers folder, a hub id such as

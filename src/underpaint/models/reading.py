@@ -50,9 +50,10 @@ _KNOWN: WeakKeyDictionary[Any, Reading] = WeakKeyDictionary()
 def reads(model: Model | DiffusionPipeline) -> Reading:
     """Find out how a model reads prompts. A model that takes none reads their seeds alone.
 
-    >>> read = up.reads(model)
-    >>> read(up.Prompt("A red cone", 1)) == read(up.Prompt("a  red cone", 2))
-    True
+    Examples:
+        >>> read = up.reads(model)
+        >>> read(up.Prompt("A red cone", 1)) == read(up.Prompt("a  red cone", 2))
+        True
     """
     found = _KNOWN.get(model)
     if found is None:

@@ -85,10 +85,11 @@ def trace(
     Each image draws its noise on the CPU from its own seed, so it is the same in any batch and on
     any device. With no edits the latents are, bit for bit, those of the pipeline alone.
 
-    >>> layers = up.find_layers(model)
-    >>> traced = up.trace(model, [up.Prompt("a red cone", 1)], steps=3, layers=layers)
-    >>> traced.images.shape, len(traced.activations)
-    (torch.Size([1, 3, 16, 16]), 7)
+    Examples:
+        >>> layers = up.find_layers(model)
+        >>> traced = up.trace(model, [up.Prompt("a red cone", 1)], steps=3, layers=layers)
+        >>> traced.images.shape, len(traced.activations)
+        (torch.Size([1, 3, 16, 16]), 7)
 
     Args:
         model: From `load`, or a diffusers pipeline as it is.

@@ -37,11 +37,12 @@ def fit(
     Each (property, layer, step) gets its own penalty, shared by the property's targets: the one
     with the least squared error, summed over targets, on the validation moments.
 
-    >>> x, y = torch.randn(1, 8, 3, 4, 4), torch.randn(8, 1, 4, 4)
-    >>> moments = up.gather({"mid": x}, {(4, 4): y})
-    >>> probes = up.fit(moments, moments, {"depth": slice(0, 1)})
-    >>> probes["depth", "mid", 0].weight.shape
-    torch.Size([3, 1])
+    Examples:
+        >>> x, y = torch.randn(1, 8, 3, 4, 4), torch.randn(8, 1, 4, 4)
+        >>> moments = up.gather({"mid": x}, {(4, 4): y})
+        >>> probes = up.fit(moments, moments, {"depth": slice(0, 1)})
+        >>> probes["depth", "mid", 0].weight.shape
+        torch.Size([3, 1])
 
     Args:
         train: Moments of the training split.

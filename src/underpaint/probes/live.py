@@ -27,14 +27,15 @@ def reading_taps(
 ) -> dict[str, Tap]:
     """Make taps for `tapped` that read probes live, in any loop that runs a denoiser.
 
-    >>> shared = up.load_probes(SHARED)
-    >>> layer = next(x for x in up.find_layers(model) if x.name == shared.best_layers["depth"])
-    >>> seen = lambda step, property, read: print(step, property, tuple(read.shape))
-    >>> taps = up.reading_taps({"depth": layer}, shared.probes, images=1, show=seen)
-    >>> with up.tapped(model.denoiser, taps, steps=2):
-    ...     _ = up.trace(model, [up.Prompt("a red cone", 1)], steps=2)  # or any loop of your own
-    0 depth (1, 1, ...)
-    1 depth (1, 1, ...)
+    Examples:
+        >>> shared = up.load_probes(SHARED)
+        >>> layer = next(x for x in up.find_layers(model) if x.name == shared.best_layers["depth"])
+        >>> seen = lambda step, property, read: print(step, property, tuple(read.shape))
+        >>> taps = up.reading_taps({"depth": layer}, shared.probes, images=1, show=seen)
+        >>> with up.tapped(model.denoiser, taps, steps=2):
+        ...     _ = up.trace(model, [up.Prompt("a red cone", 1)], steps=2)  # or your loop
+        0 depth (1, 1, ...)
+        1 depth (1, 1, ...)
 
     Args:
         layers: Where to read each property.

@@ -125,10 +125,11 @@ def gather(
 ) -> dict[Cell, Moments]:
     """Fold one batch of activations and their labels into the moments of every layer and step.
 
-    >>> x, y = torch.randn(15, 8, 3, 4, 4), torch.randn(8, 1, 4, 4)
-    >>> moments = up.gather({"mid": x}, {(4, 4): y})
-    >>> moments["mid", 14].count
-    128
+    Examples:
+        >>> x, y = torch.randn(15, 8, 3, 4, 4), torch.randn(8, 1, 4, 4)
+        >>> moments = up.gather({"mid": x}, {(4, 4): y})
+        >>> moments["mid", 14].count
+        128
 
     Args:
         activations: Per layer, `step image channel row col`; layers differ in the last three axes.

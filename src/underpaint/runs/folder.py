@@ -23,7 +23,7 @@ from ..core.files import (
     writing,
 )
 from ..core.prompts import Prompt
-from ..core.properties import PROPERTIES
+from ..core.properties import PROPERTIES, find_property
 from ..core.schemas import SETTINGS, SUMMARY, misfit
 
 SCHEMA = 1
@@ -164,22 +164,23 @@ def is_done(run: Run) -> bool:
     return has_all and all(is_whole(path) for path in (run.moments, run.probes, run.scores))
 
 
-def find_run(folder: Path) -> Run:
+def find_run(folder: str | Path) -> Run:
     """Open a run that is there.
 
-    >>> run = up.find_run(OUT)
-    >>> run.summary.name
-    'summary.json'
+    Examples:
+        >>> run = up.find_run(OUT)
+        >>> run.summary.name
+        'summary.json'
 
     Raises:
         RunError: if there is none.
     """
-    run = Run(folder)
+    run = Run(Path(folder))
     if not run.settings.exists():
         raise RunError(
             f"{folder} holds no run: it has no run.json. Make one with `underpaint run`."
         )
-    _refuse_links(folder)
+    _refuse_links(run.folder)
     return run
 
 
@@ -201,6 +202,8 @@ def read_settings(run: Run) -> dict[str, Any]:
         RunError: if it is not there, or is not what `underpaint run` writes.
     """
     settings = _read_shaped(run.settings, SETTINGS)
+    for name, kind in settings.get("own_properties", {}).items():
+        find_property(f"{name}:{kind}")
     if unknown := [name for name in settings["properties"] if name not in PROPERTIES]:
         raise RunError(
             f"{run.settings} is damaged: {unknown[0]!r} is no property. Run `underpaint run` again."
@@ -209,7 +212,12 @@ def read_settings(run: Run) -> dict[str, Any]:
 
 
 def read_summary(run: Run) -> dict[str, Any]:
-    """Read what `underpaint show` prints.
+    """Read what `underpaint show --json` prints: every score, with intervals.
+
+    Examples:
+        >>> found = up.read_summary(up.find_run(OUT))["properties"]["saliency"]
+        >>> found["metric"], len(found["sources"]["probe"]["by_step"])
+        ('dice', 2)
 
     Raises:
         RunError: if it is not there, or is not what `underpaint run` writes.

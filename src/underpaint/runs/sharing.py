@@ -62,12 +62,13 @@ class Shared:
     about: Mapping[str, Any]
 
 
-def share_run(run: Run, folder: Path, *, every: bool = False) -> None:
+def share_run(run: Run, folder: str | Path, *, every: bool = False) -> None:
     """Write a run's probes, of each property's best layer or of every layer, with their card.
 
-    >>> up.share_run(up.find_run(OUT), FOLDER / "probes")
-    >>> sorted(path.name for path in (FOLDER / "probes").iterdir())
-    ['README.md', 'probes.json', 'probes.safetensors']
+    Examples:
+        >>> up.share_run(up.find_run(OUT), FOLDER / "probes")
+        >>> sorted(path.name for path in (FOLDER / "probes").iterdir())
+        ['README.md', 'probes.json', 'probes.safetensors']
 
     Args:
         run: A finished one.
@@ -77,7 +78,7 @@ def share_run(run: Run, folder: Path, *, every: bool = False) -> None:
     Raises:
         RunError: if the run is not finished, or the folder is in use.
     """
-    settings, summary = read_settings(run), read_summary(run)
+    folder, settings, summary = Path(folder), read_settings(run), read_summary(run)
     found = {name: each["best_layer"] for name, each in summary["properties"].items()}
     if not is_whole(run.probes):
         raise RunError(f"{run.probes} is damaged. Run `underpaint run` again.")
@@ -95,11 +96,12 @@ def share_run(run: Run, folder: Path, *, every: bool = False) -> None:
     write_file(folder / CARD, lambda part: part.write_text(card, encoding="utf-8"))
 
 
-def push_probes(folder: Path, repository: str, *, private: bool = True) -> str:
+def push_probes(folder: str | Path, repository: str, *, private: bool = True) -> str:
     """Upload a folder that `share_run` wrote to a model repository of the hub; return its address.
 
-    >>> up.push_probes(FOLDER / "probes", "you/sd14-probes")  # doctest: +SKIP
-    'https://huggingface.co/you/sd14-probes/...'
+    Examples:
+        >>> up.push_probes(FOLDER / "probes", "you/sd14-probes")  # doctest: +SKIP
+        'https://huggingface.co/you/sd14-probes/...'
 
     Raises:
         RunError: if the folder holds no shared probes, or the hub refuses.
@@ -128,9 +130,10 @@ def load_probes(
 ) -> Shared:
     """Load shared probes from a folder, or from the hub by id, pinned or not.
 
-    >>> shared = up.load_probes(SHARED)
-    >>> sorted({name for name, layer, step in shared.probes})
-    ['depth', 'saliency']
+    Examples:
+        >>> shared = up.load_probes(SHARED)
+        >>> sorted({name for name, layer, step in shared.probes})
+        ['depth', 'saliency']
 
     Args:
         folder_or_id: What `share_run` wrote, or owner/name, or owner/name@revision.

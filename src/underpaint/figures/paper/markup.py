@@ -7,8 +7,9 @@ from collections.abc import Sequence
 def plain(text: str) -> str:
     """Write any text as a Typst expression that shows it as it is.
 
-    >>> plain('a "red" #cone')
-    '#"a \\\\"red\\\\" #cone"'
+    Examples:
+        >>> plain('a "red" #cone')
+        '#"a \\\\"red\\\\" #cone"'
     """
     shown = "".join(each if each.isprintable() else " " for each in text)
     return "#" + json.dumps(shown, ensure_ascii=False)
@@ -40,7 +41,8 @@ def picture(path: str, *, caption: str, alt: str, label: str, is_wide: bool = Fa
 def joined(names: Sequence[str]) -> str:
     """List names as a sentence does.
 
-    >>> joined(["depth", "shading", "mask"])
-    'depth, shading and mask'
+    Examples:
+        >>> joined(["depth", "shading", "mask"])
+        'depth, shading and mask'
     """
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,6 +1,8 @@
-"""The tutorial runs as it stands, on `tiny`."""
+"""The notebooks run as they stand, on `tiny`."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,14 @@ def test_reading_live_takes_five_lines():
 
 
 @pytest.mark.slow
-def test_it_runs_in_a_kernel_of_its_own():
-    """Would catch what depends on a fresh process: imports, and the cells' output."""
+@pytest.mark.parametrize("page", sorted(PAGE.parent.glob("*.ipynb")), ids=lambda page: page.stem)
+def test_a_notebook_runs_in_a_kernel_of_its_own(page, tmp_path, monkeypatch):
+    """Would catch what depends on a fresh process: imports, commands, and the cells' output."""
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
-    page = nbformat.read(PAGE, as_version=4)
-    nbclient.NotebookClient(page, timeout=600, kernel_name="python3").execute()
-    assert page.cells[3]["outputs"]
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    book = nbformat.read(page, as_version=4)
+    where = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=900, kernel_name="python3", resources=where).execute()
+    *_, last = [cell for cell in book.cells if cell["cell_type"] == "code"]
+    assert last["outputs"]
