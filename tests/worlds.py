@@ -4,8 +4,10 @@ Everything is built on the spot and deterministic; nothing is read from outside 
 """
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +51,7 @@ from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.labelers import Labeler, Namer
 from underpaint.models import Model, permuted, untrained
 from underpaint.models.layers import find_layers
+from underpaint.runs.runs import Run
 from underpaint.steering.trials import Trial
 from underpaint.study.study import Study
 
@@ -369,6 +372,15 @@ def study(batch: int) -> Study:
         sees_decoder=True, sees_halves=True, goes_beyond=True, looks_ahead=True,
         trains=True,
     )  # fmt: skip
+
+
+def site(run: Run, made: Model, folder: Path) -> Path:
+    """Export a run of `study` as a site with maps of two test prompts; give its folder."""
+    module = import_module("underpaint.site.export")
+    ours = {"labelers_for": lambda *_: (LOOK,), "check_run": lambda *_: None}
+    with patch.multiple(module, **ours):
+        module.export(run, folder, model=made, prompts=2, progress=lambda *_: None)
+    return folder
 
 
 def published_sd14(folder: Path) -> Path:

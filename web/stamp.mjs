@@ -6,7 +6,7 @@ const files = [
   ...readdirSync("src", { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.parentPath}/${entry.name}`),
-  ...["index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"],
+  ...["index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "vite.widget.config.ts"],
 ].sort();
 const hash = createHash("sha256");
 for (const file of files) {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .runs.folder import Run, find_run, read_summary
     from .runs.sharing import Shared, load_probes, push_probes, share_run
     from .scores.scores import Scores
+    from .site.widget import widget
     from .study.scoring import score
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "runs.folder": ("Run", "find_run", "read_summary"),
     "runs.sharing": ("Shared", "load_probes", "push_probes", "share_run"),
     "scores.scores": ("Scores",),
+    "site.widget": ("widget",),
     "study.scoring": ("score",),
 }
 """Where each name is imported from; a test holds it to what type checkers are told above."""
@@ -79,6 +81,7 @@ __all__ = [
     "split_prompts",
     "tapped",
     "trace",
+    "widget",
 ]
 
 

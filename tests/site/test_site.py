@@ -24,7 +24,9 @@ from underpaint.site.numbers import spread_over
 
 WEB = Path(__file__).parents[2] / "web"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> 🎈 שלום " + "a red cone " * 900
-VIEWS = ("#/", "#/explorer", "#/layers", "#/recognition", "#/edits", "#/examples", "#/data")
+VIEWS = (
+    "#/", "#/explorer", "#/layers", "#/recognition", "#/edits", "#/compare", "#/examples", "#/data"
+)  # fmt: skip
 FIRST_VIEW_BYTES = 1_500_000
 FIRST_VIEW_SECONDS = 1.0
 FRAME_SECONDS = 1 / 60
@@ -66,11 +68,12 @@ def site(tmp_path_factory):
         writer.writeheader()
         writer.writerows(rows)
     (out / "site").rename(out / "bare")  # of a run that was neither edited nor classified
+    shutil.copytree(out, out.parent / "other", ignore=shutil.ignore_patterns("bare"))
     for words in (["classify", str(out)], ["edit", str(out), "--count", "1", "--frames", "2"]):
         result = CliRunner().invoke(main, words)
         assert result.exit_code == 0, result.output
     words = ["export", str(out), str(out / "site"), "--prompts", "99", "--no-paint"]
-    result = CliRunner().invoke(main, words)
+    result = CliRunner().invoke(main, [*words, "--with", str(out.parent / "other")])
     assert result.exit_code == 0, result.output
     return out / "site"
 
@@ -90,7 +93,10 @@ def read(path):
 
 def test_the_built_page_is_that_of_the_source():
     files = [path for path in (WEB / "src").rglob("*") if path.is_file()]
-    tops = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
+    tops = (
+        *("index.html", "package.json", "package-lock.json", "tsconfig.json"),
+        *("vite.config.ts", "vite.widget.config.ts"),
+    )
     names = sorted(path.relative_to(WEB).as_posix() for path in [*files, *(WEB / t for t in tops)])
     seen = hashlib.sha256()
     for name in names:
@@ -280,8 +286,26 @@ def test_a_view_without_data_is_not_offered(browser, address):
         page.wait_for_selector(".touch canvas[data-ready]")
         offered[folder] = page.locator("nav a").all_inner_texts()
     page.close()
-    assert {"Edits", "Recognition"} <= set(offered["site"])
-    assert not {"Edits", "Recognition", "Paint"} & set(offered["bare"])
+    assert {"Edits", "Recognition", "Compare"} <= set(offered["site"])
+    assert not {"Edits", "Recognition", "Compare", "Paint"} & set(offered["bare"])
+
+
+def test_runs_are_compared_at_equal_noise_with_the_numbers_of_the_command(browser, site, address):
+    found = read(site / "data" / "compare.json")
+    assert [run["name"] for run in found["runs"]] == ["out", "other"]
+    level, property = len(found["properties"]["depth"]["levels"]), found["properties"]["depth"]
+    page = browser.new_page()
+    page.goto(f"{address}#/compare?property=depth&level={level}")
+    page.wait_for_selector(".chart svg")
+    assert page.locator(".chart svg").count() == 2
+    best = max(each["by_level"][-1] for each in property["depths"][0])
+    assert f"{best:.2f}" in page.locator(".chart").nth(1).get_attribute("aria-label")
+    rows = page.locator(".differences tbody tr")
+    assert rows.count() == len(property["sources"])
+    assert "0.00 [0.00, 0.00]" in rows.first.inner_text()  # the other is a copy
+    page.get_by_role("button", name="image", exact=True).click()
+    wait_until(page, "location.hash.includes('sources=probe%2Cestimate%2Cimage')")
+    page.close()
 
 
 def test_a_map_that_cannot_be_fetched_is_said_and_never_another_pictures(browser, site, address):
@@ -413,10 +437,11 @@ def test_keys_reach_the_content_at_once_and_each_view_has_its_title(browser, add
 
 def test_a_run_without_edits_or_classes_says_how_to_make_them(browser, address):
     page = browser.new_page()
-    for view, command in (("edits", "underpaint edit"), ("recognition", "underpaint classify")):
+    commands = ("edits", "edit"), ("recognition", "classify"), ("compare", "export OUT SITE --with")
+    for view, command in commands:
         page.goto(f"{address.replace('/site/', '/bare/')}#/{view}")
         page.wait_for_selector("h1")
-        assert command in page.inner_text("main")
+        assert f"underpaint {command}" in page.inner_text("main")
     page.close()
 
 

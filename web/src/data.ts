@@ -29,7 +29,7 @@ export type Run = {
   layers: Layer[];
   files: string[];
   sources?: Declared[];
-  has?: { edits: boolean; recognition: boolean; paint?: boolean };
+  has?: { edits: boolean; recognition: boolean; paint?: boolean; compare?: boolean };
 };
 export type Classify = {
   namer: string;

@@ -1,5 +1,6 @@
-import { change, stepOf } from "./address";
+import { stepOf } from "./address";
 import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, type Run } from "./data";
+import { usePlace } from "./place";
 import { Player } from "./player";
 import { useJson } from "./reading";
 import { choiceOf, Thumbs } from "./thumbs";
@@ -19,6 +20,7 @@ export function probeTile(maps: Maps, folder: string, property: string, layer: s
 
 /** One picture at one step: what is seen there, and what each source reads. */
 export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[]; options: Record<string, string> }) {
+  const { change } = usePlace();
   const drawn = prompts.filter((each) => each.has_maps);
   const steps = run.summary.steps;
   const prompt = drawn.find((each) => String(each.index) === options.prompt) ?? drawn[0];
@@ -48,13 +50,14 @@ export function Explorer({ run, prompts, options }: { run: Run; prompts: Prompt[
 
 function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; step: number; layer: string }) {
   const { run, prompt, maps, folder, step } = props;
+  const { locate } = usePlace();
   const side = maps.pictures.side;
   const picture = (row: number): Tile => ({ sheet: folder + maps.pictures.file, left: step * side, top: row * side, width: side, height: side });
   return (
     <div class="grid">
       <Panel title="noisy picture"><TileView tile={picture(0)} colours="none" label={`Decoded noisy picture at step ${step + 1}`} /></Panel>
       <Panel title="predicted picture"><TileView tile={picture(1)} colours="none" label={`Predicted clean picture at step ${step + 1}`} /></Panel>
-      <Panel title="final picture"><img class="tile" src={pictureOf(prompt.index)} alt={prompt.text.slice(0, 120)} /></Panel>
+      <Panel title="final picture"><img class="tile" src={locate(pictureOf(prompt.index))} alt={prompt.text.slice(0, 120)} /></Panel>
       <Legend names={Object.keys(maps.maps)} />
       {Object.entries(maps.maps).flatMap(([name, sheet]) => {
         const property = run.summary.properties[name]!;

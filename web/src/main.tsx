@@ -12,16 +12,17 @@ import { Recognition } from "./recognition";
 import { Story } from "./story";
 import "./style.css";
 
-const OPENED = { paint: () => import("./paint/view") }; // fetched when they are opened, not before
+const OPENED = { paint: () => import("./paint/view"), compare: () => import("./compare") }; // fetched when they are opened, not before
 
-const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", recognition: "Recognition", edits: "Edits", paint: "Paint", examples: "Examples", data: "Data" };
+const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", recognition: "Recognition", edits: "Edits", paint: "Paint", compare: "Compare", examples: "Examples", data: "Data" };
 type View = keyof typeof VIEWS;
 /** Views that need the list of test prompts, which is fetched when one of them is opened. */
 const LISTING = new Set<View>(["story", "explorer", "recognition", "examples"]);
 
+const OPTIONAL = ["paint", "edits", "recognition", "compare"] as const;
 /** Views that have something to show in this run. */
 const offered = (run: Run | null): View[] =>
-  (Object.keys(VIEWS) as View[]).filter((key) => (key === "paint" || key === "edits" || key === "recognition" ? run?.has?.[key] : true));
+  (Object.keys(VIEWS) as View[]).filter((key) => OPTIONAL.every((each) => each !== key || run?.has?.[each]));
 
 function App() {
   const [address, setAddress] = useState<Address>(parse(location.hash));
@@ -79,8 +80,13 @@ function Shown({ view, run, prompts, options }: { view: View; run: Run; prompts:
     case "edits": return <Edits run={run} options={options} />;
     case "examples": return <Examples run={run} prompts={prompts} options={options} />;
     case "data": return <Data run={run} />;
-    case "paint": return run.has?.paint ? <Opened view="paint" options={options} /> : <p>This site was exported without its model. `underpaint export OUT SITE` adds a small one.</p>;
+    case "compare": return run.has?.compare ? <Opened view="compare" options={options} /> : <Without title="Compare">This site was exported without another run. <code>underpaint export OUT SITE --with OUT2</code> adds one.</Without>;
+    case "paint": return run.has?.paint ? <Opened view="paint" options={options} /> : <Without title="Paint">This site was exported without its model. <code>underpaint export OUT SITE</code> adds a small one.</Without>;
   }
+}
+
+function Without({ title, children }: { title: string; children: preact.ComponentChildren }) {
+  return <><h1>{title}</h1><p>{children}</p></>;
 }
 
 function Opened({ view, options }: { view: keyof typeof OPENED; options: Record<string, string> }) {

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 
 import type { Prompt } from "./data";
+import { usePlace } from "./place";
 
 /** A picture to choose: its thumbnail is so many squares down, or the first, in a sheet of them. */
 export type Choice = { index: number; text: string; sheet: string; place: number };
@@ -11,6 +12,7 @@ export const choiceOf = ({ index, text, thumb }: Prompt): Choice => ({ index, te
 /** Pictures to choose from, with a filter by text. Only sheets near to sight are fetched, and none moves another. */
 export function Thumbs(props: { choices: Choice[]; chosen: number; onChoose: (index: number) => void }) {
   const [filter, setFilter] = useState("");
+  const { locate } = usePlace();
   const found = matching(props.choices, filter);
   return (
     <section class="choose" aria-label="Choose a picture">
@@ -24,7 +26,7 @@ export function Thumbs(props: { choices: Choice[]; chosen: number; onChoose: (in
         {found.map((each) => (
           <li key={each.index}>
             <button aria-pressed={each.index === props.chosen} onClick={() => props.onChoose(each.index)} title={each.text.slice(0, 200)}>
-              <img src={each.sheet} style={{ objectPosition: `0 ${-SIDE * each.place}px` }} width={SIDE} height={SIDE} loading="lazy" decoding="async" alt={each.text.slice(0, 120)} />
+              <img src={locate(each.sheet)} style={{ objectPosition: `0 ${-SIDE * each.place}px` }} width={SIDE} height={SIDE} loading="lazy" decoding="async" alt={each.text.slice(0, 120)} />
             </button>
           </li>
         ))}

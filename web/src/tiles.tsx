@@ -1,6 +1,8 @@
 import { interpolateTurbo, interpolateViridis } from "d3-scale-chromatic";
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { usePlace } from "./place";
+
 /** Where a tile lies in its sheet, in pixels of the sheet. */
 export type Tile = { sheet: string; left: number; top: number; width: number; height: number };
 export type Colours = "none" | "mask" | "turbo" | "viridis";
@@ -108,16 +110,17 @@ export function TileView(props: { tile: Tile; colours: Colours; label: string; s
   const place = useRef<HTMLCanvasElement>(null);
   const [failed, setFailed] = useState("");
   const { tile, colours, span } = props;
+  const sheetAddress = usePlace().locate(tile.sheet);
   useEffect(() => {
     let current = true;
     const show = (sheet: HTMLImageElement) => current && place.current && draw(place.current, sheet, tile, colours, span);
-    const known = here.get(tile.sheet);
+    const known = here.get(sheetAddress);
     setFailed("");
     if (known) {
       show(known);
     } else {
       if (place.current) clear(place.current);
-      sheetAt(tile.sheet).then(show, () => current && setFailed(tile.sheet));
+      sheetAt(sheetAddress).then(show, () => current && setFailed(tile.sheet));
     }
     return () => {
       current = false;

@@ -34,12 +34,7 @@ def compare(outs: tuple[Path, ...], as_json: bool, folder: Path | None) -> None:
 
     The runs after the first are held against the first. No model is needed.
     """
-    places = [out.resolve() for out in outs]
-    if len(set(places)) < len(places):
-        raise RunError("One run is given twice. Give folders of different runs.")
-    compared = compared_runs(
-        [_read(out, name) for out, name in zip(outs, _names(outs), strict=True)]
-    )
+    compared = compared_runs(read_sides(outs))
     if folder is not None:
         for path in draw_comparisons(compared, folder):
             click.echo(f"Figure: {path}", err=True)
@@ -58,6 +53,18 @@ def compare(outs: tuple[Path, ...], as_json: bool, folder: Path | None) -> None:
         for place in range(len(outs) - 1):
             console.print(_differences(name, found, compared["runs"], place))
     console.print(_notes(compared), soft_wrap=True)
+
+
+def read_sides(outs: Sequence[Path]) -> list[Side]:
+    """Read what a comparison takes of finished runs.
+
+    Raises:
+        RunError: if one is given twice, or is not finished.
+    """
+    places = [out.resolve() for out in outs]
+    if len(set(places)) < len(places):
+        raise RunError("One run is given twice. Give folders of different runs.")
+    return [_read(out, name) for out, name in zip(outs, _names(outs), strict=True)]
 
 
 def _read(out: Path, name: str) -> Side:

@@ -1,15 +1,19 @@
 """`underpaint export` and `serve`: a run as a website."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..models import Model, load_as
 from ..runs import runs
+from ..scores.compare import compare
 from ..site import export as export_site
 from ..site import find_site, server_for
 from ..world.words import grammar
+from .compare import read_sides
 from .progress import progress_bar
 
 _PROMPTS = click.option(
@@ -32,16 +36,33 @@ _DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("site", type=click.Path(path_type=Path))
+@click.option(
+    "--with",
+    "beside",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="OUT2",
+    help="Another finished run to compare OUT with, in a view of its own; may be said again.",
+)
 @_PROMPTS
 @_PAINT
 @_DEVICE
 @_DTYPE
-def export(out: Path, site: Path, prompts: int, paint: bool, device: str, dtype: str) -> None:
+def export(
+    out: Path,
+    site: Path,
+    beside: tuple[Path, ...],
+    prompts: int,
+    paint: bool,
+    device: str,
+    dtype: str,
+) -> None:
     """Write the run OUT as a website into the folder SITE, for any web host."""
     run = runs.find_run(out)
     settings = runs.read_settings(run)
+    compared = compare(read_sides([out, *beside])) if beside else None
     model = load_as(settings, device=device, dtype=dtype) if prompts else None
-    write_site(run, site, model=model, prompts=prompts, paint=paint)
+    write_site(run, site, model=model, prompts=prompts, paint=paint, compared=compared)
 
 
 @click.command()
@@ -74,7 +95,13 @@ def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: s
 
 
 def write_site(
-    run: runs.Run, site: Path, *, model: Model | None, prompts: int = 12, paint: bool = True
+    run: runs.Run,
+    site: Path,
+    *,
+    model: Model | None,
+    prompts: int = 12,
+    paint: bool = True,
+    compared: Mapping[str, Any] | None = None,
 ) -> None:
     """Export with a progress bar on stderr, and say what was written."""
     texts = [each.text for part in ("train", "test") for each in runs.read_split(run, part)]
@@ -88,6 +115,7 @@ def write_site(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             paint=paint,
             grammar=grammar(texts),
+            compared=compared,
             say=partial(click.echo, err=True),
         )
     click.echo(

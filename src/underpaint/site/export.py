@@ -34,7 +34,7 @@ from ..runs.runs import (
 from ..scores.scores import Curves, ScoreKey, Scores, curves
 from .card import draw_card
 from .maps import PICTURE_PX, Sheets, draw_sheets
-from .numbers import page_numbers, plain, prompt_rows, score_table, spread_over
+from .numbers import page_numbers, plain, prompt_rows, rounded, score_table, spread_over
 from .packed import pack_files
 from .painting import reason_against, write_paint
 from .views import write_edits, write_recognition
@@ -58,6 +58,7 @@ def export(
     progress: Progress,
     paint: bool = False,
     grammar: Mapping[str, Any] | None = None,
+    compared: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, int]:
     """Write the site of a finished run.
@@ -70,6 +71,7 @@ def export(
         progress: Told of maps drawn.
         paint: Add the model itself, for visitors to paint with, if it is one for browsers.
         grammar: Words that they may choose from; see `write_paint`.
+        compared: What `scores.compare` says of this run beside others; None offers no such view.
         say: Told why there is no paint view, where one was asked for.
 
     Returns:
@@ -90,7 +92,7 @@ def export(
         say(f"No paint view: {against}")
         painter = None
     with _replaced(site) as folder:
-        left_out = ("build.json",) if painter else ("build.json", "*.wasm")
+        left_out = ("build.json", "widget.js", *(() if painter else ("*.wasm",)))
         ignored = shutil.ignore_patterns(*left_out)
         shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=ignored)
         if painter is not None:
@@ -110,7 +112,10 @@ def export(
             "edits": write_edits(run, folder / "data" / "edits"),
             "recognition": write_recognition(run, folder / "data" / "recognition.json"),
             "paint": painter is not None,
+            "compare": compared is not None,
         }
+        if compared is not None:
+            _write_json(folder / "data" / "compare.json", rounded(compared))
         _write_json(folder / "data" / "run.json", numbers)
         _write_json(folder / "data" / "prompts.json", rows)
         card = draw_card(

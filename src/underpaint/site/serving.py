@@ -4,6 +4,7 @@ A page of another origin may send requests here under a name of its own that lea
 Host header tells, and such requests are refused.
 """
 
+import sys
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -84,6 +85,14 @@ class _Files(SimpleHTTPRequestHandler):
         """Say nothing: the terminal is for what the user asked."""
 
 
+class _Server(ThreadingHTTPServer):
+    """A browser that leaves while a file is on its way is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server_for(site: Path, *, port: int) -> ThreadingHTTPServer:
     """Bind a server of a site to loopback; the caller runs and closes it.
 
@@ -95,7 +104,7 @@ def server_for(site: Path, *, port: int) -> ThreadingHTTPServer:
         RunError: if the port cannot be bound.
     """
     try:
-        return ThreadingHTTPServer((LOOPBACK, port), partial(_Files, directory=str(site)))
+        return _Server((LOOPBACK, port), partial(_Files, directory=str(site)))
     except (OSError, OverflowError) as error:
         raise RunError(
             f"Cannot listen on port {port} ({error}). Choose another with --port."
