@@ -20,7 +20,7 @@ from underpaint.study.scoring import choose_thresholds, readings, score_beside, 
 GRID = (8, 8)
 LAYERS = tuple(Layer(name, "", 4, GRID) for name in ("up.0", "up.1"))
 PROPERTIES = (SALIENCY, DEPTH)
-LAYOUT = layout_of(LAYERS, latents=2)
+LAYOUT = layout_of(LAYERS, latents=2, is_thorough=True)
 HALF = "unconditional"
 
 
@@ -36,9 +36,9 @@ def batch(seed, *, images, where):
     def noise(channels):
         return torch.randn(1, images, channels, *GRID, generator=draw)
 
-    says = {name: 3.0 * shown if name in where else 0.0 for name in ("x_0", "up.1", HALF)}
+    says = {name: 3.0 * shown if name in where else 0.0 for name in ("x_0", "up.0", "up.1", HALF)}
     readable = {
-        "up.0": noise(4),
+        "up.0": noise(4) + says["up.0"],
         "up.1": noise(4) + says["up.1"],
         f"{HALF} up.0": noise(4),
         f"{HALF} up.1": noise(4) + says[HALF],
@@ -76,7 +76,8 @@ def found(*where):
 
 @pytest.fixture(scope="module")
 def worlds():
-    return {"x_0": found("x_0"), "layer": found("up.1"), "both halves": found("up.1", HALF)}
+    return {"x_0": found("x_0"), "layer": found("up.1"), "both halves": found("up.1", HALF),
+            "both layers": found("up.0", "up.1")}  # fmt: skip
 
 
 def gain(scores: Scores, source, layer=None, property="saliency", metric="dice"):
@@ -110,10 +111,33 @@ def test_what_only_activations_show_is_gained_whole(worlds, property, metric):
     assert abs(gain(scores, "beyond", "up.0", property, metric).mean) < 0.03
 
 
-@pytest.mark.parametrize("control", ["beyond swapped", "beyond ensemble"])
+CONTROLS = [
+    ("beyond swapped", "up.0"),
+    ("beyond swapped", "up.1"),
+    ("beyond ensemble", None),
+    ("beyond shuffled", ALL),
+]
+
+
+@pytest.mark.parametrize(("control", "layer"), CONTROLS)
 @pytest.mark.parametrize("world", ["x_0", "layer"])
-def test_the_controls_gain_nothing(worlds, world, control):
-    assert abs(gain(worlds[world], control).mean) < 0.03
+@pytest.mark.parametrize(("property", "metric"), [("saliency", "dice"), ("depth", "residual")])
+def test_the_controls_gain_nothing(worlds, world, control, layer, property, metric):
+    assert abs(gain(worlds[world], control, layer, property, metric).mean) < 0.03
+
+
+@pytest.mark.parametrize(("property", "metric"), [("saliency", "dice"), ("depth", "residual")])
+def test_a_layer_gains_over_those_before_it_what_they_lack(worlds, property, metric):
+    def nested(world, layer):
+        return gain(worlds[world], "nested", layer, property, metric).mean
+
+    assert abs(nested("layer", "up.0")) < 0.03
+    whole = gain(worlds["layer"], "beyond", ALL, property, metric).mean
+    assert nested("layer", "up.0") + nested("layer", "up.1") == pytest.approx(whole)
+    # Where both layers say the same, the first to run says most of it.
+    assert nested("both layers", "up.0") > 0.25
+    assert abs(nested("both layers", "up.1")) < 0.4 * nested("both layers", "up.0")
+    assert gain(worlds["both layers"], "beyond", "up.1", property, metric).mean > 0.25
 
 
 def test_what_words_alone_say_is_in_the_conditional_half_alone(worlds):
@@ -143,7 +167,7 @@ def test_the_joint_activation_holds_layers_and_neighbourhoods():
     around = rearrange(joint[0, :, LAYOUT.of("known")], "n (c k) i j -> n c k i j", k=25)
     assert torch.equal(around[:, :, 12], made.readable["x_0"][0])
     assert torch.equal(around[:, :, 13, :, :-1], made.readable["x_0"][0, :, :, :, 1:])
-    given = joint[0, :, LAYOUT.of("swapped")]
+    given = joint[0, :, LAYOUT.of("swapped up.1")]
     own = made.readable["up.1"][0]
     assert sorted(map(float, given[:, 0, 0, 0])) == sorted(map(float, own[:, 0, 0, 0]))
     assert not np.isclose(given, own).all(axis=(1, 2, 3)).any()

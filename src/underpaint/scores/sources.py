@@ -136,14 +136,24 @@ SOURCES: tuple[Source, ...] = (
         reads_layers=True, is_gain=True,
     ),
     Source(
-        "beyond swapped", "the same, the last layer's activation being another picture's",
+        "nested", "what a layer adds to `estimate linear` and the layers before it: score gained",
+        "probe", "#B03060", "#ff7fa5", dash=(0, (1, 2)), word="nested", views=("joint",),
+        reads_layers=True, is_gain=True, absent=QUICK,
+    ),
+    Source(
+        "beyond swapped", "the same as `beyond`, the layer's activation being another picture's",
         "control", "#7B5EA7", "#bfa5e8", dash=(0, (1, 1)), word="swapped", views=("joint",),
-        is_gain=True,
+        reads_layers=True, is_gain=True,
     ),
     Source(
         "beyond ensemble", "the same of a second, random reader of x̂₀ in the layer's place",
         "control", "#6E6E6E", "#b5b5b5", dash=(0, (1, 1)), word="ensemble", views=("joint",),
         is_gain=True,
+    ),
+    Source(
+        "beyond shuffled", "the same of all layers, fitted and held to other pictures' labels",
+        "control", "#9A6B4F", "#d8b49e", dash=(0, (1, 1)), word="unowned", views=("joint",),
+        is_gain=True, absent=QUICK,
     ),
     Source(
         "shuffled", "one layer's activation, fitted and held to other pictures' labels", "control",

@@ -261,7 +261,7 @@ def _shares(
     """
     metric = property.metrics[0]
     known = found.get(("estimate linear", metric))
-    if not is_gain(source) or known is None or metric == "rmse":
+    if not is_gain(source) or known is None or metric == "rmse" or source == "beyond shuffled":
         return {}
     gain, left = found[source, metric].values, 1 - known.values
     shares = ratios(gain, left, known.prompts, **draws)

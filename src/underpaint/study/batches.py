@@ -68,7 +68,7 @@ def layout_for(study: Study) -> Layout:
     """Plan the joint activation of a study."""
     targets = sum(each.targets for each in study.properties) if study.looks_ahead else 0
     latents = study.model.pipeline.vae.config.latent_channels
-    return layout_of(study.layers, latents=latents, seen=targets)
+    return layout_of(study.layers, latents=latents, seen=targets, is_thorough=study.looks_ahead)
 
 
 def _with_joint(study: Study, batch: Batch) -> tuple[Batch, Seconds]:

@@ -8,12 +8,19 @@ Sources
     joint            the last layers together, and the place
     estimate linear  what x̂₀ says without the denoiser's activations, and the place
     beyond           a layer, or all of them, beside what is known: the score gained
-    beyond swapped   the same of the last layer, its activations given to other pictures
+    nested           each layer in running order, beside x̂₀ and all layers that ran before it
+    beyond swapped   the same of a layer whose activations are given to other pictures
     beyond ensemble  the same of a second reader of x̂₀: what more columns alone would gain
+    beyond shuffled  the same of all layers, fitted and held to other pictures' labels
+
+In a study that is not thorough, only the last layer is swapped, and `nested` and `beyond shuffled`
+are left out.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 
 import torch
 from jaxtyping import Float, Float64
@@ -37,7 +44,7 @@ from ..probes.moments import Cell, Moments
 from ..probes.places import COUNT, waves
 from ..probes.probes import Probe, ProbeKey
 from ..scores.scores import ScoreKey
-from ..scores.sources import BY_NAME, JOINT, name_of
+from ..scores.sources import BY_NAME, JOINT, name_of, read_name
 from .folding import Batch, joint_columns, target_count
 
 KNOWN = "known"
@@ -46,6 +53,9 @@ READER = "estimate linear"
 """The source that reads those and the place: what gains are over."""
 ALL = "all"
 """What stands for the layer's name where all of them are read together."""
+
+SWAPPED = "swapped"
+"""What stands before a layer's name where another picture's activations are its channels."""
 
 LATENT_SIDE = 2 * REACH + 1
 """Cells of a side of x̂₀ that are known at each place."""
@@ -67,6 +77,12 @@ class Layout:
     grid: tuple[int, int]
     layers: tuple[Layer, ...]
     blocks: tuple[Block, ...]
+    is_thorough: bool = False
+
+    @property
+    def swapped(self) -> tuple[Layer, ...]:
+        """List the layers whose activations are given to other pictures too."""
+        return self.layers if self.is_thorough else self.layers[-1:]
 
     @property
     def width(self) -> int:
@@ -79,22 +95,25 @@ class Layout:
         return [at for name in names for at in range(parts[name].start, parts[name].stop)]
 
 
-def layout_of(layers: Sequence[Layer], *, latents: int, seen: int = 0) -> Layout:
+def layout_of(
+    layers: Sequence[Layer], *, latents: int, seen: int = 0, is_thorough: bool = False
+) -> Layout:
     """Plan the joint activation of the last layers.
 
     Args:
         layers: In the order in which they run.
         latents: Channels of x̂₀.
         seen: Targets that labelers see in x̂₀; 0 if none look.
+        is_thorough: Whether every layer gets its own control.
     """
     last = tuple(layers[-LAYERS:])
     rows = min(LARGEST, max(layer.grid[0] for layer in last))
     cols = min(LARGEST, max(layer.grid[1] for layer in last))
     widths = [(layer.name, min(layer.channels, WIDEST)) for layer in last]
-    second = widths[-1][1]
-    widths += [(KNOWN, latents * LATENT_SIDE**2 + seen * LOOK_SIDE**2)]
-    widths += [("ensemble", second), ("swapped", second)]
-    return Layout((rows, cols), last, blocks_of(widths))
+    swapped = [(f"{SWAPPED} {name}", width) for name, width in widths]
+    known = [(KNOWN, latents * LATENT_SIDE**2 + seen * LOOK_SIDE**2)]
+    widths += [*known, ("ensemble", widths[-1][1]), *(swapped if is_thorough else swapped[-1:])]
+    return Layout((rows, cols), last, blocks_of(widths), is_thorough)
 
 
 def beside(
@@ -133,7 +152,8 @@ def _one_step(
     around = neighbours(latent)
     second = random_features(around, parts[-1].shape[1], seed=len(parts))
     looks = [] if seen is None else [neighbours(onto(seen.float(), layout.grid), LOOK_SIDE // 2)]
-    return torch.cat([*parts, around, *looks, second, parts[-1][partner]], dim=1)
+    swapped = [each[partner] for each in parts[-len(layout.swapped) :]]
+    return torch.cat([*parts, around, *looks, second, *swapped], dim=1)
 
 
 def fit_joint(
@@ -143,51 +163,64 @@ def fit_joint(
     layout: Layout,
 ) -> dict[ProbeKey, Probe]:
     """Fit every source of the joint activation, for every property and step; places are given."""
-    width, targets = layout.width, target_count(properties)
-    columns = joint_columns(properties)
-    wanted = {
-        each.name: list(range(width, width + targets))[columns[each.name]] for each in properties
+    targets, columns = target_count(properties), joint_columns(properties)
+    end = layout.width + targets
+    at = {
+        name: list(range(layout.width, end))[part]
+        for name, part in columns.items()
+        if read_name(name, "").shuffle in (None, 0)
     }
-    end = width + targets
+    own = {each.name: at[each.name] for each in properties}
+    others = {name: at[name] for name in at if name not in own} if layout.is_thorough else {}
     free = list(range(end - COUNT, end))
-    names = [layer.name for layer in layout.layers]
-    known = layout.of(KNOWN)
-    more = {("beyond", name): layout.of(name) for name in names}
-    more |= {
-        ("beyond", ALL): layout.of(*names),
-        ("beyond swapped", names[-1]): layout.of("swapped"),
-        ("beyond ensemble", JOINT): layout.of("ensemble"),
-    }
+    alone = {KNOWN: layout.of(KNOWN), JOINT: layout.of(*(each.name for each in layout.layers))}
     ours, theirs, units = in_units(_of_joint(train), _of_joint(tuning), targets=targets)
     probes: dict[ProbeKey, Probe] = {}
     for cell, moments in ours.items():
-        alone = fit_beside(
-            moments,
-            theirs[cell],
-            {KNOWN: known, JOINT: layout.of(*names)},
-            free=free,
-            known=[],
-            targets=wanted,
-        )
-        for (block, name), fit in alone.items():
-            at = known if block == KNOWN else layout.of(*names)
-            source = READER if block == KNOWN else JOINT
-            probes |= _as_probe(fit, at, name_of(source, name, JOINT), cell[1], layout)
-        added = fit_beside(
-            moments,
-            theirs[cell],
-            {f"{source}/{layer}": at for (source, layer), at in more.items()},
-            free=free,
-            known=known,
-            targets=wanted,
-            known_penalties={name: alone[KNOWN, name].penalty for name in wanted},
-        )
-        for (source, layer), at in more.items():
-            for name in wanted:
+        solve = partial(fit_beside, moments, theirs[cell], free=free)
+        fits = solve(alone, known=[], targets={**own, **others})
+        for (block, name), fit in fits.items():
+            if block == JOINT and name in others:
+                continue
+            kept_as = _kept_as(READER if block == KNOWN else JOINT, name, JOINT)
+            probes |= _as_probe(fit, alone[block], kept_as, cell[1], layout)
+        for more, wanted in ((_added(layout), own), (_added_to_others(layout), others)):
+            known = alone[KNOWN]
+            added = solve(
+                {f"{source}/{layer}": own_at for (source, layer), own_at in more.items()},
+                known=known,
+                targets=wanted,
+                known_penalties={name: fits[KNOWN, name].penalty for name in wanted},
+            )
+            for ((source, layer), own_at), name in product(more.items(), wanted):
+                kept_as = _kept_as(source, name, layer)
                 fit = added[f"{source}/{layer}", name]
-                kept_as = name_of(source, name, layer)
-                probes |= _as_probe(fit, [*known, *at], kept_as, cell[1], layout)
+                probes |= _as_probe(fit, [*known, *own_at], kept_as, cell[1], layout)
     return _from_units(probes, units)
+
+
+def _added(layout: Layout) -> dict[tuple[str, str], list[int]]:
+    """Say which channels each source adds to what is known, by source and layer."""
+    names = [layer.name for layer in layout.layers]
+    more = {("beyond", name): layout.of(name) for name in names}
+    more["beyond", ALL] = layout.of(*names)
+    if layout.is_thorough:
+        more |= {("nested", name): layout.of(*names[: at + 1]) for at, name in enumerate(names)}
+    for layer in layout.swapped:
+        more["beyond swapped", layer.name] = layout.of(f"{SWAPPED} {layer.name}")
+    more["beyond ensemble", JOINT] = layout.of("ensemble")
+    return more
+
+
+def _added_to_others(layout: Layout) -> dict[tuple[str, str], list[int]]:
+    """Say the same for shuffled labels."""
+    return {("beyond shuffled", ALL): layout.of(*(layer.name for layer in layout.layers))}
+
+
+def _kept_as(source: str, column: str, layer: str) -> tuple[str, str]:
+    """Name a probe of a source after the column that it was fitted to."""
+    found = read_name(column, "")
+    return name_of(source, found.property, layer, shuffle=found.shuffle)
 
 
 def gains(
@@ -195,13 +228,23 @@ def gains(
 ) -> dict[ScoreKey, Float64[Tensor, "step image"]]:
     """Turn scores of what is read beside x̂₀ into what is gained over x̂₀ alone.
 
-    A gain is above 0 where the layer helps: of `rmse`, where less is better, it is what is lost.
+    What is nested is gained over the layers before, in the order of `blocks`. A gain is above 0
+    where the layer helps: of `rmse`, where less is better, it is what is lost. Shuffled labels have
+    been compared already, each with the reader of the same ones.
     """
     found = dict(blocks)
+    before: dict[tuple[str, str], Tensor] = {}
     for key, values in blocks.items():
-        if key.source in BY_NAME and BY_NAME[key.source].is_gain:
-            less = values - blocks[ScoreKey(READER, key.property, JOINT, key.metric)]
-            found[key] = -less if key.metric == "rmse" else less
+        if key.source not in BY_NAME or not BY_NAME[key.source].is_gain:
+            continue
+        less = blocks.get(ScoreKey(READER, key.property, JOINT, key.metric))
+        if key.source == "nested":
+            less = before.get((key.property, key.metric), less)
+            before[key.property, key.metric] = values
+        if key.source == "beyond shuffled":
+            less = torch.zeros_like(values)
+        assert less is not None, "A gain is over the reader of x̂₀."
+        found[key] = less - values if key.metric == "rmse" else values - less
     return found
 
 

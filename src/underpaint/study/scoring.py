@@ -28,8 +28,8 @@ from ..probes.recipes import MlpProbe
 from ..probes.trained import TrainedProbe
 from ..scores.metrics import METRICS, Truth, best_threshold, dice, foreground, prepare
 from ..scores.scores import KNOWN, LABELS, ScoreKey
-from ..scores.sources import JOINT, TAUGHT, name_of, property_of, read_name
-from .beyond import gains
+from ..scores.sources import JOINT, TAUGHT, is_gain, name_of, property_of, read_name
+from .beyond import READER, gains
 from .folding import SHUFFLES, Batch
 from .looks import look
 
@@ -232,7 +232,7 @@ def _by_probes(property: Property, held: HeldOut) -> Iterator[Reading]:
     """Lay out what probes read; of shuffled labels, held against the labels they were given."""
     place = held.position[property.name].mean
     others = [prepare(one, position=place) for one in held.wrong[property.name]]
-    shuffled: dict[str, list[Part]] = {}
+    shuffled: dict[tuple[str, str], list[Part]] = {}
     for (name, layer), maps in held.read_maps.items():
         found, cut = read_name(name, layer), held.cut(name, layer)
         if found.property != property.name:
@@ -240,9 +240,11 @@ def _by_probes(property: Property, held: HeldOut) -> Iterator[Reading]:
         if found.shuffle is None:
             yield Reading(found.source, found.layer, [(maps, cut, held.truth)])
         else:
-            shuffled.setdefault(found.layer, []).append((maps, cut, others[found.shuffle]))
-    for layer, parts in shuffled.items():
-        yield Reading("shuffled", layer, parts)
+            part = (maps, cut, others[found.shuffle])
+            shuffled.setdefault((found.source, found.layer), []).append(part)
+    reader = shuffled.pop((READER, JOINT), [])
+    for (source, layer), parts in shuffled.items():
+        yield Reading(source, layer, parts, less=reader if is_gain(source) else ())
 
 
 def _by_looks(property: Property, held: HeldOut) -> Iterator[Reading]:
