@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test test-slow lint docs types wheel-check clean
 
 demo: .venv/ready
-	$(BIN)/underpaint run demo --quick --properties saliency,depth,shading,normals,albedo
+	$(BIN)/underpaint run demo --quick --properties saliency,depth,shading,normals,albedo --classes
 	$(BIN)/underpaint show demo
 
 # A process a core, each of one thread; a file stays in one process, for its fixtures.

@@ -1,25 +1,27 @@
 """Recognition on a random model, with class networks that are told what to see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from underpaint.core.errors import LabelError, PromptError
+from underpaint.core.files import remove_sealed
 from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.labelers import Namer, name
 from underpaint.labelers.labeler import class_of
-from underpaint.models.layers import find_layers
+from underpaint.models import decode
 from underpaint.models.traces import trace
+from underpaint.runs import runs
+from underpaint.scores.classes import summarise_classes
 from underpaint.scores.scores import ScoreKey, tabulate
-from underpaint.study import recognition
-from underpaint.study.recognition import (
-    Inquiry,
-    classify_all,
-    likeliest,
-    probabilities,
-    summarise_classes,
-)
+from underpaint.study import batches, held_out, looks, recognition
+from underpaint.study.pooling import pool, pooled_path, read_means, read_seen
+from underpaint.study.recognition import classify_all, probabilities
+from underpaint.study.stages import carry_out
+from worlds import study as plan
 
 CLASSES = ("ball", "cone", "snow man")
 
@@ -31,53 +33,124 @@ def by_brightness(images):
 
 
 @pytest.fixture
-def inquiry(model):
-    namer = Namer("brightness", CLASSES, "MIT", by_brightness)
-    return Inquiry(model, namer, find_layers(model), 3, 3.0, 8)
-
-
-@pytest.fixture
 def split():
     return split_prompts(
         [Prompt(f"a {CLASSES[i % 2]} of kind {i}", i, i) for i in range(60)], seed=1
     )
 
 
-def test_a_prompt_names_a_class_only_if_it_names_one(inquiry):
-    texts = ["A Ball on sand", "a  snow man", "balls", "a ball and a cone", "a lamp"]
-    assert [class_of(inquiry.namer, text) for text in texts] == [0, 2, None, None, None]
+@pytest.fixture
+def asked(split):
+    namer = Namer("brightness", CLASSES, "MIT", by_brightness)
+    small = {"controls": {}, "sees_decoder": False, "goes_beyond": False, "trains": False}
+    return replace(plan(16), split=split, namer=namer, steps=3, **small)
 
 
 @pytest.fixture
-def done(inquiry, split):
-    return classify_all(inquiry, split, lambda *_: None, with_blank=True)
+def run(tmp_path):
+    return runs.open_run(tmp_path / "run", {})
 
 
-def test_every_source_is_scored_on_every_held_out_picture(done, split):
-    scores, left_out = done
-    assert left_out == 0
-    rows = scores.rows
+def ask(asked, run, **how):
+    return classify_all(asked, run, lambda *_: None, **{"with_blank": False, **how})
+
+
+def test_a_prompt_names_a_class_only_if_it_names_one(asked):
+    texts = ["A Ball on sand", "a  snow man", "balls", "a ball and a cone", "a lamp"]
+    assert [class_of(asked.namer, text) for text in texts] == [0, 2, None, None, None]
+
+
+def test_every_source_is_scored_on_held_out_pictures(asked, run, split):
+    found = ask(asked, run, with_blank=True)
+    assert found.left_out == 0
+    rows = found.scores.rows
     counts = rows[rows["metric"] == "top1"].groupby("source", observed=True)["image"].nunique()
-    assert dict(counts) == dict.fromkeys(
-        ("image", "estimate", "conditional", "unconditional", "blank"),
-        len(split.validation) + len(split.test),
-    )
+    probed = len(split.validation) + len(split.test)
+    assert dict(counts) == {
+        **dict.fromkeys(("conditional", "unconditional", "blank"), probed),
+        **dict.fromkeys(("image", "estimate"), len(split.test)),  # nothing is chosen for those
+    }
     assert not set(rows["prompt"]) & {prompt.text for prompt in split.train}
 
 
-def test_a_class_planted_in_one_half_is_read_there_and_nowhere_else(inquiry, split, monkeypatch):
-    look = recognition._look
+def test_a_run_asks_for_classes_in_its_own_two_passes(asked, run, tmp_path, monkeypatch):
+    drawn, decoded = [], []
+    for where in (batches, recognition):
+        monkeypatch.setattr(
+            where,
+            "trace",
+            lambda model, some, **how: drawn.append(len(some)) or trace(model, some, **how),
+        )
+    for where in (looks, recognition):
+        monkeypatch.setattr(
+            where, "decode", lambda model, each: decoded.append(len(each)) or decode(model, each)
+        )
+    carry_out(replace(asked, namer=None), runs.open_run(tmp_path / "bare", {}), lambda *_: None)
+    without = sum(drawn), sum(decoded)
+    drawn.clear(), decoded.clear()
+    summary = carry_out(asked, run, lambda *_: None)
+    assert (sum(drawn), sum(decoded)) == without == (60, without[1])
+    assert set(summary["classify"]["sources"]) == {
+        "image", "estimate", "conditional", "unconditional"
+    }  # fmt: skip
+    drawn.clear(), decoded.clear()
+    again = ask(asked, run)
+    assert (drawn, decoded) == ([], [])
+    assert summary["classify"]["sources"] == summarise_classes(again.scores)
+    pd.testing.assert_frame_equal(runs.read_table(run.classes), again.scores.rows)
+    # Another class network looks at what was kept: pictures are decoded, and none is drawn.
+    other = Namer("darkness", CLASSES, "MIT", lambda images: -by_brightness(images))
+    ask(replace(asked, namer=other), run)
+    assert drawn == []
+    assert sum(decoded) == 2 * asked.steps * len(asked.split.test)
 
-    def planted(*args, **kwargs):
-        found = look(*args, **kwargs)
-        for (source, _), pooled in found.pooled.items():
-            if source == "conditional":
-                pooled[1:, :, 0] += 100 * found.truth
-        return found
 
-    monkeypatch.setattr(recognition, "_look", planted)
-    scores, _ = classify_all(inquiry, split, lambda *_: None, with_blank=False)
-    found = summarise_classes(scores)
+def test_what_a_run_kept_is_what_is_drawn_anew_where_it_is_missing(asked, run, tmp_path):
+    carry_out(asked, run, lambda *_: None)
+    kept = ask(asked, run)
+    for part, first in (("training", 16), ("test", 0), ("tuning", 0)):
+        remove_sealed(pooled_path(run, part, first))
+    pd.testing.assert_frame_equal(ask(asked, run).scores.rows, kept.scores.rows)
+    anew = ask(asked, runs.open_run(tmp_path / "anew", {}))
+    pd.testing.assert_frame_equal(anew.scores.rows, kept.scores.rows)
+    pd.testing.assert_frame_equal(anew.probabilities, kept.probabilities)
+
+
+def test_pooled_activations_are_means_over_places_of_each_half(asked, run):
+    carry_out(asked, run, lambda *_: None)
+    some = asked.split.test[:3]
+    traced = trace(
+        asked.model,
+        some,
+        steps=asked.steps,
+        guidance=asked.guidance,
+        layers=asked.layers,
+        halves=True,
+    )
+    layer = asked.layers[-1]
+    for half, shown in (
+        ("conditional", traced.activations), ("unconditional", traced.unconditional)
+    ):  # fmt: skip
+        means = torch.stack([each.double().flatten(2).mean(2) for each in shown[layer]])
+        torch.testing.assert_close(pool(traced)[half, layer.name].double(), means)
+        kept = read_means(pooled_path(run, "test", 0), half, layer.name)
+        torch.testing.assert_close(kept[:, :3].double(), means, atol=1e-5, rtol=1e-4)
+    seen = read_seen(pooled_path(run, "test", 0), asked.namer)["estimate"]
+    expected = probabilities(asked.model, asked.namer, traced.estimates)
+    torch.testing.assert_close(seen[:, :3], expected, atol=1e-3, rtol=1e-3)
+
+
+def test_a_class_planted_in_one_half_is_read_there_and_nowhere_else(asked, run, monkeypatch):
+    def planted(traced):
+        means = pool(traced)
+        truth = torch.tensor([class_of(asked.namer, each.text) for each in traced.prompts])
+        for (half, _), each in means.items():
+            if half == "conditional":
+                each[1:, :, 0] += 100 * truth
+        return means
+
+    monkeypatch.setattr(recognition, "pool", planted)
+    found = summarise_classes(ask(asked, run).scores)
     assert [each["mean"] == 1 for each in found["conditional"]["by_step"]] == [False, True, True]
     assert found["conditional"]["onset"]["step"] == 2
     assert found["conditional"]["layer"]
@@ -86,31 +159,41 @@ def test_a_class_planted_in_one_half_is_read_there_and_nowhere_else(inquiry, spl
     assert found["unconditional"]["stays"]["undefined"] > 0
 
 
-def test_scores_do_not_depend_on_the_batch(inquiry, split, done):
-    other = Inquiry(**{**vars(inquiry), "batch": 5})
-    scores, _ = classify_all(other, split, lambda *_: None, with_blank=True)
-    keys = ["source", "layer", "step", "metric", "image"]
-    tables = [pd.DataFrame(s.rows).astype(dict.fromkeys(keys, str)) for s in (done[0], scores)]
-    joined = tables[0].merge(tables[1], on=keys, suffixes=("", "_other"))
-    assert len(joined) == len(tables[0])
-    assert ((joined["value"] - joined["value_other"]).abs() > 1e-3).mean() < 0.01
+def test_a_run_that_stops_goes_on_with_what_it_kept(asked, run, tmp_path, monkeypatch):
+    whole = carry_out(asked, runs.open_run(tmp_path / "whole", {}), lambda *_: None)
+    write = held_out._keep_scored
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(held_out, "_keep_scored", stop)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(asked, run, lambda *_: None)
+    monkeypatch.setattr(held_out, "_keep_scored", write)
+    assert carry_out(asked, run, lambda *_: None)["classify"] == whole["classify"]
 
 
-def test_prompts_without_a_class_are_counted_and_too_few_are_refused(inquiry, split):
+def test_prompts_without_a_class_are_counted_and_too_few_are_refused(
+    asked, run, split, monkeypatch
+):
     lamps = split_prompts([Prompt(f"a lamp {i}", i, i) for i in range(20)])
     with pytest.raises(PromptError, match="0 test prompts name one class of brightness"):
-        classify_all(inquiry, lamps, lambda *_: None, with_blank=False)
+        ask(replace(asked, split=lamps), run)
+    monkeypatch.setattr(batches, "trace", None)  # a run says so before it draws anything
+    with pytest.raises(PromptError, match="0 test prompts name one class of brightness"):
+        carry_out(replace(asked, split=lamps), run, lambda *_: None)
+    monkeypatch.undo()
     mixed = type(split)(
         split.train, split.validation, (*split.test, Prompt("a lamp of kind 99", 1, 99))
     )
-    scores, left_out = classify_all(inquiry, mixed, lambda *_: None, with_blank=False)
-    assert left_out == 1
-    assert "blank" not in set(scores.rows["source"])
+    found = ask(replace(asked, split=mixed), run)
+    assert found.left_out == 1
+    assert "blank" not in set(found.scores.rows["source"])
 
 
-def test_probabilities_are_those_of_the_decoded_pictures(inquiry):
-    traced = trace(inquiry.model, [Prompt("a ball", 1)], steps=3)
-    seen = probabilities(inquiry, traced.estimates)
+def test_probabilities_are_those_of_the_decoded_pictures(asked):
+    traced = trace(asked.model, [Prompt("a ball", 1)], steps=3)
+    seen = probabilities(asked.model, asked.namer, traced.estimates)
     assert seen.shape == (3, 1, 3)
     torch.testing.assert_close(seen.sum(dim=-1), torch.ones(3, 1))
 
@@ -145,23 +228,16 @@ def test_a_class_network_that_answers_wrongly_is_refused():
         name(odd, torch.ones(2, 3, 8, 8))
 
 
-def test_the_likeliest_classes_of_every_test_picture_are_handed_over(inquiry, split):
-    tables = []
-    scores, _ = classify_all(
-        inquiry,
-        split,
-        lambda *_: None,
-        with_blank=True,
-        keep=lambda *seen: tables.append(likeliest(CLASSES, *seen, count=2)),
-    )
-    kept = pd.concat(tables)
+def test_the_likeliest_classes_of_every_test_picture_are_handed_over(asked, run, split):
+    found = ask(asked, run, with_blank=True)
+    kept = found.probabilities
     assert sorted(kept["prompt_index"].unique()) == sorted(each.index for each in split.test)
-    assert kept.groupby(["source", "image", "step"]).size().unique() == [2]
+    assert kept.groupby(["source", "image", "step"]).size().unique() == [3]
     np.testing.assert_allclose(kept.groupby(["source", "image", "step"])["probability"].sum(), 1)
     # What was handed over is what was scored: the true class is first wherever top-1 says so.
     text_of = {each.index: each.text for each in split.test}
     first = kept.sort_values("probability").groupby(["source", "image", "step"]).last()
-    rows = scores.rows
+    rows = found.scores.rows
     own = rows[(rows["metric"] == "top1") & (rows["split"] == "test")]
     top1 = own.set_index(["source", "image", "step"])["value"]
     for key, each in first.iterrows():

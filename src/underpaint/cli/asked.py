@@ -43,6 +43,7 @@ class Asked:
     label_cache: Path | None
     images: str | None
     recipe: str | None
+    classes: bool
     classifier: str | None
     seed: int
     engine: str
@@ -76,22 +77,22 @@ def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
     return Asked(**words)
 
 
-def pictures_of(asked: Asked, model: Model) -> Pictures | None:
+def pictures_of(
+    images: str | None, properties: Sequence[Property], model: Model
+) -> Pictures | None:
     """Find what `--images` names: scenes to be drawn, or a folder; None where nothing is named.
 
     Raises:
         RunError: if there is no such folder, or scenes cannot be drawn as they are asked for.
     """
-    if asked.images is None:
+    if images is None:
         return None
-    if asked.images == RENDERED:
-        return _rendered(model, asked.properties)
-    folder = Path(asked.images)
+    if images == RENDERED:
+        return _rendered(model, properties)
+    folder = Path(images)
     if not folder.is_dir():
-        raise RunError(
-            f"--images says {asked.images!r}: that is no folder, nor the word {RENDERED!r}."
-        )
-    return read_folder(folder, asked.properties, size=model.resolution)
+        raise RunError(f"--images says {images!r}: that is no folder, nor the word {RENDERED!r}.")
+    return read_folder(folder, properties, size=model.resolution)
 
 
 def _rendered(model: Model, properties: Sequence[Property]) -> Pictures:

@@ -1,22 +1,24 @@
 """`underpaint classify`: from which step on a run's pictures can be named, and by whom."""
 
 from pathlib import Path
+from typing import Any
 
 import click
-import pandas as pd
 from rich.console import Console
 
-from ..core.errors import RunError
+from ..core.files import held
 from ..core.prompts import Prompt, Split
+from ..core.properties import PROPERTIES
 from ..figures.classes import draw_classes, draw_recognition
-from ..labelers import namer_for
+from ..labelers import Namer, namer_for
 from ..models import Model, decode, load_as
 from ..models.layers import find_layers
-from ..models.traces import trace
 from ..runs import runs
 from ..runs.runs import check_run
-from ..study.recognition import Inquiry, classify_all, likeliest, probabilities, summarise_classes
-from .options import RUNNING
+from ..study.recognition import latents_of, namer_of, probabilities, write_classes
+from ..study.study import Study
+from .asked import pictures_of
+from .options import PATIENCE_S, RUNNING
 from .progress import reporting
 from .show import print_classes
 
@@ -26,7 +28,6 @@ VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--prompt", "index", type=int, help="Of the picture drawn.  [default: first of test]")
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option(
     "--classifier",
     help="vgg16, vgg16:FOLDER, or a classifier's id or folder.  [default: the run's, or tiny's]",
@@ -36,7 +37,6 @@ VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
 def classify(
     out: Path,
     index: int | None,
-    batch: int,
     classifier: str | None,
     quick: bool,
     device: str,
@@ -44,69 +44,76 @@ def classify(
 ) -> None:
     """Ask at each step which class the pictures of the run OUT will show.
 
-    Keeps a row for each score in classes.parquet, the likeliest classes of each test picture in
-    probabilities.parquet, means with intervals over prompts in summary.json, and two figures.
-    Pictures are made anew; the run's own files stay as they are.
+    What `run --classes` kept of its pictures is asked, and nothing drawn again but what it did not
+    keep: without --quick, pictures from an empty prompt too. Keeps a row for each score in
+    classes.parquet, the likeliest classes of each test picture in probabilities.parquet, means with
+    intervals over prompts in summary.json, two figures, and what it drew in pooled/.
     """
-    if batch < 1:
-        raise RunError(f"--batch is {batch}. Give a whole number of at least 1.")
     run = runs.find_run(out)
     settings = runs.read_settings(run)
     runs.read_summary(run)  # complains where the run is not finished
-    split = Split(*(runs.read_split(run, part) for part in ("train", "validation", "test")))
     prompt = runs.find_prompt(run, index)
     model = load_as(settings, device=device, dtype=dtype)
     check_run(settings, model)
-    inquiry = Inquiry(
-        model=model,
-        namer=namer_for(model, _words(), classifier or settings.get("classifier")),
-        layers=tuple(x for x in find_layers(model) if x.name in settings["layers"]),
-        steps=settings["steps"],
-        guidance=settings["guidance"],
-        batch=batch,
-    )
-    click.echo(f"Classes: {inquiry.namer.name} ({inquiry.namer.licence}).", err=True)
-    tables: list[pd.DataFrame] = []
-    with reporting() as report:
-        scores, left_out = classify_all(
-            inquiry,
-            split,
-            report,
-            with_blank=not quick,
-            keep=lambda *seen: tables.append(likeliest(inquiry.namer.classes, *seen)),
-        )
-    runs.write_table(run.classes, scores.rows)
-    runs.write_table(run.probabilities, pd.concat(tables, ignore_index=True))
-    found = {
-        "namer": inquiry.namer.name,
-        "classes": list(inquiry.namer.classes),
-        "left_out": left_out,
-        "sources": summarise_classes(scores),
-    }
-    runs.update_summary(run, {"classify": found})
-    for suffix in (".png", ".pdf"):
-        draw_recognition(found["sources"], (run.figures / "recognition").with_suffix(suffix))
-        path = (run.figures / f"classes-{prompt.index or 0:05d}").with_suffix(suffix)
-        _draw(inquiry, prompt, path)
+    study = _study(run, settings, model, classifier)
+    namer = namer_of(study)
+    click.echo(f"Classes: {namer.name} ({namer.licence}).", err=True)
+    found = ask_for_classes(study, run, with_blank=not quick)
+    path = draw_asked(study, run, prompt)
     print_classes(Console(), found)
-    click.echo(f"Picture: {path.with_suffix('.png')}")
+    click.echo(f"Picture: {path}")
 
 
-def _words() -> tuple[tuple[str, ...], ...]:
-    """What the embedded class network tells apart; the first are its classes."""
+def class_network(model: Model, chosen: str | None) -> Namer:
+    """Load the class network that is asked: the chosen one, the model folder's own, or `tiny`'s."""
     from ..world.words import COLOURS, FLOORS, LIGHTS, OBJECTS
 
-    return OBJECTS, tuple(COLOURS), FLOORS, tuple(LIGHTS)
+    words = OBJECTS, tuple(COLOURS), FLOORS, tuple(LIGHTS)
+    return namer_for(model, words, chosen)
 
 
-def _draw(inquiry: Inquiry, prompt: Prompt, path: Path) -> None:
-    model: Model = inquiry.model
-    traced = trace(model, [prompt], steps=inquiry.steps, guidance=inquiry.guidance)
-    latents = {"image": traced.latents, "estimate": traced.estimates}
-    draw_classes(
-        {VIEWS[source]: decode(model, each[:, 0]) for source, each in latents.items()},
-        {VIEWS[source]: probabilities(inquiry, each)[:, 0] for source, each in latents.items()},
-        inquiry.namer.classes,
-        title=prompt.text,
-        path=path,
+def ask_for_classes(study: Study, run: runs.Run, *, with_blank: bool) -> dict[str, Any]:
+    """Ask under a progress bar, with the run held; return the `classify` part of its summary."""
+    with reporting() as report, held(run.folder, patience_s=PATIENCE_S):
+        return write_classes(study, run, report, with_blank=with_blank)
+
+
+def draw_asked(study: Study, run: runs.Run, prompt: Prompt) -> Path:
+    """Draw what was found, and one picture's classes step by step; return where the latter lies."""
+    found = runs.read_summary(run)["classify"]["sources"]
+    latents = {VIEWS[source]: each for source, each in latents_of(study, run, prompt).items()}
+    pictures = {view: decode(study.model, each[:, 0]) for view, each in latents.items()}
+    seen = {
+        view: probabilities(study.model, namer_of(study), each)[:, 0]
+        for view, each in latents.items()
+    }
+    path = run.figures / f"classes-{prompt.index or 0:05d}.png"
+    for suffix in (".pdf", ".png"):
+        draw_recognition(found, (run.figures / "recognition").with_suffix(suffix))
+        classes = namer_of(study).classes
+        draw_classes(pictures, seen, classes, title=prompt.text, path=path.with_suffix(suffix))
+    return path
+
+
+def _study(
+    run: runs.Run,
+    settings: dict[str, Any],
+    model: Model,
+    classifier: str | None,
+) -> Study:
+    """Plan what is left of a finished run: its pictures, and the class network."""
+    properties = tuple(PROPERTIES[name] for name in settings["properties"])
+    parts = (runs.read_split(run, part) for part in ("train", "validation", "test"))
+    return Study(
+        model=model,
+        labelers=(),
+        properties=properties,
+        layers=tuple(x for x in find_layers(model) if x.name in settings["layers"]),
+        split=Split(*parts),
+        steps=settings["steps"],
+        guidance=settings["guidance"],
+        batch=settings.get("batch", 32),  # groups are kept as the run cut them,
+        pictures=pictures_of(settings.get("pictures"), properties, model),
+        sees_halves=settings["guidance"] > 1 and model.takes_text,
+        namer=class_network(model, classifier or settings.get("classifier")),
     )

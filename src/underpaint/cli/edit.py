@@ -25,11 +25,9 @@ from ..steering.frames import strengths_of, write_frames
 from ..steering.setups import Setup, open_setup
 from ..steering.trials import MEASURES, Trial, completed, edit_columns, summarise_edits
 from .aiming import aims_of
-from .options import RUNNING
+from .options import PATIENCE_S, RUNNING
 from .progress import progress_bar
 
-PATIENCE_S = 600.0
-"""How long to wait for another command that is writing to the run, with rows in hand."""
 TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
 

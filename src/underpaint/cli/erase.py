@@ -18,8 +18,8 @@ from ..runs.runs import check_run
 from ..steering.erasure import Erasing, erase_all, summarise_erasures
 from ..steering.setups import open_setup
 from ..study.folding import joint_columns
-from .edit import PATIENCE_S, namers_for, span_of, two
-from .options import RUNNING
+from .edit import namers_for, span_of, two
+from .options import PATIENCE_S, RUNNING
 from .progress import progress_bar
 
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+PATIENCE_S = 600.0
+"""How long a command with results in hand waits for another that is writing to the run."""
+
 
 def together(*options: Callable) -> Callable:
     """Make one decorator of several options, in this order."""

@@ -37,11 +37,8 @@ from ..steering.picks import (
     start,
 )
 from ..steering.targets import read_map, read_mask
-from .options import RUNNING
+from .options import PATIENCE_S, RUNNING
 from .progress import progress_bar
-
-PATIENCE_S = 600.0
-"""How long to wait for another command that is writing to the run, with a search in hand."""
 
 
 @click.command()

@@ -37,6 +37,7 @@ from .asked import (
     pictures_of,
     read_asked,
 )
+from .classify import ask_for_classes, class_network, draw_asked
 from .defaults import refuse_other_weights, take_from, take_preset
 from .figure import draw_pictures
 from .options import OUT, RUNNING
@@ -79,7 +80,12 @@ from .site import write_site
 )
 @click.option("--images", help="Probe these, not generated ones: rendered, or a FOLDER.")
 @click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
-@click.option("--classifier", help="What `classify` asks: vgg16, vgg16:FOLDER, id or folder.")
+@click.option(
+    "--classes",
+    is_flag=True,
+    help="Ask at each step which class a picture will show, in the same two passes.",
+)
+@click.option("--classifier", help="What is asked: vgg16, vgg16:FOLDER, id or folder.")
 @click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
 @click.option(
     "--engine",
@@ -116,9 +122,12 @@ def run(**words: Any) -> None:
     refuse_other_weights(settings)
     names = [each.name for each in SOURCES]
     folder = runs.open_run(asked.out, settings, made_with(study.model), sources=names)
+    is_named = asked.classes and runs.has_classes(folder)
     if not runs.is_done(folder):
         forget_other_sources(folder, SOURCES, partial(click.echo, err=True))
         fold_fit_score_and_summarise(study, folder, asked)
+    elif asked.classes and not is_named:
+        ask_for_classes(study, folder, with_blank=False)
     elif is_shown(folder):
         click.echo(
             f"{asked.out} is done already; `underpaint show {asked.out}` prints it.", err=True
@@ -166,13 +175,14 @@ def study_of(asked: Asked, prompts: list[Prompt] | None) -> Study:
         steps=asked.steps,
         guidance=guidance,
         batch=asked.batch or 1,
-        pictures=pictures_of(asked, model),
+        pictures=pictures_of(asked.images, asked.properties, model),
         recipe=asked.recipe,
         sees_decoder=not asked.quick and has_decoder_attention(model),
         sees_halves=guidance > 1 and model.takes_text,
         goes_beyond=True,
         looks_ahead=not asked.quick,
         trains=not asked.quick,
+        namer=class_network(model, asked.classifier) if asked.classes else None,
     )
     study = replace(study, batch=_batch(asked, study))
     _say_who_labels(asked, study)
@@ -254,6 +264,8 @@ def is_shown(folder: runs.Run) -> bool:
 def draw(study: Study, folder: runs.Run) -> Path:
     """Draw every figure of a run; return the picture of its first test prompt."""
     draw_all(runs.read_summary(folder), folder.figures, layers=study.layers)
+    if study.namer is not None:
+        draw_asked(study, folder, study.split.test[0])
     return draw_pictures(
         folder,
         study.model,

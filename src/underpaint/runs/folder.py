@@ -78,6 +78,11 @@ class Run:
         return self.folder / "probabilities.parquet"
 
     @property
+    def pooled(self) -> Path:
+        """Folder of what class probes and class networks need of every picture."""
+        return self.folder / "pooled"
+
+    @property
     def summary(self) -> Path:
         """What `underpaint show --json` prints."""
         return self.folder / "summary.json"
@@ -162,6 +167,16 @@ def is_done(run: Run) -> bool:
         return False
     has_all = isinstance(summary, dict) and {"properties", "cost"} <= set(summary)
     return has_all and all(is_whole(path) for path in (run.moments, run.probes, run.scores))
+
+
+def has_classes(run: Run) -> bool:
+    """Tell whether classes were asked for, and what was found is there."""
+    try:
+        found = read_json_file(run.summary)
+    except (OSError, ValueError):
+        return False
+    is_said = isinstance(found, dict) and "classify" in found
+    return is_said and run.classes.is_file() and run.probabilities.is_file()
 
 
 def find_run(folder: str | Path) -> Run:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..core.errors import RunError
 from ..core.pictures import read_rgb
-from ..runs.runs import Run, read_json, read_table
+from ..runs.runs import Run, has_classes, read_json, read_table
 from ..steering.frames import read_frames
 from .numbers import rounded
 
@@ -57,9 +57,9 @@ def write_recognition(run: Run, path: Path) -> bool:
     Returns:
         Whether there is anything to show: `classify` was run.
     """
-    found = read_json(run.summary).get("classify")
-    if not (found and run.classes.is_file() and run.probabilities.is_file()):
+    if not has_classes(run):
         return False
+    found = read_json(run.summary)["classify"]
     seen, classes = read_table(run.probabilities), read_table(run.classes)
     pictures: dict[int, dict[str, Any]] = {}
     for (index, source), rows in _groups(seen, ["prompt_index", "source"]):

@@ -16,6 +16,7 @@ from .beyond import Layout, beside, layout_of
 from .costs import Seconds, timed, total
 from .folding import Batch, labelled
 from .looks import look
+from .pooling import pool
 from .study import GROUP, Study
 
 TUNING_SHARE = 8
@@ -40,7 +41,7 @@ def _groups(
 ) -> Iterator[Batch]:
     """Generate one batch, and label it group by group."""
     device = study.model.device
-    (traced, exact), drawn_s = timed("generation", partial(_drawn, study, prompts), device)
+    (traced, exact), drawn_s = timed("generation", partial(drawn, study, prompts), device)
     decoder, decoder_s = _decoder(study, traced)
     seconds = {**drawn_s, **decoder_s}
     for start, stop in groups:
@@ -54,14 +55,17 @@ def _groups(
             None if decoder is None else decoder[:, own],
         )
         batch, label_s = timed("labelling", label, device)
+        batch, pool_s = _with_pooled(study, batch)
         batch, joint_s = _with_joint(study, batch)
-        yield replace(batch, seconds=total([seconds, label_s, joint_s]))
+        yield replace(batch, seconds=total([seconds, label_s, pool_s, joint_s]))
         seconds = {}
 
 
 def bare(study: Study) -> Study:
     """Give a study whose batches hold the layers' own activations alone."""
-    return replace(study, controls={}, sees_decoder=False, sees_halves=False, goes_beyond=False)
+    return replace(
+        study, controls={}, sees_decoder=False, sees_halves=False, goes_beyond=False, namer=None
+    )
 
 
 def layout_for(study: Study) -> Layout:
@@ -82,13 +86,21 @@ def _with_joint(study: Study, batch: Batch) -> tuple[Batch, Seconds]:
     return batch, total([looks.seconds, lay_s])
 
 
+def _with_pooled(study: Study, batch: Batch) -> tuple[Batch, Seconds]:
+    """Average activations over places, where classes are asked for."""
+    if study.namer is None:
+        return batch, {}
+    pooled, seconds = timed("pooling", partial(pool, batch.trace), study.model.device)
+    return replace(batch, pooled=pooled), seconds
+
+
 def without_activations(batch: Batch) -> Batch:
     """Give a batch once every probe has read it: what is left is a hundredth of it."""
     trace = replace(batch.trace, activations={}, shadows={}, unconditional={})
     return replace(batch, readable={}, trace=trace)
 
 
-def _drawn(study: Study, prompts: Sequence[Prompt]) -> tuple[Trace, Exact]:
+def drawn(study: Study, prompts: Sequence[Prompt]) -> tuple[Trace, Exact]:
     """Generate one batch, or find its pictures where they are given."""
     how = {
         "steps": study.steps,

@@ -36,9 +36,10 @@ from .checkpoints import (
     write_sums,
 )
 from .folding import SHUFFLES, Batch, Sums, extend, join
-from .held_out import rivals, score_group
+from .held_out import pooled_test, rivals, score_group
 from .journal import Journal, Progress, Say
 from .lanes import Lane
+from .pooling import Pooled, pooled_on_cpu, write_pooled
 from .scoring import readings
 from .solving import fit_probes
 from .study import Study
@@ -180,10 +181,12 @@ def _fold(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say) -> 
         ]
         waiting: list[Any] = []
         drawn = sums.images
-        for number, (job, (made, pictures)) in enumerate(
-            crew.each(_fold_shard, jobs, parts=2), start=1
+        for number, (job, (made, pictures, kept)) in enumerate(
+            crew.each(_fold_shard, jobs, parts=3), start=1
         ):
             write_encoded(run, crew.ray.get(pictures), job[1])
+            for start, each in crew.ray.get(kept):
+                write_pooled(run, name, drawn + start, each)
             waiting.append(made)
             drawn += len(job[1])
             if number % ROUND == 0 or number == len(jobs):
@@ -201,16 +204,21 @@ def _before(study: Study, first: int) -> int:
     return max(0, first - -(-SHUFFLES // group) * group)
 
 
-def _fold_shard(study: Study, job: tuple[list[Prompt], list[Prompt]]) -> tuple[Sums, Pictures]:
+def _fold_shard(
+    study: Study, job: tuple[list[Prompt], list[Prompt]]
+) -> tuple[Sums, Pictures, list[tuple[int, Pooled]]]:
     before, prompts = job
     labels = replace(bare(study), layers=())
     seen = [torch.cat(list(x.labels.values()), dim=1) for x in batches(labels, before)]
     sums = Sums(last=torch.cat(seen)[-SHUFFLES:]) if seen else Sums()
     images: Pictures = []
+    kept: list[tuple[int, Pooled]] = []
     for batch in batches(study, prompts):
+        if batch.pooled:
+            kept.append((sums.images, pooled_on_cpu(Pooled(batch.pooled))))
         sums = extend(sums, batch)
         images += map(encoded, batch.trace.images)
-    return _on_cpu(sums), images
+    return _on_cpu(sums), images, kept
 
 
 def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say) -> None:
@@ -226,6 +234,8 @@ def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say)
     ]
     for (groups, _), made in crew.each(_read_groups, jobs, fitted.probes):
         for (start, _), (batch, maps) in zip(groups, crew.ray.get(made), strict=True):
+            if batch.pooled:
+                write_pooled(run, "validation", start, Pooled(batch.pooled))
             write_held(held_path(run, start), batch, maps)
             write_images(run, batch.trace.images, batch.trace.prompts)
         progress("held-out pictures", groups[-1][1], total)
@@ -237,7 +247,9 @@ def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say)
         if not all(checked(scores_path(run, ahead + start), say) for start, _ in groups)
     ]
     for (groups, prompts), made in crew.each(_score_groups, jobs, fitted.probes, cuts):
-        tables, pictures = crew.ray.get(made)
+        tables, pictures, kept = crew.ray.get(made)
+        for (start, _), each in zip(groups, kept, strict=False):
+            write_pooled(run, "test", start, each)
         for (start, _), table in zip(groups, tables, strict=True):
             write_table(scores_path(run, ahead + start), table)
         write_encoded(run, pictures, prompts)
@@ -258,19 +270,20 @@ def _read_groups(
 
 def _score_groups(
     study: Study, job: tuple[Groups, Sequence[Prompt]], probes: Mapping, cuts: Cuts
-) -> tuple[list[pd.DataFrame], Pictures]:
+) -> tuple[list[pd.DataFrame], Pictures, list[Pooled]]:
     groups, prompts = job
     ahead = len(study.split.validation)
     tables: list[pd.DataFrame] = []
     images: Pictures = []
+    kept: list[Pooled] = []
     for (start, _), batch in zip(groups, batches(study, prompts), strict=True):
-        maps = readings(probes, batch)
-        table, _ = score_group(
-            study, cuts, ahead + start, "test", batch, maps, rivals(study, batch)
-        )
+        maps, looks = readings(probes, batch), rivals(study, batch)
+        table, _ = score_group(study, cuts, ahead + start, "test", batch, maps, looks)
         tables.append(table)
         images += map(encoded, batch.trace.images)
-    return tables, images
+        if batch.pooled:
+            kept.append(pooled_on_cpu(pooled_test(study, batch, looks)))
+    return tables, images, kept
 
 
 def _on_cpu(sums: Sums) -> Sums:

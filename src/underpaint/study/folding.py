@@ -21,6 +21,7 @@ from ..probes.moments import Cell, MeanMap, Moments, gather, merge
 from ..probes.places import COUNT, fit_placed, waves
 from ..probes.probes import Probe, ProbeKey, columns_of
 from ..scores.sources import DECODER, LATENTS, TAUGHT, name_of
+from .pooling import Means
 
 SHUFFLES = 2
 """How many times labels are given to other pictures."""
@@ -40,12 +41,14 @@ class Sums:
 class Batch:
     """One traced batch with its labels, normalised, and everything that a probe may read.
 
+    `pooled` holds activations averaged over places (see `pooling`), where classes are asked for.
     `seconds` is what it took to make, by part (see `costs`).
     """
 
     trace: Trace
     labels: dict[str, Float[Tensor, "image _ height width"]]
     readable: dict[str, Float[Tensor, "step image _channel _row _col"]]
+    pooled: Means = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -20,6 +20,7 @@ from .folding import Batch
 from .journal import Journal
 from .lanes import Lane, lane
 from .looks import Looks, look
+from .pooling import Pooled, identity, shown, write_pooled
 from .scoring import AnyProbe, readings, score_beside
 from .solving import Fitted, fit_probes
 from .study import Study
@@ -60,7 +61,10 @@ def read_validation(study: Study, journal: Journal, fitted: Fitted) -> Seconds:
             for batch in batches(study, validation[first:last]):
                 maps, read_s = timed("reading", partial(readings, fitted.probes, batch), device)
                 spent += [batch.seconds, read_s]
-                journal.write(_keep_held, run, first, without_activations(batch), maps)
+                seen = without_activations(batch)
+                if batch.pooled:
+                    journal.write(write_pooled, run, "validation", first, Pooled(batch.pooled))
+                journal.write(_keep_held, run, first, seen, maps)
                 first += len(batch.trace.prompts)
                 del batch  # or its activations would live on beside the next ones
         journal.progress(STAGE, last, images)
@@ -138,6 +142,9 @@ def _score_drawn(
     looks: Looks,
 ) -> Seconds:
     table, score_s = score_group(study, cuts, first, "test", batch, maps, looks)
+    if batch.pooled:
+        at = first - len(study.split.validation)
+        journal.write(write_pooled, journal.run, "test", at, pooled_test(study, batch, looks))
     journal.write(_keep_scored, journal.run, first, batch, table)
     done = first + len(batch.trace.prompts)
     journal.progress(STAGE, done, len(study.split.validation) + len(study.split.test))
@@ -184,8 +191,12 @@ def _with_thresholds(probes: Mapping[ProbeKey, AnyProbe], cuts: Cuts) -> dict[Pr
 
 def rivals(study: Study, batch: Batch) -> Looks:
     """Draw the latents of every step and label what is seen: most of what scoring costs."""
-    shown = {"image": batch.trace.latents, "estimate": batch.trace.estimates}
-    return look(study.model, study.labelers, study.properties, shown)
+    return look(study.model, study.labelers, study.properties, shown(batch.trace), study.namer)
+
+
+def pooled_test(study: Study, batch: Batch, looks: Looks) -> Pooled:
+    """Gather what is kept of test pictures for classes: what can be decoded, and what was seen."""
+    return Pooled(batch.pooled, shown(batch.trace), looks.named, identity(study.namer))
 
 
 def score_group(

@@ -9,18 +9,23 @@ from torch import Tensor
 
 from ..core.arrays import normalise
 from ..core.properties import Property
-from ..labelers import Labeler, label
+from ..labelers import Labeler, Namer, label, name
 from ..models import Model, decode
 from .costs import Marks, Seconds
 
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """What labelers see in drawn latents, by source and property, and the seconds it took."""
+    """What is seen in drawn latents, and the seconds it took.
+
+    `maps` are the labelers', by source and property; `named` is what the class network gives each
+    class, by source, where one was asked.
+    """
 
     maps: Mapping[str, Mapping[str, Float[Tensor, "step image _ height width"]]] = field(
         default_factory=dict
     )
+    named: Mapping[str, Float[Tensor, "step image class"]] = field(default_factory=dict)
     seconds: Seconds = field(default_factory=dict)
 
 
@@ -29,6 +34,7 @@ def look(
     labelers: Sequence[Labeler],
     properties: Sequence[Property],
     shown: Mapping[str, Float[Tensor, "step image latent lrow lcol"]],
+    namer: Namer | None = None,
 ) -> Looks:
     """Draw the latents of every step and label what is seen.
 
@@ -37,9 +43,11 @@ def look(
         labelers: Who looks.
         properties: What is looked for.
         shown: Latents by the source that they stand for.
+        namer: Who names the classes of what is seen, if anybody does.
     """
     marks = Marks(model.device)
-    maps = {}
+    maps: dict[str, dict[str, Tensor]] = {}
+    named: dict[str, list[Tensor]] = {source: [] for source in shown if namer is not None}
     for source, latents in shown.items():
         by_step: dict[str, list[Tensor]] = {each.name: [] for each in properties}
         for images in _drawn_ahead(model, latents, marks):
@@ -47,8 +55,13 @@ def look(
             for each in properties:
                 by_step[each.name].append(normalise(each, found[each.name]))
             marks("labelling")
-        maps[source] = {name: torch.stack(each) for name, each in by_step.items()}
-    return Looks(maps, marks.seconds())
+            if namer is not None:
+                named[source].append(name(namer, images))
+                marks("naming")
+        maps[source] = {each: torch.stack(found) for each, found in by_step.items()}
+    return Looks(
+        maps, {source: torch.stack(each) for source, each in named.items()}, marks.seconds()
+    )
 
 
 def _drawn_ahead(

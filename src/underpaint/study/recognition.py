@@ -13,319 +13,338 @@ not at all: their true class is what the class network sees in the final picture
 regressions on 0/1 targets, from sums: the highest reading is the class.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import chain
 from operator import add
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from einops import rearrange
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..core.errors import PromptError
+from ..core.files import is_whole
 from ..core.progress import Progress
-from ..core.prompts import Prompt, Split
+from ..core.prompts import Prompt
 from ..labelers import Namer, name
 from ..labelers.labeler import class_of
 from ..models import Model, decode
-from ..models.capture import Tap
-from ..models.layers import Layer
-from ..models.traces import Trace, trace
+from ..models.traces import excerpt, trace
 from ..probes.fitting import fit
-from ..probes.moments import Cell, Moments, merge
-from ..probes.probes import Probe, ProbeKey
-from ..scores.intervals import intervals, onset
-from ..scores.scores import ScoreKey, Scores, best_layer, curves, tabulate
-from ..scores.summaries import for_json
+from ..probes.moments import Cell, Moments
+from ..runs.runs import Run, update_summary, write_table
+from ..scores.classes import CLASS, likeliest, summarise_classes
+from ..scores.scores import ScoreKey, Scores, tabulate
+from .batches import batches_of, drawn, training_parts
+from .costs import CPU
+from .pooling import (
+    CONDITIONAL,
+    UNCONDITIONAL,
+    Pooled,
+    has_pooled,
+    pool,
+    pooled_path,
+    read_means,
+    read_seen,
+    read_shown,
+    shown,
+    write_pooled,
+)
+from .study import Study
 
-CLASS = "class"
-"""What stands for the property in scores of recognition."""
-TUNING_SHARE = 8
-"""One in so many training pictures chooses penalties."""
-LIKELIEST = 6
-"""So many classes of each picture are kept with their probabilities."""
+LEAST = 8
+"""Training pictures that class probes need at least."""
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-8, 5))
 """Relative penalties to choose from. One row a picture is few rows: stronger than for maps."""
+STAGE = "classes"
+BLANK = "blank"
+TRAINED_ON, HELD_OUT = ("tuning", "training"), ("validation", "test")
 
-Keep = Callable[[Sequence[Prompt], Sequence[int], Mapping[str, Tensor]], None]
-"""Called with test prompts, their numbers in `Scores`, and by source what the class network gives
-each class, `step image class`."""
-
-
-@dataclass(frozen=True, eq=False)
-class Inquiry:
-    """Who is asked, and how pictures are made."""
-
-    model: Model
-    namer: Namer
-    layers: tuple[Layer, ...]
-    steps: int
-    guidance: float
-    batch: int
+Named = Mapping[str, Sequence[int | None]]
+"""The class that each prompt names, by part; None where it names none, or several."""
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """One batch, its true classes, and pooled activations by source and layer."""
+class Recognised:
+    """Every score of recognition, the likeliest classes of test pictures, and who was left out."""
 
-    trace: Trace
+    scores: Scores
+    probabilities: pd.DataFrame
+    left_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """One group on disk: which of its pictures name a class, their prompts and true classes."""
+
+    path: Path
+    own: list[int]
+    prompts: tuple[Prompt, ...]
     truth: Int[Tensor, "image"]
-    pooled: dict[tuple[str, str], Float64[Tensor, "step image _channel"]]
 
 
-def classify_all(
-    inquiry: Inquiry,
-    split: Split,
-    progress: Progress,
-    *,
-    with_blank: bool,
-    keep: Keep | None = None,
-) -> tuple[Scores, int]:
+def write_classes(study: Study, run: Run, progress: Progress, *, with_blank: bool) -> dict:
+    """Ask for classes, and write what is found to a run's folder; return its part of the summary.
+
+    The folder is held by who calls.
+    """
+    found = classify_all(study, run, progress, with_blank=with_blank)
+    write_table(run.classes, found.scores.rows)
+    write_table(run.probabilities, found.probabilities)
+    namer = namer_of(study)
+    entry = {
+        "namer": namer.name,
+        "classes": list(namer.classes),
+        "left_out": found.left_out,
+        "sources": summarise_classes(found.scores),
+    }
+    return update_summary(run, {"classify": entry})["classify"]
+
+
+def classify_all(study: Study, run: Run, progress: Progress, *, with_blank: bool) -> Recognised:
     """Fit class probes on training prompts, and score every source on held-out ones.
 
     Metrics are `top1`, `top5` and, of the class network, `probability` of the true class; `chance`
-    is what naming the commonest training class scores.
+    is what naming the commonest training class scores. The class network looks at test pictures.
 
-    Returns:
-        Scores, and how many prompts were left out because they do not name exactly one class.
+    Args:
+        study: With a class network.
+        run: What is kept there of its pictures is not drawn again; what is missing is, and kept.
+        progress: Told how many pictures are done.
+        with_blank: Make pictures from an empty prompt too, as a control.
 
     Raises:
         PromptError: if too few prompts of a split name one class.
     """
-    every = (split.train, split.validation, split.test)
-    named = [
-        tuple(p for p in part if class_of(inquiry.namer, p.text) is not None) for part in every
-    ]
-    if min(len(part) for part in named) < 1 or len(named[0]) < TUNING_SHARE:
+    named = check_classes(study)
+    kinds = ("", BLANK) if with_blank else ("",)
+    total = len(kinds) * sum(map(len, parts_of(study).values()))
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        progress(STAGE, done := done + more, total)
+
+    parts = [_carry_out(study, run, named, kind, tell) for kind in kinds]
+    left_out = sum(each is None for part in named.values() for each in part)
+    return Recognised(reduce(add, [scores for scores, _ in parts]), parts[0][1], left_out)
+
+
+def check_classes(study: Study) -> Named:
+    """Find the class that each prompt names, before anything is drawn.
+
+    Raises:
+        PromptError: if too few prompts of a split name one class.
+    """
+    namer = namer_of(study)
+    named = {
+        part: [class_of(namer, prompt.text) for prompt in prompts]
+        for part, prompts in parts_of(study).items()
+    }
+    counts = {part: sum(each is not None for each in found) for part, found in named.items()}
+    training = counts["tuning"] + counts["training"]
+    if min(counts.values()) < 1 or training < LEAST:
         raise PromptError(
-            f"{len(named[0])} training, {len(named[1])} validation and {len(named[2])} test "
-            f"prompts name one class of {inquiry.namer.name}. Use prompts that name one of "
-            f"{', '.join(inquiry.namer.classes[:10])}: {TUNING_SHARE} to train on, one to test on."
+            f"{training} training, {counts['validation']} validation and {counts['test']} test "
+            f"prompts name one class of {namer.name}. Use prompts that name one of "
+            f"{', '.join(namer.classes[:10])}: {LEAST} to train on, one to test on."
         )
-    kept = Split(*named)
-    scores = [_carry_out(inquiry, kept, progress, blank=False, keep=keep)]
-    if with_blank:
-        scores.append(_carry_out(inquiry, kept, progress, blank=True))
-    left_out = sum(map(len, every)) - sum(map(len, named))
-    return reduce(add, scores), left_out
+    return named
+
+
+def namer_of(study: Study) -> Namer:
+    """Give the class network of a study that has one."""
+    assert study.namer is not None, "Classes are asked of a class network."
+    return study.namer
+
+
+def parts_of(study: Study) -> dict[str, list[Prompt]]:
+    """Give the prompts part by part, as they are folded and scored."""
+    held_out = {part: list(getattr(study.split, part)) for part in ("validation", "test")}
+    return {**training_parts(study), **held_out}
+
+
+def latents_of(
+    study: Study, run: Run, prompt: Prompt
+) -> dict[str, Float[Tensor, "step 1 latent lrow lcol"]]:
+    """Give what can be decoded of one picture: as it was kept, or drawn anew where it was not."""
+    test = [each.index for each in study.split.test]
+    if prompt.index in test:
+        place = test.index(prompt.index)
+        groups = chain.from_iterable(batches_of(len(test), study.batch))
+        first = max(start for start, _ in groups if start <= place)
+        path = pooled_path(run, "test", first)
+        if is_whole(path):
+            kept = read_shown(path)
+            return {each: x[:, [place - first]].to(study.model.device) for each, x in kept.items()}
+    bare = replace(study, controls={}, layers=(), sees_halves=False)
+    return shown(drawn(bare, [prompt])[0])
 
 
 def probabilities(
-    inquiry: Inquiry, latents: Float[Tensor, "step image latent lrow lcol"]
+    model: Model, namer: Namer, latents: Float[Tensor, "step image latent lrow lcol"]
 ) -> Float[Tensor, "step image class"]:
     """Name what is seen in the decoded latents of every step."""
-    return torch.stack([name(inquiry.namer, decode(inquiry.model, each)) for each in latents])
-
-
-def likeliest(
-    classes: Sequence[str],
-    prompts: Sequence[Prompt],
-    numbers: Sequence[int],
-    seen: Mapping[str, Float[Tensor, "step image class"]],
-    *,
-    count: int = LIKELIEST,
-) -> pd.DataFrame:
-    """Lay out the classes that each picture was most taken for, by mean probability over steps.
-
-    Returns:
-        A row for each source, picture, step (from 0) and class. `image` is the number in `Scores`;
-        classes beyond `count` are left out, so what is there sums to 1 or less.
-    """
-    parts = []
-    for source, each in seen.items():
-        for place, (prompt, number) in enumerate(zip(prompts, numbers, strict=True)):
-            found = each[:, place].double().cpu()
-            order = found.mean(dim=0).argsort(descending=True, stable=True)[:count]
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "source": source,
-                        "prompt_index": prompt.index or 0,
-                        "image": number,
-                        "step": np.repeat(np.arange(len(found)), len(order)),
-                        "class": [classes[one] for one in order.tolist()] * len(found),
-                        "probability": found[:, order].numpy().ravel(),
-                    }
-                )
-            )
-    return pd.concat(parts, ignore_index=True)
-
-
-def summarise_classes(
-    scores: Scores, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> dict[str, dict]:
-    """Give each source's curves over steps with intervals over prompts, ready for JSON.
-
-    Layers are chosen on validation pictures, everything reported is of test pictures. `stays` is
-    the step, from 1, from which the true class is top-1 and stays it: its mean and median over the
-    pictures where it is top-1 at the end, the others counted in `undefined`. `onset` is the first
-    step from which top-1 holds 90% of its final height above chance.
-    """
-    draws = {"level": level, "resamples": resamples, "seed": seed}
-    test, validation = curves(scores, "test"), curves(scores, "validation")
-    found: dict[str, dict] = {}
-    for source in dict.fromkeys(key.source for key in test):
-        layers = {key.layer for key in test if key.source == source}
-        layer = (
-            best_layer(validation, source=source, property=CLASS, metric="top1")
-            if len(layers) > 1
-            else min(layers)
-        )
-        own = {key.metric: each for key, each in test.items() if key[:3] == (source, CLASS, layer)}
-        top1, prompts = own["top1"].values, own["top1"].prompts
-        first = onset(top1, own["chance"].values[:, 0], prompts, **draws)
-        begins = _stays(top1)
-        known = begins[~np.isnan(begins)]
-        by_step = [for_json(each) for each in intervals(top1, prompts, **draws)]
-        found[source] = {
-            "layer": layer or None,
-            "by_step": by_step,
-            "final": by_step[-1],
-            "onset": first
-            and {"step": first.steps + 1, "low": first.low + 1, "high": first.high + 1},
-            "stays": {
-                **for_json(intervals(begins[:, None], prompts, **draws)[0]),
-                "median": float(np.median(known)) if len(known) else None,
-            },
-            "chance": for_json(intervals(own["chance"].values[:, :1], prompts, **draws)[0]),
-            "metrics": {
-                metric: {"by_step": [for_json(x) for x in intervals(c.values, c.prompts, **draws)]}
-                for metric, c in own.items()
-                if metric != "chance"
-            },
-        }
-    return found
+    return torch.stack([name(namer, decode(model, each)) for each in latents])
 
 
 def _carry_out(
-    inquiry: Inquiry,
-    split: Split,
-    progress: Progress,
-    *,
-    blank: bool,
-    keep: Keep | None = None,
-) -> Scores:
-    stage = "blank pictures" if blank else "pictures"
-    total = len(split.train) + len(split.validation) + len(split.test)
-    done = 0
+    study: Study, run: Run, named: Named, kind: str, tell: Callable[[int], None]
+) -> tuple[Scores, pd.DataFrame]:
+    """Ask of pictures of one kind: "" as they are prompted, or `BLANK`."""
+    kept = {
+        part: _kept(study, run, f"{kind}-{part}" if kind else part, prompts, named[part], tell)
+        for part, prompts in parts_of(study).items()
+    }
+    truth = {part: torch.cat([each.truth for each in groups]) for part, groups in kept.items()}
+    commonest = int(torch.cat([truth[part] for part in TRAINED_ON]).bincount().argmax())
+    blocks: dict[str, dict[ScoreKey, Tensor]] = {part: {} for part in HELD_OUT}
 
-    def looks(prompts: Sequence[Prompt]) -> Iterator[Look]:
-        nonlocal done
-        for first in range(0, len(prompts), inquiry.batch):
-            part = prompts[first : first + inquiry.batch]
-            yield _look(inquiry, part, blank=blank)
-            progress(stage, done := done + len(part), total)
+    def put(part: str, source: str, layer: str, readings: Tensor) -> None:
+        blocks[part] |= _hits(source, layer, readings, truth[part], commonest)
 
-    cut = len(split.train) // TUNING_SHARE
-    sums: list[dict[Cell, Moments]] = []
-    counts = torch.zeros(len(inquiry.namer.classes), dtype=torch.long)
-    for part in (split.train[:cut], split.train[cut:]):
-        folded: dict[Cell, Moments] = {}
-        for look in looks(part):
-            folded = merge(folded, _fold(inquiry, look))
-            counts += torch.bincount(look.truth.cpu(), minlength=len(counts))
-        sums.append(folded)
-    columns = {CLASS: slice(0, len(inquiry.namer.classes))}
-    probes = fit(sums[1], sums[0], columns, relative_penalties=PENALTIES)
-    scores, number = [], 0
-    for part, prompts in (("validation", split.validation), ("test", split.test)):
-        for look in looks(prompts):
-            texts = [each.group for each in look.trace.prompts]
-            numbers = list(range(number, number := number + len(texts)))
-            seen = {} if blank else _seen(inquiry, look)
-            if keep is not None and part == "test":
-                keep(look.trace.prompts, numbers, seen)
-            blocks = _score(inquiry, look, probes, seen, commonest=int(counts.argmax()))
-            splits = [part] * len(texts)
-            scores.append(tabulate(blocks, images=numbers, prompts=texts, splits=splits))
-    return reduce(add, scores)
+    # Of test pictures alone: nothing is chosen for the class network.
+    seen = {} if kind else _seen(study, kept["test"])
+    for source, each in seen.items():
+        put("test", source, "", each)
+        true = each.gather(2, truth["test"].expand(len(each), -1)[..., None])[..., 0]
+        blocks["test"][ScoreKey(source, CLASS, "", "probability")] = true.double()
+    for half in (CONDITIONAL,) if kind else (CONDITIONAL, UNCONDITIONAL):
+        for layer in (each.name for each in study.layers):
+            if not has_pooled(kept["test"][0].path, half, layer):
+                continue
+            readings = _readings(study, kept, truth, half, layer)
+            for part, each in readings.items():
+                put(part, kind or half, layer, each)
+    scores, first = [], 0
+    for part, own in blocks.items():
+        prompts = [each for group in kept[part] for each in group.prompts]
+        numbers = range(first, first := first + len(prompts))
+        texts, splits = [each.group for each in prompts], [part] * len(prompts)
+        scores.append(tabulate(own, images=numbers, prompts=texts, splits=splits))
+    test = [each for group in kept["test"] for each in group.prompts]
+    numbers = range(first - len(test), first)
+    table = likeliest(namer_of(study).classes, test, numbers, seen) if seen else pd.DataFrame()
+    return reduce(add, scores), table
 
 
-def _look(inquiry: Inquiry, prompts: Sequence[Prompt], *, blank: bool) -> Look:
-    kept: dict[str, Tensor] = {}
-    traced = trace(
-        inquiry.model,
-        prompts,
-        steps=inquiry.steps,
-        guidance=inquiry.guidance,
-        edits={layer: _pool(layer, kept, len(prompts), inquiry.steps) for layer in inquiry.layers},
-        blank=blank,
+def _kept(
+    study: Study,
+    run: Run,
+    kept_as: str,
+    prompts: Sequence[Prompt],
+    named: Sequence[int | None],
+    tell: Callable[[int], None],
+) -> list[Group]:
+    """List the groups that name a class; draw and keep those of them that are missing."""
+    found = []
+    for groups in batches_of(len(prompts), study.batch):
+        asked = [at for at in groups if any(x is not None for x in named[slice(*at)])]
+        missing = [at for at in asked if not is_whole(pooled_path(run, kept_as, at[0]))]
+        if missing:
+            _draw(study, run, kept_as, prompts, missing)
+        for first, last in asked:
+            path = pooled_path(run, kept_as, first)
+            own = [at for at in range(last - first) if named[first + at] is not None]
+            classes = [each for each in named[first:last] if each is not None]
+            truth = _blank_truth(study, path, own) if kept_as.startswith(BLANK) else classes
+            some = tuple(prompts[first + at] for at in own)
+            found.append(Group(path, own, some, torch.tensor(truth)))
+        tell(groups[-1][1] - groups[0][0])
+    return found
+
+
+def _draw(
+    study: Study,
+    run: Run,
+    kept_as: str,
+    prompts: Sequence[Prompt],
+    missing: Sequence[tuple[int, int]],
+) -> None:
+    """Draw groups of one batch, and keep what classes need of them."""
+    first, last = missing[0][0], missing[-1][1]
+    is_blank = kept_as.startswith(BLANK)
+    how = {"steps": study.steps, "guidance": study.guidance, "layers": study.layers}
+    traced = (
+        trace(study.model, prompts[first:last], blank=True, **how)
+        if is_blank
+        else drawn(replace(study, controls={}), prompts[first:last])[0]
     )
-    if blank:
-        truth = name(inquiry.namer, traced.images).argmax(dim=1)
-    else:
-        named = [class_of(inquiry.namer, prompt.text) for prompt in prompts]
-        truth = torch.tensor([-1 if each is None else each for each in named])
-    pooled = {}
-    for layer, halves in kept.items():
-        pooled["blank" if blank else "conditional", layer] = halves[:, -1]
-        if halves.shape[1] == 2 and not blank:
-            pooled["unconditional", layer] = halves[:, 0]
-    return Look(traced, truth.to(inquiry.model.device), pooled)
+    for start, stop in missing:
+        own = excerpt(traced, start - first, stop - first)
+        latents = {"final": own.final} if is_blank else shown(own) if kept_as == "test" else {}
+        write_pooled(run, kept_as, start, Pooled(pool(own), latents))
 
 
-def _pool(layer: Layer, kept: dict[str, Tensor], images: int, steps: int) -> Tap:
-    """Make a tap that changes nothing and keeps each half's mean over places."""
-
-    def tap(step: int, tokens: Tensor) -> None:
-        # Unconditional images come first in the batch; without guidance there are none.
-        halves = rearrange(
-            tokens.double().mean(dim=1), "(half image) channel -> half image channel", image=images
-        )
-        room = kept.setdefault(layer.name, halves.new_empty(steps, *halves.shape))
-        room[step] = halves
-
-    return tap
+def _blank_truth(study: Study, path: Path, own: Sequence[int]) -> list[int]:
+    """Find the true classes of pictures that no prompt names: what the class network sees."""
+    final = read_shown(path)["final"][own].to(study.model.device)
+    return name(namer_of(study), decode(study.model, final)).argmax(dim=1).tolist()
 
 
-def _fold(inquiry: Inquiry, look: Look) -> dict[Cell, Moments]:
-    targets = one_hot(look.truth, len(inquiry.namer.classes)).double()
+def _seen(study: Study, groups: Sequence[Group]) -> dict[str, Float[Tensor, "step image class"]]:
+    """Give what the class network sees of some groups, asking only where nobody has yet."""
+    parts: dict[str, list[Tensor]] = {}
+    for group in groups:
+        seen = read_seen(group.path, namer_of(study)) or {
+            source: probabilities(study.model, namer_of(study), each.to(study.model.device))
+            for source, each in read_shown(group.path).items()
+        }
+        for source, each in seen.items():
+            parts.setdefault(source, []).append(each[:, group.own].cpu())
+    return {source: torch.cat(each, dim=1) for source, each in parts.items()}
+
+
+def _readings(
+    study: Study,
+    kept: Mapping[str, Sequence[Group]],
+    truth: Mapping[str, Tensor],
+    half: str,
+    layer: str,
+) -> dict[str, Float64[Tensor, "step image class"]]:
+    """Fit one layer's probes to the training pictures, and read the held-out ones with them."""
+    at = study.model.device if study.model.device.type == "cuda" else CPU
+    x = {
+        part: torch.cat([read_means(g.path, half, layer)[:, g.own] for g in groups], dim=1)
+        .to(at)
+        .double()
+        for part, groups in kept.items()
+    }
+    count = len(namer_of(study).classes)
+    sums: dict[str, dict[Cell, Moments]] = {
+        part: {
+            (layer, step): Moments.of(rows, one_hot(truth[part], count).double().to(at))
+            for step, rows in enumerate(x[part])
+        }
+        for part in TRAINED_ON
+    }
+    columns = {CLASS: slice(0, count)}
+    probes = fit(sums["training"], sums["tuning"], columns, relative_penalties=PENALTIES)
+    own = [probes[CLASS, layer, step] for step in range(study.steps)]
     return {
-        (f"{source} {layer}", step): Moments.of(one_step, targets)
-        for (source, layer), pooled in look.pooled.items()
-        for step, one_step in enumerate(pooled)
+        part: torch.stack(
+            [rows @ probe.weight + probe.bias for rows, probe in zip(x[part], own, strict=True)]
+        ).cpu()
+        for part in HELD_OUT
     }
 
 
-def _seen(inquiry: Inquiry, look: Look) -> dict[str, Float[Tensor, "step image class"]]:
-    latents = {"image": look.trace.latents, "estimate": look.trace.estimates}
-    return {source: probabilities(inquiry, each) for source, each in latents.items()}
-
-
-def _score(
-    inquiry: Inquiry,
-    look: Look,
-    probes: dict[ProbeKey, Probe],
-    seen: Mapping[str, Float[Tensor, "step image class"]],
-    *,
+def _hits(
+    source: str,
+    layer: str,
+    readings: Float[Tensor, "step image class"],
+    truth: Int[Tensor, "image"],
     commonest: int,
 ) -> dict[ScoreKey, Float64[Tensor, "step image"]]:
-    blocks: dict[ScoreKey, Tensor] = {}
-    chance = (look.truth == commonest).double().expand(inquiry.steps, -1)
-
-    def put(source: str, layer: str, readings: Float[Tensor, "step image class"]) -> None:
-        ranked = readings.argsort(dim=-1, descending=True, stable=True) == look.truth[:, None]
-        for metric, depth in (("top1", 1), ("top5", 5)):
-            hit = ranked[..., :depth].any(dim=-1)
-            blocks[ScoreKey(source, CLASS, layer, metric)] = hit.double().cpu()
-        blocks[ScoreKey(source, CLASS, layer, "chance")] = chance.cpu()
-
-    for source, each in seen.items():
-        put(source, "", each)
-        true = each.gather(2, look.truth.expand(len(each), -1)[..., None])[..., 0]
-        blocks[ScoreKey(source, CLASS, "", "probability")] = true.double().cpu()
-    for (source, layer), pooled in look.pooled.items():
-        own = [probes[CLASS, f"{source} {layer}", step] for step in range(inquiry.steps)]
-        readings = [x @ probe.weight + probe.bias for x, probe in zip(pooled, own, strict=True)]
-        put(source, layer, torch.stack(readings))
-    return blocks
-
-
-def _stays(top1: Float64[np.ndarray, "image step"]) -> Float64[np.ndarray, "image"]:
-    """Find the step, from 1, from which each picture's true class is top-1 to the end."""
-    stays = np.logical_and.accumulate(top1[:, ::-1] > 0, axis=1)[:, ::-1]
-    return np.where(stays[:, -1], stays.argmax(axis=1) + 1.0, np.nan)
+    """Tell where the true class is first, where among the first five, and what chance would do."""
+    ranked = readings.argsort(dim=-1, descending=True, stable=True) == truth[:, None]
+    found = {
+        metric: ranked[..., :depth].any(dim=-1).double()
+        for metric, depth in (("top1", 1), ("top5", 5))
+    }
+    found["chance"] = (truth == commonest).double().expand(len(readings), -1)
+    return {ScoreKey(source, CLASS, layer, metric): each for metric, each in found.items()}

@@ -20,6 +20,7 @@ from .costs import CPU, Seconds, account, peak_rss_mb, peak_vram_mb, timed, tota
 from .held_out import fit_and_score
 from .journal import Journal, Progress, Say
 from .lanes import lane
+from .recognition import check_classes, write_classes
 from .study import Study
 from .training import fold_all
 
@@ -47,8 +48,11 @@ def carry_out(
             is how `cluster` does the work elsewhere.
 
     Raises:
+        PromptError: if classes are asked for, and too few prompts name one.
         RunError: if the folder cannot be written, or another process is writing it.
     """
+    if study.namer is not None:
+        check_classes(study)
     with held(run.folder):
         before()
         begun = time.perf_counter()
@@ -60,8 +64,9 @@ def carry_out(
             folded = fold_all(study, journal)
             scored = fit_and_score(study, journal, folded)
         clear(run, "validation", "scores")
+        named_s = _classes(study, run, progress)
         properties, summarised = timed("summarising", partial(_summarised, study, run), CPU)
-        spent = total([folded.seconds, scored, keeper.seconds, writer.seconds, summarised])
+        spent = total([folded.seconds, scored, keeper.seconds, writer.seconds, named_s, summarised])
         entries = {
             "schema": 1,
             "model": study.model.name,
@@ -83,6 +88,14 @@ def _awake(study: Study) -> Iterator[None]:
     networks = [network for each in study.labelers for network in each.networks]
     with awake(networks if study.ahead else (), study.model.device):
         yield
+
+
+def _classes(study: Study, run: Run, progress: Progress) -> Seconds:
+    """Ask for classes of what both passes kept, if a class network is there to be asked."""
+    if study.namer is None:
+        return {}
+    ask = partial(write_classes, study, run, progress, with_blank=False)
+    return timed("classes", ask, study.model.device)[1]
 
 
 def _summarised(study: Study, run: Run) -> dict:

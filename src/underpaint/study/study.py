@@ -7,7 +7,7 @@ from torch import nn
 
 from ..core.prompts import Split
 from ..core.properties import Property
-from ..labelers import Labeler
+from ..labelers import Labeler, Namer
 from ..models import Model
 from ..models.given import Pictures
 from ..models.layers import Layer
@@ -28,9 +28,9 @@ class Study:
     `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
     `sees_halves` adds "unconditional", where guidance runs such a half. `goes_beyond` adds "joint",
     "beyond" and its controls, and `looks_ahead` lets labelers look at x̂₀ for those. `trains` adds
-    "trained". `overlaps` says whether scoring and writing go on beside the next batch's generation:
-    the same numbers, sooner where a GPU generates; None does so there alone, for threads share a
-    processor's cores.
+    "trained". `namer` asks in the same two passes which class a picture will show. `overlaps` says
+    whether scoring and writing go on beside the next batch's generation: the same numbers, sooner
+    where a GPU generates; None does so there alone, for threads share a processor's cores.
     """
 
     model: Model
@@ -49,6 +49,7 @@ class Study:
     goes_beyond: bool = False
     looks_ahead: bool = False
     trains: bool = False
+    namer: Namer | None = None
     overlaps: bool | None = None
 
     @property

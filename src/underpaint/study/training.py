@@ -12,6 +12,7 @@ from .checkpoints import clear, read_sums, write_sums
 from .costs import Seconds, timed, total
 from .folding import Sums, extend
 from .journal import Journal
+from .pooling import Pooled, write_pooled
 from .study import Study
 
 SUMS_SHARE = 0.02
@@ -47,6 +48,8 @@ def fold_all(study: Study, journal: Journal) -> Folded:
         sums = read_sums(run, name, device, journal.say)
         journal.progress("training pictures", done + sums.images, images)
         for batch in batches(study, part[sums.images :]):
+            if batch.pooled:
+                journal.write(write_pooled, run, name, sums.images, Pooled(batch.pooled))
             sums, fold_s = timed("folding", partial(extend, sums, batch), device)
             spent += [batch.seconds, fold_s]
             journal.write(write_images, run, batch.trace.images, batch.trace.prompts)
