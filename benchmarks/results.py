@@ -11,6 +11,7 @@ from typing import Any
 
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
+from underpaint.scores.findings import findings
 from underpaint.scores.sentences import crossings, gained, headline
 from underpaint.scores.sources import SOURCES, sources_of
 from underpaint.scores.tables import metric_name
@@ -22,10 +23,6 @@ MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of resu
 KINDS = ("curves", "layers", "noise")
 QUICKLY = " --quick"
 SHOWN_STEPS = (1, 3, 5, 10)
-FIRST_PROPERTIES = ("saliency", "depth", "shading")
-FIRST_SOURCES = ("probe+position", "image", "estimate", "position")
-FIRST_STEPS = (1, 3)
-"""What the README shows of them; the page has all."""
 
 
 def main(folder: Path, how: str = "") -> None:
@@ -42,11 +39,8 @@ def main(folder: Path, how: str = "") -> None:
     PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text(), how))
     before, rest = README.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
-    shown = {name: summary["properties"][name] for name in FIRST_PROPERTIES}
-    first = {**summary, "properties": shown}
-    small = table(first, FIRST_SOURCES, steps=FIRST_STEPS)
-    block = f"{MARKS[0]}\n{told(first, is_short=True)}\n\n{small}{MARKS[1]}"
-    README.write_text(before + block + after)
+    said = "".join(f"{at}. {each}\n" for at, each in enumerate(findings(summary), 1))
+    README.write_text(f"{before}{MARKS[0]}\n{said}\n{race(summary)}{MARKS[1]}{after}")
 
 
 def page(
@@ -89,14 +83,28 @@ def page(
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
-def told(summary: Mapping[str, Any], *, is_short: bool = False) -> str:
+def race(summary: Mapping[str, Any]) -> str:
+    """Lay out who reaches the bar when, and what each reads at step 1, as Markdown."""
+    sources = {"probe": "probe inside", "estimate": "labeler on x̂₀", "image": "labeler on x_t"}
+    first = {**sources, "position": "place alone"}
+    del first["image"]
+    heads = [f"step 1: {name}" for name in first.values()]
+    heads += [f"at the bar: {name}" for name in sources.values()]
+    rows = [["property (score)", *heads], ["---", *["--:"] * len(heads)]]
+    for name, found in summary["properties"].items():
+        known = found["sources"]
+        means = [fixed(number(known[each]["by_step"][0]["mean"])) for each in first]
+        times = [_step(known[each].get("reached")) for each in sources]
+        rows.append([f"{name} ({metric_name(found['metric'])})", *means, *times])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def told(summary: Mapping[str, Any]) -> str:
     """Say for each property when it is read, when its rivals get there, and who ends higher."""
     sentences = []
     for name, found in summary["properties"].items():
         first, rest = headline(name, found, summary.get("noise")).split(":", 1)
-        parts = [f"- **{first}**:{rest}"]
-        if not is_short:
-            parts += [crossings(found), gained(found)]
+        parts = [f"- **{first}**:{rest}", crossings(found), gained(found)]
         sentences.append(" ".join(part for part in parts if part))
     return "\n".join(sentences)
 
