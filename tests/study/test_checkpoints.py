@@ -2,7 +2,6 @@
 
 import multiprocessing
 import time
-from dataclasses import replace
 
 import pytest
 import torch
@@ -15,14 +14,9 @@ from underpaint.study import batches, training
 from underpaint.study.checkpoints import read_sums, write_sums
 from underpaint.study.folding import Sums
 from underpaint.study.stages import carry_out
-from worlds import study as whole_study
+from worlds import study as plan
 
 CPU = torch.device("cpu")
-
-
-def plan(batch):
-    """Leave out the network that is trained on x̂₀: it draws the training pictures once more."""
-    return replace(whole_study(batch), trains=False)
 
 
 class Cut(Exception):
@@ -82,7 +76,8 @@ def test_a_damaged_shard_is_said_and_done_again(damage, whole, tmp_path, counted
     with pytest.raises(Cut):
         carry_out(plan(8), run, nothing)
     (run.folder / "moments.safetensors.sha256").unlink()  # the sums too must be had again
-    paths = sorted(run.shards.glob("*.safetensors")) + sorted(run.shards.glob("*.parquet"))
+    paths = sorted(run.shards.glob("validation-*.safetensors"))
+    paths += sorted(run.shards.glob("scores-*.parquet"))
     assert len(paths) == 3
     for path in paths:
         content = bytearray(path.read_bytes())
@@ -94,6 +89,20 @@ def test_a_damaged_shard_is_said_and_done_again(damage, whole, tmp_path, counted
     summary = carry_out(plan(8), run, nothing, lines.append)
     assert without_cost(summary) == without_cost(whole[1])
     assert sum("damaged; what it held is done again" in line for line in lines) >= len(paths)
+
+
+def test_what_networks_are_trained_on_is_drawn_again_where_it_is_damaged(whole, tmp_path, counted):
+    run = runs.open_run(tmp_path / "run", {})
+    counted["limit"] = 24  # training pictures are folded, no others are drawn
+    with pytest.raises(Cut):
+        carry_out(plan(8), run, nothing)
+    (path, *_) = sorted(run.shards.glob("seen-training-*.safetensors"))
+    path.write_bytes(path.read_bytes()[:-1])
+    counted["limit"], lines = 1000, []
+    summary = carry_out(plan(8), run, nothing, lines.append)
+    assert counted["pictures"] == 40 + 8
+    assert [line.split(" ")[0] for line in lines] == [str(path)]
+    assert without_cost(summary) == without_cost(whole[1])
 
 
 def test_damaged_sums_leave_the_state_before_them(tmp_path):

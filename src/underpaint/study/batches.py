@@ -83,7 +83,7 @@ def _with_joint(study: Study, batch: Batch) -> tuple[Batch, Seconds]:
     looks = look(study.model, study.labelers, study.properties, shown)
     lay = partial(beside, batch, layout_for(study), looks.maps.get("estimate"))
     batch, lay_s = timed("joint", lay, study.model.device)
-    return batch, total([looks.seconds, lay_s])
+    return replace(batch, looked_at=looks.maps), total([looks.seconds, lay_s])
 
 
 def _with_pooled(study: Study, batch: Batch) -> tuple[Batch, Seconds]:

@@ -35,5 +35,5 @@ def forget_other_sources(run: Run, sources: Sequence[Source], say: Say) -> None:
         clear(run, "validation", "scores")
         if gone or any(now[x].word or now[x].views for x in added):
             remove_sealed(run.moments)
-            clear(run, "tuning", "training")
+            clear(run, "tuning", "training", "seen-tuning", "seen-training")
     write_json(run.settings, {**settings, "sources": list(now)})

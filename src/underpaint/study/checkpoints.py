@@ -107,6 +107,28 @@ def read_held_latents(path: Path, device: torch.device) -> dict[str, Tensor]:
         return {source: file.get_tensor(name) for source, name in kept.items()}
 
 
+def seen_path(run: Run, part: str, first: int) -> Path:
+    """Name the file of what a network is trained on, of the group that begins with this picture."""
+    return run.shards / f"seen-{part}-{first:07d}.safetensors"
+
+
+def write_seen(
+    path: Path,
+    estimates: Float[Tensor, "step image latent lrow lcol"],
+    labels: Float[Tensor, "image target lrow lcol"],
+) -> None:
+    """Keep x̂₀ of a group of training pictures, and its labels on the same grid."""
+    tensors = {"estimates": estimates, "labels": labels}
+    whole = {name: each.cpu().contiguous() for name, each in tensors.items()}
+    write_sealed(path, lambda part: save_file(whole, part))
+
+
+def read_seen(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Read back what `write_seen` wrote. Whether it is whole is asked before."""
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        return file.get_tensor("estimates"), file.get_tensor("labels")
+
+
 def scores_path(run: Run, first: int) -> Path:
     """Name the table of the held-out batch that begins with this picture, counting validation."""
     return run.shards / f"scores-{first:07d}.parquet"

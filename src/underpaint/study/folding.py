@@ -42,6 +42,7 @@ class Batch:
     """One traced batch with its labels, normalised, and everything that a probe may read.
 
     `pooled` holds activations averaged over places (see `pooling`), where classes are asked for.
+    `looked_at` is what labelers saw in the picture so far on the way, by source and property.
     `seconds` is what it took to make, by part (see `costs`).
     """
 
@@ -49,6 +50,7 @@ class Batch:
     labels: dict[str, Float[Tensor, "image _ height width"]]
     readable: dict[str, Float[Tensor, "step image _channel _row _col"]]
     pooled: Means = field(default_factory=dict)
+    looked_at: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 

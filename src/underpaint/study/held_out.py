@@ -190,8 +190,16 @@ def _with_thresholds(probes: Mapping[ProbeKey, AnyProbe], cuts: Cuts) -> dict[Pr
 
 
 def rivals(study: Study, batch: Batch) -> Looks:
-    """Draw the latents of every step and label what is seen: most of what scoring costs."""
-    return look(study.model, study.labelers, study.properties, shown(batch.trace), study.namer)
+    """Draw the latents of every step and label what is seen: most of what scoring costs.
+
+    What labelers have seen on the way is not drawn again, but for the class network.
+    """
+    known = batch.looked_at if study.namer is None else {}
+    both = shown(batch.trace)
+    left = {source: each for source, each in both.items() if source not in known}
+    looks = look(study.model, study.labelers, study.properties, left, study.namer)
+    maps = {**looks.maps, **known}
+    return replace(looks, maps={source: maps[source] for source in both})
 
 
 def pooled_test(study: Study, batch: Batch, looks: Looks) -> Pooled:

@@ -1,7 +1,7 @@
 """Every probe of a run, solved from its sums, and by the study's recipe from the pictures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -11,9 +11,8 @@ from ..core.arrays import to_grid
 from ..core.errors import RunError
 from ..probes.fitting import from_units, in_units
 from ..probes.moments import MeanMap, Moments, to_device
-from ..probes.probes import ProbeKey, columns_of
+from ..probes.probes import ProbeKey
 from ..probes.recipes import fit_by, suits
-from ..probes.trained import TrainedProbe, train
 from ..runs.runs import read_moments
 from ..scores.sources import DECODER, LATENTS, name_of
 from .batches import apart, bare, batches, layout_for, training_parts
@@ -21,12 +20,11 @@ from .beyond import fit_joint
 from .costs import Seconds, timed, total
 from .folding import fit_all, target_count
 from .journal import Journal, Progress
+from .rival import train_networks
 from .scoring import AnyProbe
 from .study import Study
 from .training import Folded
 
-TRAINED_ON = 2048
-"""The most training pictures whose x̂₀ is kept for a network: 1 MB each at 64 × 64, 15 steps."""
 RECIPE_BYTES = 4 * 2**30
 """The most that activations kept for a recipe may take."""
 
@@ -50,7 +48,7 @@ def fit_probes(study: Study, journal: Journal, folded: Folded) -> Fitted:
         (sums, position), read_s = timed("reading", read, device)
     ridge, fit_s = timed("fitting", partial(_fit_by_ridge, study, sums), device)
     others, recipe_s = _fit_by_recipe(study, journal.progress)
-    trained, train_s = _train(study, journal.progress)
+    trained, train_s = train_networks(study, journal)
     probes = {**ridge, **others, **trained}
     return Fitted(probes, position, total([read_s, fit_s, recipe_s, train_s]))
 
@@ -79,42 +77,6 @@ def _fit_by_ridge(
     if study.goes_beyond:
         found |= fit_joint(sums["training"], sums["tuning"], study.folded, layout_for(study))
     return found
-
-
-def _train(study: Study, progress: Progress) -> tuple[dict[ProbeKey, AnyProbe], Seconds]:
-    """Train the network on x̂₀ at every step; the training pictures are drawn once more."""
-    if not study.trains:
-        return {}, {}
-    parts = training_parts(study)
-    prompts = {"tuning": parts["tuning"], "training": parts["training"][:TRAINED_ON]}
-    count, done, spent = sum(map(len, prompts.values())), 0, []
-    latents: dict[str, list[Tensor]] = {name: [] for name in prompts}
-    maps: dict[str, list[Tensor]] = {name: [] for name in prompts}
-    for name, part in prompts.items():
-        for batch in batches(replace(bare(study), layers=()), part):
-            seen = batch.trace.estimates.float()
-            grid = (seen.shape[-2], seen.shape[-1])
-            labels = torch.cat([batch.labels[each.name] for each in study.properties], dim=1)
-            latents[name].append(seen)
-            maps[name].append(to_grid(labels, grid).float())
-            spent.append(batch.seconds)
-            done += len(batch.trace.prompts)
-            progress("network on x̂₀", done, count)
-    x, y = ({name: torch.cat(each, dim=at) for name, each in kept.items()}
-            for kept, at in ((latents, 1), (maps, 0)))  # fmt: skip
-
-    def fit() -> dict[ProbeKey, AnyProbe]:
-        found: dict[ProbeKey, AnyProbe] = {}
-        for step in range(study.steps):
-            apart = x["tuning"][step], y["tuning"]
-            network = train(x["training"][step], y["training"], apart, seed=step)
-            for name, part in columns_of(study.properties).items():
-                key = (*name_of("trained", name, "x_0"), step)
-                found[key] = TrainedProbe(network, part)
-        return found
-
-    found, train_s = timed("training", fit, study.model.device)
-    return found, total([*spent, train_s])
 
 
 def _fit_by_recipe(study: Study, progress: Progress) -> tuple[dict[ProbeKey, AnyProbe], Seconds]:

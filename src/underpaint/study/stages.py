@@ -63,7 +63,7 @@ def carry_out(
             journal = Journal(run, progress, say, writer, keeper)
             folded = fold_all(study, journal)
             scored = fit_and_score(study, journal, folded)
-        clear(run, "validation", "scores")
+        clear(run, "validation", "scores", "seen-tuning", "seen-training")
         named_s = _classes(study, run, progress)
         properties, summarised = timed("summarising", partial(_summarised, study, run), CPU)
         spent = total([folded.seconds, scored, keeper.seconds, writer.seconds, named_s, summarised])

@@ -13,6 +13,7 @@ from .costs import Seconds, timed, total
 from .folding import Sums, extend
 from .journal import Journal
 from .pooling import Pooled, write_pooled
+from .rival import keep_seen
 from .study import Study
 
 SUMS_SHARE = 0.02
@@ -50,6 +51,7 @@ def fold_all(study: Study, journal: Journal) -> Folded:
         for batch in batches(study, part[sums.images :]):
             if batch.pooled:
                 journal.write(write_pooled, run, name, sums.images, Pooled(batch.pooled))
+            keep_seen(study, journal, name, sums.images, batch)
             sums, fold_s = timed("folding", partial(extend, sums, batch), device)
             spent += [batch.seconds, fold_s]
             journal.write(write_images, run, batch.trace.images, batch.trace.prompts)
