@@ -261,7 +261,7 @@ def _read_groups(
 ) -> list[tuple[Batch, ReadMaps]]:
     return [
         (
-            without_activations(batch),
+            replace(without_activations(batch), looked_at={}),
             readings(probes, batch),
         )
         for batch in batches(study, job[1])
