@@ -2,11 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint docs types wheel-check clean
+.PHONY: demo results test test-slow lint docs types wheel-check clean
 
 demo: .venv/ready
 	$(BIN)/underpaint run demo --quick --properties saliency,depth,shading,normals,albedo --classes
 	$(BIN)/underpaint show demo
+
+# The full study of `tiny`, edits and erasures, and the pages that say what they show. The same command
+# goes on where it was stopped; HOW says on the page what the times depend on.
+results: .venv/ready
+	$(BIN)/python -m benchmarks.remaking results --how "$(HOW)"
 
 # A process a core, each of one thread; a file stays in one process, for its fixtures.
 test: .venv/ready lint types docs

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.editing import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
@@ -72,6 +73,8 @@ def page(
         "does, or no value. `shuffled` is fitted to, chosen by and held against the labels of "
         f"other pictures: it shares no more with them than the place.{_absent(summary)}",
         results,
+        *costs(cost),
+        *edits(summary),
         *classes(summary),
         "## Curves and layers",
         *(
@@ -139,6 +142,36 @@ def classes(summary: Mapping[str, Any]) -> list[str]:
         "Read `conditional` beside the other two: what it knows at step 1 is what the prompt says.",
         "![Classes over steps](pictures/classes.png)",
     ]
+
+
+def costs(cost: Mapping[str, Any]) -> list[str]:
+    """Say what each part of the run took."""
+    parts = sorted(cost.get("parts", {}).items(), key=lambda each: -each[1])
+    if not parts:
+        return []
+    said = ", ".join(f"{name} {seconds:.0f}" for name, seconds in parts if seconds >= 1)
+    return ["## What it costs", f"Seconds by part: {said}."]
+
+
+def edits(summary: Mapping[str, Any]) -> list[str]:
+    """Lay out what edits and erasures did, where the run has any; the page of edits has more."""
+    parts = []
+    if found := summary.get("edits"):
+        parts += [
+            "## Edits",
+            "Objects of test pictures moved at random, beside what anybody would try first "
+            "([what the columns mean](editing.md)).",
+            "\n".join(edit_table(found)),
+        ]
+    if found := summary.get("erase"):
+        parts += [
+            "## Erasure",
+            "What is linear of a property is taken out of activations at some steps; *lost* is how "
+            "much less the picture's labels are like the untouched picture's than after a random "
+            "subspace of the same rank and variance is taken out.",
+            "\n".join(erase_table(found)),
+        ]
+    return parts
 
 
 def _noise(summary: Mapping[str, Any]) -> str:
