@@ -4,7 +4,6 @@ import json
 import subprocess
 
 import pytest
-
 from benchmarks.editing import PARTS
 from benchmarks.remaking import RECORD, Stage, carry_out, stages
 
