@@ -294,6 +294,7 @@ def plan(stand: StandIns, *, full: bool, overlaps: bool, sizes: tuple[int, int, 
         sees_halves=False,
         goes_beyond=False,
         looks_ahead=False,
+        trains=False,
         overlaps=overlaps,
     )
 
