@@ -401,3 +401,15 @@ def test_large_pictures_go_through_the_vae_two_at_a_time(model):
     decode(replace(model, resolution=(512, 512)), torch.zeros(5, 4, 8, 8))
     hook.remove()
     assert seen == [2, 2, 1]
+
+
+def test_pictures_go_through_the_vae_in_parts_and_none_alone(model, monkeypatch):
+    sizes = []
+    draw = model.pipeline.vae.decode
+    monkeypatch.setattr(
+        model.pipeline.vae, "decode", lambda part: sizes.append(len(part)) or draw(part)
+    )
+    latents = torch.randn(9, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    whole = decode(model, latents)
+    assert sizes == [3, 3, 3]
+    assert torch.equal(whole[:5], decode(model, latents[:5]))

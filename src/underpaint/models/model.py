@@ -27,8 +27,9 @@ from .identity import adapters, digest, is_plain
 from .refusals import check_pipeline
 from .unprompted import UnpromptedPipeline
 
-_DECODED_AT_ONCE, _DECODED_PX = 8, 2**19
-"""Most pictures, and most pixels, that go through a VAE at once: two of 512², one of 1024²."""
+_DECODED_AT_ONCE, _DECODED_HERE, _DECODED_PX = 8, 4, 2**19
+"""Most pictures that go through a VAE at once, on a GPU and on a processor, whose caches hold few;
+and most pixels: two of 512², one of 1024²."""
 _ONE_AT_A_TIME = threading.RLock()
 """What another thread decodes must not pass the hook of `decoder_attention`."""
 
@@ -252,7 +253,7 @@ def decode(
     with _ONE_AT_A_TIME, _upcast(model.pipeline.vae) as vae:
         mean, scale = _latent_affine(vae, latents)
         unscaled = (latents * scale + mean).to(vae.device, vae.dtype)
-        images = torch.cat([vae.decode(part).sample for part in unscaled.split(_at_once(model))])
+        images = torch.cat([vae.decode(part).sample for part in _parts(model, unscaled)])
     if not images.isfinite().all():
         raise ModelError(
             f"The VAE of {model.name} draws NaN or infinity, in {vae.dtype}. Put it into float32: "
@@ -272,7 +273,7 @@ def encode(
     """
     with _ONE_AT_A_TIME, _upcast(model.pipeline.vae) as vae:
         signed = (images * 2 - 1).to(vae.device, vae.dtype)
-        coded = [vae.encode(part) for part in signed.split(_at_once(model))]
+        coded = [vae.encode(part) for part in _parts(model, signed)]
     latents = torch.cat([_code(each) for each in coded]).float()
     mean, scale = _latent_affine(vae, latents)
     return (latents - mean) / scale
@@ -330,7 +331,7 @@ def decoder_attention(
 
     with _ONE_AT_A_TIME, _upcast(model.pipeline.vae) as vae:
         mean, scale = _latent_affine(vae, latents)
-        for part in (latents * scale + mean).to(vae.device, vae.dtype).split(_at_once(model)):
+        for part in _parts(model, (latents * scale + mean).to(vae.device, vae.dtype)):
             x = vae.quantize(part)[0] if isinstance(vae, VQModel) else part
             x = x if getattr(vae, "post_quant_conv", None) is None else vae.post_quant_conv(x)
             x = vae.decoder.conv_in(x)
@@ -342,9 +343,16 @@ def decoder_attention(
     )
 
 
-def _at_once(model: Model) -> int:
+def _parts(model: Model, pictures: Float[Tensor, "image _ _ _"]) -> tuple[Tensor, ...]:
+    """Cut what goes through a VAE into parts of nearly one size.
+
+    None is of one picture unless it must be: processors take other kernels for one alone, which
+    round otherwise.
+    """
     height, width = model.resolution
-    return max(1, min(_DECODED_AT_ONCE, _DECODED_PX // (height * width)))
+    most = _DECODED_HERE if model.device.type == "cpu" else _DECODED_AT_ONCE
+    at_once = max(1, min(most, _DECODED_PX // (height * width)))
+    return pictures.tensor_split(-(-len(pictures) // at_once))
 
 
 def _latent_affine(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
