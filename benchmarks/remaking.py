@@ -1,4 +1,4 @@
-"""Remake what docs say of `tiny`: the full study, classes, edits, erasures, searches, the pages.
+"""Remake what docs say of `tiny`: the full study, crossed draws, edits, searches, the pages.
 
     python -m benchmarks.remaking [OUT] [--limit 40] [--how "on two cores"]
 
@@ -47,9 +47,12 @@ def stages(
         parts: Of the page of edits.
     """
     study = ("run", str(out), "--properties", PROPERTIES, "--count", str(count), "--classes")
+    most = ("--captions", "--noises")
+    crossed = [word for name in most for word in (name, str(min(12, count // 8)))]
     few = ("--limit", str(limit), "--prompts", str(prompts))
     return (
         Stage("study", ("-c", COMMAND, *study)),
+        Stage("crossed draws", ("-c", COMMAND, "cross", str(out), *crossed)),
         *(
             Stage(f"editing: {part}", ("-m", "benchmarks.editing", str(out), "--only", part, *few))
             for part in parts

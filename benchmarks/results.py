@@ -13,7 +13,7 @@ from benchmarks.editing import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
-from underpaint.scores.sentences import crossings, gained, headline
+from underpaint.scores.sentences import crossings, gained, headline, shares_told
 from underpaint.scores.sources import SOURCES, sources_of
 from underpaint.scores.tables import metric_name
 
@@ -35,6 +35,8 @@ def main(folder: Path, how: str = "") -> None:
     for name in pictures:
         shutil.copy(run.figures / name, PICTURES / name)
     shutil.copy(sorted(run.figures.glob("steps-*.png"))[0], PICTURES / "steps.png")
+    for name in summary.get("cross", {}).get("properties", {}):
+        shutil.copy(run.figures / f"cross-{name}.png", PICTURES / f"cross-{name}.png")
     if summary.get("classify"):
         shutil.copy(sorted(run.figures.glob("classes-*.png"))[0], PICTURES / "classes.png")
     PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text(), how))
@@ -74,6 +76,7 @@ def page(
         f"other pictures: it shares no more with them than the place.{_absent(summary)}",
         results,
         *costs(cost),
+        *crossed(summary),
         *edits(summary),
         *classes(summary),
         "## Curves and layers",
@@ -151,6 +154,24 @@ def costs(cost: Mapping[str, Any]) -> list[str]:
         return []
     said = ", ".join(f"{name} {seconds:.0f}" for name, seconds in parts if seconds >= 1)
     return ["## What it costs", f"Seconds by part: {said}."]
+
+
+def crossed(summary: Mapping[str, Any]) -> list[str]:
+    """Say what readings owe to the caption, the noise and their meeting."""
+    found = summary.get("cross")
+    if found is None:
+        return []
+    best = {name: each["best_layer"] for name, each in summary["properties"].items()}
+    own = found["properties"]
+    return [
+        "## Caption, noise, and their meeting",
+        f"`underpaint cross OUT`: {found['captions']} captions, each drawn from the same "
+        f"{found['noises']} noises. What follows the caption is the same from any noise; what "
+        "follows the noise is the same under any caption; their meeting is what this caption does "
+        "in this noise alone ([method](method.md#crossed-draws)).",
+        "\n".join(f"- **{name}**: {shares_told(each, best[name])}" for name, each in own.items()),
+        *(f"![{name}, crossed](pictures/cross-{name}.png)" for name in own),
+    ]
 
 
 def edits(summary: Mapping[str, Any]) -> list[str]:

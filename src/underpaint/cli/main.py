@@ -24,6 +24,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "erase",
         "Erase what is linear of a property from activations, and say what the picture loses.",
     ),
+    "cross": (
+        "cross",
+        "Draw captions of the run OUT from each other's noise, and say what readings owe to which.",
+    ),
     "pick": (
         "pick",
         "Find seeds whose pictures have the wanted layout, by what the first steps show.",

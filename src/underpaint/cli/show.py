@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..core.numbers import fixed, number
 from ..runs.folder import find_run, read_summary
-from ..scores.sentences import headline
+from ..scores.sentences import headline, shares_told
 from .options import OUT
 
 
@@ -32,6 +32,8 @@ def show(out: Path, as_json: bool) -> None:
         console.print(_sources_table(name, found))
         for line in _differences(found, summary.get("beyond")):
             console.print(line)
+        if crossed := summary.get("cross", {}).get("properties", {}).get(name):
+            console.print(escape(f"  {shares_told(crossed, found['best_layer'])}"), highlight=False)
         console.print()
     if "classify" in summary:
         print_classes(console, summary["classify"])

@@ -90,6 +90,7 @@ _ONSET = {"step": _STEP, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, Non
 _LEAD = {"steps": PLAIN_NUMBER, "low": PLAIN_NUMBER, "high": PLAIN_NUMBER}
 _BY_STEP = {**_MEAN, "low?": (PLAIN_NUMBER, None), "high?": (PLAIN_NUMBER, None)}
 _CURVE = {"by_step": [_BY_STEP], "final": _INTERVAL}
+_SHARES = dict.fromkeys(("caption", "noise", "meeting"), _INTERVAL)
 SUMMARY: Mapping[str, Any] = {
     "properties": {
         ...: {
@@ -106,6 +107,11 @@ SUMMARY: Mapping[str, Any] = {
     },
     "noise?": ([(PLAIN_NUMBER, None)], None),
     "beyond?": ({"latents": PLAIN_NUMBER, "labeler": (PLAIN_NUMBER, None)}, None),
+    "cross?": {
+        "captions": PLAIN_NUMBER,
+        "noises": PLAIN_NUMBER,
+        "properties": {...: {"label": _SHARES, "layers": {...: {"by_step": [_SHARES]}}}},
+    },
     "cost": {
         "seconds": PLAIN_NUMBER,
         "seconds_generation": PLAIN_NUMBER,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.numbers import fixed, number
+from ..core.numbers import UNKNOWN, fixed, number
 from .sources import BY_NAME
 
 Found = Mapping[str, Any]
@@ -68,6 +68,30 @@ def gained(found: Found) -> str:
         f"Given the place too, a probe reads {reads} at the last step, {last[0]} ({last[1]} to "
         f"{last[2]}) above the place alone."
     )
+
+
+def shares_told(found: Found, layer: str) -> str:
+    """Say what a layer's readings owe to caption, noise and their meeting, and what the label does.
+
+    Args:
+        found: A property's part of the summary's `cross`.
+        layer: Whose readings.
+    """
+    by_step = found["layers"][layer]["by_step"]
+    shown = {f"step {at}": by_step[at - 1] for at in (1, 3) if at < len(by_step)}
+    shown |= {"last step": by_step[-1], "the label": found["label"]}
+    said = [
+        f"{when} {', '.join(f'{part} {_share(each[part])}' for part in each)}"
+        for when, each in shown.items()
+    ]
+    return f"shares of variance at {layer}: {'; '.join(said)}."
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    value, low, high = (100 * number(found[part]) for part in ("mean", "low", "high"))
+    if value != value:
+        return UNKNOWN
+    return f"{value:.0f}% ({low:.0f} to {high:.0f})".replace("-", "−")
 
 
 def _named(source: str) -> str:

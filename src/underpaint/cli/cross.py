@@ -1,0 +1,78 @@
+"""`underpaint cross`: what readings owe to the caption, to the noise, and to their meeting."""
+
+from pathlib import Path
+
+import click
+
+from ..core.errors import RunError
+from ..core.files import writing
+from ..core.properties import PROPERTIES
+from ..figures.crossed import draw_crossed
+from ..labelers import labelers_for
+from ..models import load_as
+from ..models.layers import find_layers
+from ..runs import runs
+from ..runs.runs import check_run
+from ..scores.sentences import shares_told
+from ..study.crossing import Crossing, summarise_crossing
+from ..study.crossing import cross as cross_all
+from .options import RUNNING
+from .progress import progress_bar
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--captions", default=12, show_default=True, help="How many, from the test prompts.")
+@click.option("--noises", default=12, show_default=True, help="How many, the seeds of those.")
+@click.option("--batch", default=32, show_default=True, help="Images at once.")
+@RUNNING
+def cross(out: Path, captions: int, noises: int, batch: int, device: str, dtype: str) -> None:
+    """Draw captions of the run OUT from each other's noise, and say what readings owe to which.
+
+    Every caption is drawn from every noise. The variance of what each layer's probes read at each
+    step is divided into shares of the caption, the noise and the meeting of both, with intervals
+    over captions and noises; kept in summary.json, and drawn as figures/cross-PROPERTY.
+    """
+    for name, value in (("captions", captions), ("noises", noises), ("batch", batch)):
+        if value < (1 if name == "batch" else 3):
+            least = 1 if name == "batch" else 3
+            raise RunError(f"--{name} is {value}. Give a whole number of at least {least}.")
+    run = runs.find_run(out)
+    settings, summary = runs.read_settings(run), runs.read_summary(run)
+    prompts = runs.read_split(run, "test")
+    texts = list(dict.fromkeys(prompt.text for prompt in prompts))
+    seeds = list(dict.fromkeys(prompt.seed for prompt in prompts))
+    if len(texts) < captions or len(seeds) < noises:
+        raise RunError(
+            f"The run has {len(texts)} test captions and {len(seeds)} seeds; {captions} and "
+            f"{noises} are asked for. Ask for fewer, or study more prompts."
+        )
+    model = load_as(settings, device=device, dtype=dtype)
+    check_run(settings, model)
+    crossing = Crossing(
+        model=model,
+        labelers=tuple(labelers_for(model, settings.get("labeled_by"))),
+        properties=tuple(PROPERTIES[name] for name in settings["properties"]),
+        layers=tuple(x for x in find_layers(model) if x.name in settings["layers"]),
+        probes=runs.read_probes(run, model.device),
+        captions=tuple(texts[:captions]),
+        seeds=tuple(seeds[:noises]),
+        steps=settings["steps"],
+        guidance=settings["guidance"],
+        batch=batch,
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("crossed pictures", total=captions * noises)
+        readings = cross_all(crossing, lambda done, _of: bar.update(task, completed=done))
+    found = summarise_crossing(crossing, readings)
+    runs.update_summary(run, {"cross": found})
+    for name, own in found["properties"].items():
+        layer = summary["properties"][name]["best_layer"]
+        figure = draw_crossed(name, own, layer=layer)
+        for suffix in (".png", ".pdf"):
+            path = (run.figures / f"cross-{name}").with_suffix(suffix)
+            with writing(run.folder):
+                run.figures.mkdir(exist_ok=True)
+                figure.savefig(path, dpi=200)
+        click.echo(f"{name}: {shares_told(own, layer)}")
+    click.echo(f"Pictures: {run.figures / 'cross-*.png'}")
