@@ -220,9 +220,9 @@ def _scores(
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    begun = time.perf_counter()
+    begun = time.process_time()
     result = work()
-    return time.perf_counter() - begun, result
+    return time.process_time() - begun, result
 
 
 def split_captions(images: int, seed: int) -> Split:
@@ -306,9 +306,10 @@ def main(
     about = (__doc__ or "").rsplit("\n\n    ", 1)[0]
     out.write_text(
         f"# Recipes for probes\n\n{about}\n\n"
-        f"Pictures: {seen.counts}. Scores are the properties' headline metrics. Time is of fitting "
-        "alone, over ridge's own at that cell: its sums, made here for one property, serve all of "
-        f"them in a run.\n\n{verdict(lines)}\n\n{table(lines, steps=steps)}\n"
+        f"Pictures: {seen.counts}. Scores are the properties' headline metrics. Time is processor "
+        "time of fitting alone, over ridge's own at that cell: its sums, made here for one "
+        "property, serve all of them in a run.\n\n"
+        f"{verdict(lines)}\n\n{table(lines, steps=steps)}\n"
         f"Made by\n\n```\n{command}\n```\n"
     )
 

@@ -22,6 +22,7 @@ from benchmarks.results import main as write_page
 from underpaint.core.files import write_file
 
 PROPERTIES = "saliency,depth,shading,normals,albedo"
+SPLITS = 5
 RECORD = "remade.json"
 COMMAND = "from underpaint.cli.main import main; main()"
 
@@ -47,11 +48,13 @@ def stages(
         parts: Of the page of edits.
     """
     study = ("run", str(out), "--properties", PROPERTIES, "--count", str(count), "--classes")
+    again = (*study, "--splits", str(SPLITS))
     most = ("--captions", "--noises")
     crossed = [word for name in most for word in (name, str(min(12, count // 8)))]
     few = ("--limit", str(limit), "--prompts", str(prompts))
     return (
         Stage("study", ("-c", COMMAND, *study)),
+        Stage("other splits", ("-c", COMMAND, *again)),
         Stage("crossed draws", ("-c", COMMAND, "cross", str(out), *crossed)),
         *(
             Stage(f"editing: {part}", ("-m", "benchmarks.editing", str(out), "--only", part, *few))

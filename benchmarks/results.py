@@ -13,7 +13,7 @@ from benchmarks.editing import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
-from underpaint.scores.sentences import crossings, gained, headline, shares_told
+from underpaint.scores.sentences import crossings, gained, headline, shares_told, spread_told
 from underpaint.scores.sources import SOURCES, sources_of
 from underpaint.scores.tables import metric_name
 
@@ -76,6 +76,7 @@ def page(
         f"other pictures: it shares no more with them than the place.{_absent(summary)}",
         results,
         *costs(cost),
+        *splits(summary),
         *crossed(summary),
         *edits(summary),
         *classes(summary),
@@ -154,6 +155,23 @@ def costs(cost: Mapping[str, Any]) -> list[str]:
         return []
     said = ", ".join(f"{name} {seconds:.0f}" for name, seconds in parts if seconds >= 1)
     return ["## What it costs", f"Seconds by part: {said}."]
+
+
+def splits(summary: Mapping[str, Any]) -> list[str]:
+    """Say how far scores move with the split of the prompts."""
+    found = summary.get("splits")
+    if found is None:
+        return []
+    lines = [
+        f"- **{name}**: {spread_told(summary['properties'][name], each, found['count'])}"
+        for name, each in found["properties"].items()
+    ]
+    return [
+        "## Other splits of the same prompts",
+        "`underpaint run OUT … --splits K`: probes, penalties, layers and thresholds chosen anew "
+        "in each split. Intervals resample the test pictures of one.",
+        "\n".join(lines),
+    ]
 
 
 def crossed(summary: Mapping[str, Any]) -> list[str]:

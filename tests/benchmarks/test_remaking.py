@@ -24,7 +24,8 @@ def test_stages_that_are_done_are_not_done_again(tmp_path):
 
 
 def test_the_study_is_whole_and_every_part_of_the_edits_follows(tmp_path):
-    study, crossed, *rest = stages(tmp_path, count=617, limit=40, prompts=3)
+    study, splits, crossed, *rest = stages(tmp_path, count=617, limit=40, prompts=3)
     assert "--quick" not in study.words
+    assert splits.words == (*study.words, "--splits", "5")
     assert crossed.words[2:] == ("cross", str(tmp_path), "--captions", "12", "--noises", "12")
     assert [stage.name for stage in rest] == [f"editing: {part}" for part in PARTS]

@@ -49,6 +49,7 @@ class Asked:
     engine: str
     workers: int | None
     quick: bool
+    splits: int
     device: str
     dtype: str
 
@@ -64,6 +65,8 @@ def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
     for name in ("count", "steps", "batch", "resolution"):
         if words[name] is not None and words[name] < 1:
             raise RunError(f"--{name} is {words[name]}. Give a whole number of at least 1.")
+    if words["splits"] == 1 or words["splits"] < 0:
+        raise RunError(f"--splits is {words['splits']}. A spread needs at least 2; 0 takes none.")
     words["parts"] = _parts(words["cut"])
     if resume:
         runs.find_run(words["out"])

@@ -30,6 +30,7 @@ from ..study.batches import layout_for
 from ..study.budget import check_budget, fit_batch, free_bytes, need
 from ..study.bygone import forget_other_sources
 from ..study.costs import timed
+from ..study.splits import resplit
 from ..study.stages import add_cost, carry_out
 from ..study.study import Study
 from .asked import (
@@ -100,6 +101,12 @@ from .site import write_site
     help="Of ray on this machine.  [default: as many as fit]",
 )
 @click.option("--quick", is_flag=True, help="Leave out the controls that run other networks.")
+@click.option(
+    "--splits",
+    default=0,
+    show_default=True,
+    help="Split the prompts so many times more, and say how far scores move.",
+)
 @click.option("--resume", is_flag=True, help="Only go on with a run that is there.")
 @click.option(
     "--like",
@@ -128,11 +135,13 @@ def run(**words: Any) -> None:
         fold_fit_score_and_summarise(study, folder, asked)
     elif asked.classes and not is_named:
         ask_for_classes(study, folder, with_blank=False)
-    elif is_shown(folder):
+    elif is_shown(folder) and not lacks_splits(folder, asked):
         click.echo(
             f"{asked.out} is done already; `underpaint show {asked.out}` prints it.", err=True
         )
         return
+    if lacks_splits(folder, asked):
+        split_again(study, folder, asked)
     device = study.model.device
     picture, figures_s = timed("figures", partial(draw, study, folder), device)
     if find_spec("typst") is not None:
@@ -254,6 +263,21 @@ def fold_fit_score_and_summarise(study: Study, folder: runs.Run, asked: Asked) -
             raise RunError(
                 f"Stopped. The same command goes on with {folder.folder} from here."
             ) from error
+
+
+def lacks_splits(folder: runs.Run, asked: Asked) -> bool:
+    """Tell whether so many splits are asked for, and the run has not that many."""
+    found = runs.read_summary(folder).get("splits", {})
+    return asked.splits > 0 and found.get("count") != asked.splits
+
+
+def split_again(study: Study, folder: runs.Run, asked: Asked) -> None:
+    """Split the prompts with the seeds that follow the run's own, and keep the spread."""
+    seeds = [asked.seed + at for at in range(1, asked.splits + 1)]
+    with reporting() as report:
+        found, seconds = timed("splits", partial(resplit, study, seeds, report), study.model.device)
+    runs.update_summary(folder, {"splits": found})
+    add_cost(folder, seconds)
 
 
 def is_shown(folder: runs.Run) -> bool:

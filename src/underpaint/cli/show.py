@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..core.numbers import fixed, number
 from ..runs.folder import find_run, read_summary
-from ..scores.sentences import headline, shares_told
+from ..scores.sentences import headline, shares_told, spread_told
 from .options import OUT
 
 
@@ -34,6 +34,10 @@ def show(out: Path, as_json: bool) -> None:
             console.print(line)
         if crossed := summary.get("cross", {}).get("properties", {}).get(name):
             console.print(escape(f"  {shares_told(crossed, found['best_layer'])}"), highlight=False)
+        splits = summary.get("splits", {"count": 0, "properties": {}})
+        if again := splits["properties"].get(name):
+            told = spread_told(found, again, splits["count"])
+            console.print(escape(f"  {told}"), highlight=False)
         console.print()
     if "classify" in summary:
         print_classes(console, summary["classify"])

@@ -107,6 +107,16 @@ SUMMARY: Mapping[str, Any] = {
     },
     "noise?": ([(PLAIN_NUMBER, None)], None),
     "beyond?": ({"latents": PLAIN_NUMBER, "labeler": (PLAIN_NUMBER, None)}, None),
+    "splits?": {
+        "count": range(2, 10_001),
+        "properties": {
+            ...: {
+                "sources": {
+                    ...: {"final": {"mean": PLAIN_NUMBER, "sd": PLAIN_NUMBER}, "layers": [TEXT]}
+                }
+            }
+        },
+    },
     "cross?": {
         "captions": PLAIN_NUMBER,
         "noises": PLAIN_NUMBER,

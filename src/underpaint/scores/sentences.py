@@ -87,6 +87,26 @@ def shares_told(found: Found, layer: str) -> str:
     return f"shares of variance at {layer}: {'; '.join(said)}."
 
 
+def spread_told(found: Found, of_splits: Found, count: int) -> str:
+    """Say how far last scores move with the split of the prompts, beside what resampling says.
+
+    Args:
+        found: A property's part of the summary.
+        of_splits: Its part of the summary's `splits`.
+        count: How many splits there were.
+    """
+    said = []
+    for source, each in of_splits["sources"].items():
+        own, last = found["sources"].get(source, {}).get("final", {}), each["final"]
+        low, high = (number(own.get(bound)) for bound in ("low", "high"))
+        layers = ", ".join(dict.fromkeys(each["layers"]))
+        said.append(
+            f"{source} {last['mean']:.3f}, deviation {last['sd']:.3f} (one split resampled: "
+            f"{(high - low) / 3.92:.3f}; read at {layers})"
+        )
+    return f"over {count} other splits of the prompts, last step: {'; '.join(said)}."
+
+
 def _share(found: Mapping[str, Any]) -> str:
     value, low, high = (100 * number(found[part]) for part in ("mean", "low", "high"))
     if value != value:

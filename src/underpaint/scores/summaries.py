@@ -134,7 +134,7 @@ def _best_layer(validation: Mapping[ScoreKey, Curves], property: Property, sourc
         for key, each in validation.items()
         if (key.source, key.property) == (source, property.name) and not np.isnan(each.values).all()
     }
-    asked = _skill_metric(property)
+    asked = skill_metric(property)
     metric = asked if asked in known else property.metrics[0]
     return best_layer(validation, source=source, property=property.name, metric=metric)
 
@@ -170,14 +170,14 @@ def _skills(
     property: Property, found: Mapping[tuple[str, str], Curves]
 ) -> tuple[dict[str, Float64[np.ndarray, "image step"]], Float64[np.ndarray, "image"]]:
     """Give every source's skill, and what position alone scores on that scale."""
-    metric = _skill_metric(property)
+    metric = skill_metric(property)
     skill = {source: each.values for (source, name), each in found.items() if name == metric}
     if metric == "residual":  # position is taken out of it already
         return skill, np.zeros(len(found["probe", property.metrics[0]].images))
     return skill, skill["position"][:, -1]
 
 
-def _skill_metric(property: Property) -> str:
+def skill_metric(property: Property) -> str:
     """Name the measure that onsets are read from, and layers chosen by."""
     return "residual" if "residual" in property.metrics else property.metrics[0]
 

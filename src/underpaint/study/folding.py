@@ -114,12 +114,12 @@ def fold(
     others = [past[SHUFFLES - k : len(past) - k] for k in range(1, SHUFFLES + 1)]
     targets = torch.cat([labels, *others], dim=1)
     grids = {(each.shape[-2], each.shape[-1]) for each in batch.readable.values()}
-    shrunk = {grid: _beside_waves(targets, grid) for grid in grids}
+    shrunk = {grid: beside_waves(targets, grid) for grid in grids}
     moments = gather(batch.readable, shrunk, onto)
     return moments, past[-SHUFFLES:]
 
 
-def _beside_waves(
+def beside_waves(
     targets: Float[Tensor, "image target height width"], grid: tuple[int, int]
 ) -> Float64[Tensor, "image target2 row col"]:
     """Shrink label maps to a grid, and lay the waves of that grid beside them."""
