@@ -117,3 +117,47 @@ def test_a_crossover_compares_the_images_that_have_both():
     probe = np.array([[0.5, 0.5], [0.9, 0.9]])
     source = np.array([[0.6, 0.6], [np.nan, np.nan]])
     assert crossover(source, probe, ["a", "b"]).steps == 0
+
+
+SEEN = [0, 1, 2, 4, 7, 10, 14]
+
+
+def with_gaps(values):
+    """Leave out the steps that nobody looked at."""
+    found = np.full_like(values, np.nan)
+    found[:, SEEN] = values[:, SEEN]
+    return found
+
+
+@pytest.mark.parametrize(("start", "ends"), [(1, (1, 1)), (4, (3, 4)), (6, (5, 7)), (9, (8, 10))])
+def test_what_lies_in_a_gap_is_told_by_its_two_ends(random, groups, start, ends):
+    probe, rival = rising(random, 0), rising(random, start)
+    bar = bar_of(probe, np.zeros(120), groups)
+    own = {"noise": NOISE, "seen": SEEN}
+    found, whole = reach(with_gaps(rival), bar, **own), reach(rival, bar, noise=NOISE)
+    step = found.step()
+    assert (step.steps, step.low, step.high) == (ends[1], ends[0], ends[1])
+    assert step.earliest == (None if ends[0] == ends[1] else ends[0])
+    # What is true lies inside, and no point is claimed where there is a gap.
+    assert step.low <= whole.step().steps <= step.high
+    noise = found.noise()
+    assert noise.low - 0.05 <= whole.noise().mean <= noise.high + 0.05
+    assert np.isnan(noise.mean) == (ends[0] != ends[1])
+    lead = reach(probe, bar, noise=NOISE).before(found).step()
+    assert (lead.low, lead.high) == ends
+    assert lead.steps == ends[1]
+
+
+def test_a_rival_that_never_holds_the_bar_where_it_was_looked_at_never_reaches_it(random, groups):
+    bar = bar_of(rising(random, 0), np.zeros(120), groups)
+    low = rising(random, 0, top=0.2)
+    assert reach(with_gaps(low), bar, seen=SEEN) is None
+    dips = rising(random, 0)
+    dips[:, 10] = 0  # at the last step but one that was looked at
+    assert reach(with_gaps(dips), bar, seen=SEEN).step().steps == 14
+
+
+def test_a_crossover_in_a_gap_has_the_gap_for_its_interval(random, groups):
+    probe, rival = rising(random, 0, top=0.5), rising(random, 6, top=0.9)
+    found = crossover(with_gaps(rival), probe, groups, seen=SEEN)
+    assert (found.steps, found.low, found.high, found.earliest) == (7, 5, 7, 5)

@@ -1,5 +1,6 @@
 """Recognition on a random model, with class networks that are told what to see."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from underpaint.models.traces import trace
 from underpaint.runs import runs
 from underpaint.scores.classes import summarise_classes
 from underpaint.scores.scores import ScoreKey, tabulate
+from underpaint.site.views import write_recognition
 from underpaint.study import batches, held_out, looks, recognition
 from underpaint.study.pooling import pool, pooled_path, read_means, read_seen
 from underpaint.study.recognition import classify_all, probabilities
@@ -103,6 +105,38 @@ def test_a_run_asks_for_classes_in_its_own_two_passes(asked, run, tmp_path, monk
     ask(replace(asked, namer=other), run)
     assert drawn == []
     assert sum(decoded) == 2 * asked.steps * len(asked.split.test)
+
+
+def test_class_networks_look_where_rivals_are_looked_at(asked, run, tmp_path):
+    few = replace(asked, rivals_at=(0, 2))
+    summary = carry_out(few, run, lambda *_: None)["classify"]["sources"]
+    whole = carry_out(asked, runs.open_run(tmp_path / "whole", {}), lambda *_: None)
+    for source, each in whole["classify"]["sources"].items():
+        means = [step["mean"] for step in each["by_step"]]
+        if source in ("image", "estimate"):
+            means[1] = None
+            assert each["chance"] == summary[source]["chance"]
+        assert [step["mean"] for step in summary[source]["by_step"]] == means
+    kept = runs.read_table(run.probabilities)
+    assert set(kept["step"]) == {0, 2}
+    assert write_recognition(runs.find_run(_with_settings(run)), tmp_path / "recognition.json")
+    pictures = json.loads((tmp_path / "recognition.json").read_text())["pictures"]
+    hits = next(iter(pictures.values()))["hits"]
+    assert [each is None for each in hits["image"]] == [False, True, False]
+    assert None not in hits["conditional"]
+    other = Namer("darkness", CLASSES, "MIT", lambda images: -by_brightness(images))
+    rows = ask(replace(few, namer=other), run).scores.rows
+    assert set(rows.loc[rows["source"] == "image", "step"]) == {0, 2}
+
+
+def _with_settings(run):
+    """Write what a run was asked for, as the site reads it."""
+    settings = {
+        "model": "random", "fingerprint": "", "scheduler": "DDIM", "steps": 3, "guidance": 3.0,
+        "layers": ["mid.0"], "properties": ["saliency"],
+    }  # fmt: skip
+    runs.write_json(run.settings, settings)
+    return run.folder
 
 
 def test_what_a_run_kept_is_what_is_drawn_anew_where_it_is_missing(asked, run, tmp_path):

@@ -1,6 +1,7 @@
 """The whole study on a random model, with labelers that only look at brightness."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -13,12 +14,16 @@ from underpaint.core.arrays import to_grid, to_rows
 from underpaint.core.errors import LabelError, RunError
 from underpaint.core.prompts import Prompt
 from underpaint.core.properties import DEPTH, SALIENCY
+from underpaint.core.schemas import SUMMARY, misfit
+from underpaint.figures.curves import draw_all
 from underpaint.labelers import Labeler, label, tiny_labeler
 from underpaint.models.readers import MapReader
 from underpaint.models.traces import trace
 from underpaint.probes.moments import Moments, merge
 from underpaint.probes.probes import Probe
 from underpaint.runs import runs
+from underpaint.scores.sentences import gap_words
+from underpaint.study import looks
 from underpaint.study.batches import batches_of
 from underpaint.study.folding import Batch, fold, joint_columns
 from underpaint.study.stages import carry_out
@@ -47,6 +52,54 @@ def test_every_source_is_scored_on_the_same_images(done):
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1
+
+
+def test_rivals_are_decoded_at_the_steps_that_are_asked_for_alone(tmp_path, monkeypatch):
+    small = {"controls": {}, "sees_decoder": False, "goes_beyond": False, "trains": False}
+    asked = replace(study(16), steps=5, **small)
+    found, decoded = {}, {}
+    for name, at in (("all", None), ("some", (0, 2, 4))):
+        counted = decoded.setdefault(name, [])
+        draw = looks.decode
+
+        def decode(model, each, counted=counted, draw=draw):
+            counted.append(len(each))
+            return draw(model, each)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(looks, "decode", decode)
+            run = runs.open_run(tmp_path / name, {})
+            summary = carry_out(replace(asked, rivals_at=at), run, lambda *_: None)
+        found[name] = runs.read_table(run.scores), summary["properties"]
+    assert sum(decoded["some"]) * 5 == sum(decoded["all"]) * 3
+    keys = ["source", "property", "layer", "metric", "step", "image"]
+    tables = [rows.astype(dict.fromkeys(keys, str)).set_index(keys) for rows, _ in found.values()]
+    looked = tables[0].index.get_level_values("source").isin(["image", "estimate"])
+    gone = tables[0].index.difference(tables[1].index)
+    assert set(gone.get_level_values("step")) == {"1", "3"}
+    assert set(gone) <= set(tables[0].index[looked])
+    # Where they were looked at, and for everybody else, scores are the same.
+    pd.testing.assert_frame_equal(tables[0].loc[tables[1].index], tables[1])
+    for name, each in found["some"][1].items():
+        image = each["sources"]["image"]
+        assert image["seen"] == [1, 3, 5]
+        assert [x["mean"] is None for x in image["by_step"]] == [False, True, False, True, False]
+        assert "seen" not in each["sources"]["probe"]
+        assert each["sources"]["probe"] == found["all"][1][name]["sources"]["probe"]
+    told = {"properties": found["some"][1], "cost": {
+        "seconds": 1.0, "seconds_generation": 1.0, "peak_rss_mb": 1.0}}  # fmt: skip
+    assert misfit(told, SUMMARY) is None
+    assert "image and estimate: looked at at steps 1, 3, 5 alone" in gap_words(each)
+    assert draw_all({**summary, **told, "steps": 5}, tmp_path / "figures")
+
+
+@pytest.mark.parametrize("steps", ["1,2", "0,3", "x", "", "1,2,4"])
+def test_steps_of_rivals_without_the_last_are_refused(tmp_path, steps):
+    words = ["run", str(tmp_path / "run"), "--steps", "3", "--rivals-at", steps]
+    result = CliRunner().invoke(cli.main, words)
+    assert result.exit_code == 1
+    assert "has to be among them" in result.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_label_on_its_own_grid_bounds_every_mask_probe(done):

@@ -21,8 +21,9 @@ RENDERED = "rendered"
 class Asked:
     """What `run` was asked for: numbers in range, names that are known.
 
-    Names are those of the options. `batch` is None where the largest that fits is wanted, `recipe`
-    where only ridge is. `parts` are those of `cut`, and `labeled_by` holds a preset's labelers too.
+    Names are those of the options; `rivals_at` counts steps from 0. `batch` is None where the
+    largest that fits is wanted, `recipe` where only ridge is. `parts` are those of `cut`, and
+    `labeled_by` holds a preset's labelers too.
     """
 
     out: Path
@@ -43,6 +44,7 @@ class Asked:
     label_cache: Path | None
     images: str | None
     recipe: str | None
+    rivals_at: tuple[int, ...] | None
     classes: bool
     classifier: str | None
     seed: int
@@ -68,6 +70,7 @@ def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
     if words["splits"] == 1 or words["splits"] < 0:
         raise RunError(f"--splits is {words['splits']}. A spread needs at least 2; 0 takes none.")
     words["parts"] = _parts(words["cut"])
+    words["rivals_at"] = _steps_of(words["rivals_at"], words["steps"])
     if resume:
         runs.find_run(words["out"])
     words["properties"] = properties_of(words["properties"])
@@ -179,3 +182,19 @@ def _parts(text: str | None) -> tuple[int, int] | None:
         return int(train), int(test)
     except ValueError as error:
         raise RunError(f"--cut is {text!r}. Write TRAIN/TEST, such as 246/371.") from error
+
+
+def _steps_of(text: str | None, steps: int) -> tuple[int, ...] | None:
+    """Read --rivals-at: steps from 1, the last among them; every step where nothing is said."""
+    if text is None:
+        return None
+    try:
+        found = tuple(sorted({int(each) - 1 for each in text.split(",")}))
+    except ValueError:
+        found = ()
+    if not found or found[0] < 0 or found[-1] != steps - 1:
+        raise RunError(
+            f"--rivals-at is {text!r}. Write steps from 1, such as 1,2,3,5,8,{steps}; the last, "
+            f"{steps}, has to be among them."
+        )
+    return found if len(found) < steps else None

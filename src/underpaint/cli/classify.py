@@ -114,6 +114,7 @@ def _study(
         guidance=settings["guidance"],
         batch=settings.get("batch", 32),  # groups are kept as the run cut them,
         pictures=pictures_of(settings.get("pictures"), properties, model),
+        rivals_at=tuple(step - 1 for step in settings.get("rivals_at", ())) or None,
         sees_halves=settings["guidance"] > 1 and model.takes_text,
         namer=class_network(model, classifier or settings.get("classifier")),
     )

@@ -28,6 +28,7 @@ def take_from(ctx: click.Context, _option: click.Parameter, other: Path | None) 
             **{name: settings[name] for name in ("count", "steps", "guidance", "batch", "seed")},
             "quick": settings["quick"],
             "images": settings.get("pictures"),
+            "rivals_at": ",".join(map(str, settings.get("rivals_at", ()))) or None,
             "recipe": settings.get("recipe", "ridge"),
             "labeled_by": ",".join(map("=".join, settings.get("labeled_by", {}).items())) or None,
             "scheduler": settings.get("swapped_scheduler"),

@@ -82,6 +82,11 @@ from .site import write_site
 @click.option("--images", help="Probe these, not generated ones: rendered, or a FOLDER.")
 @click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
 @click.option(
+    "--rivals-at",
+    metavar="STEPS",
+    help="Decode rivals at these steps alone, as in 1,2,3,5,8,11,15.  [default: every step]",
+)
+@click.option(
     "--classes",
     is_flag=True,
     help="Ask at each step which class a picture will show, in the same two passes.",
@@ -191,6 +196,7 @@ def study_of(asked: Asked, prompts: list[Prompt] | None) -> Study:
         goes_beyond=True,
         looks_ahead=not asked.quick,
         trains=not asked.quick,
+        rivals_at=asked.rivals_at,
         namer=class_network(model, asked.classifier) if asked.classes else None,
     )
     study = replace(study, batch=_batch(asked, study))
@@ -229,6 +235,7 @@ def settings_of(asked: Asked, study: Study) -> dict[str, Any]:
         "resolution": asked.resolution,
         "cut": asked.cut,
         "classifier": asked.classifier,
+        "rivals_at": [step + 1 for step in asked.rivals_at or ()],
     }
     return settings | {name: value for name, value in optional.items() if value}
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..core.numbers import fixed, number
 from ..runs.folder import find_run, read_summary
-from ..scores.sentences import headline, shares_told, spread_told
+from ..scores.sentences import gap_words, headline, shares_told, spread_told
 from .options import OUT
 
 
@@ -30,6 +30,8 @@ def show(out: Path, as_json: bool) -> None:
     for name, found in summary["properties"].items():
         console.print(escape(headline(name, found, summary.get("noise"))), highlight=False)
         console.print(_sources_table(name, found))
+        if gaps := gap_words(found):
+            console.print(f"  {gaps}", highlight=False)
         for line in _differences(found, summary.get("beyond")):
             console.print(line)
         if crossed := summary.get("cross", {}).get("properties", {}).get(name):
@@ -93,7 +95,10 @@ def _differences(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> I
 
 
 def _step(found: Mapping[str, Any] | None) -> str:
-    return "–" if found is None else f"{found['step']} ({found['low']}–{found['high']})"
+    if found is None:
+        return "–"
+    earliest = f"{found['earliest']}–" if "earliest" in found else ""
+    return f"{earliest}{found['step']} ({found['low']}–{found['high']})"
 
 
 def print_classes(console: Console, found: Mapping[str, Any]) -> None:

@@ -80,13 +80,19 @@ SETTINGS: Mapping[str, Any] = {
     "labeled_by?": {...: TEXT},
     "resolution?": (range(1, 16_385), None),
     "swapped_scheduler?": (TEXT, None),
+    "rivals_at?": [range(1, 10_001)],
 }
 """run.json, so far as other commands go by it."""
 
 _MEAN = {"mean": (PLAIN_NUMBER, None)}
 _INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
 _STEP = range(1, 100_001)
-_ONSET = {"step": _STEP, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
+_ONSET = {
+    "step": _STEP,
+    "low": (PLAIN_NUMBER, None),
+    "high": (PLAIN_NUMBER, None),
+    "earliest?": _STEP,
+}
 _LEAD = {"steps": PLAIN_NUMBER, "low": PLAIN_NUMBER, "high": PLAIN_NUMBER}
 _BY_STEP = {**_MEAN, "low?": (PLAIN_NUMBER, None), "high?": (PLAIN_NUMBER, None)}
 _CURVE = {"by_step": [_BY_STEP], "final": _INTERVAL}
@@ -97,7 +103,12 @@ SUMMARY: Mapping[str, Any] = {
             "metric": TEXT,
             "best_layer": TEXT,
             "sources": {
-                ...: {**_CURVE, "onset": (_ONSET, None), "reached?": (_ONSET, None)},
+                ...: {
+                    **_CURVE,
+                    "onset": (_ONSET, None),
+                    "reached?": (_ONSET, None),
+                    "seen?": [_STEP],
+                },
             },
             "bar?": (PLAIN_NUMBER, None),
             "lead?": ({...: (_LEAD, None)}, None),

@@ -123,6 +123,8 @@ def draw_curves(name: str, found: Mapping[str, Any]) -> Figure:
     note = (
         f"test images · probe at {found['best_layer']} · bands: 95%, over prompts · rings: onsets"
     )
+    if any("seen" in each for each in sources.values()):
+        note += " · gaps: not looked at"
     _title(figure, name, note)
     return figure
 

@@ -56,7 +56,9 @@ def draw_noise(
             continue
         mean, low, high = _curve(sources[source]["metrics"][metric])[:, is_known]
         axis.fill_between(ratios[is_known], low, high, color=paint["color"], alpha=0.1, linewidth=0)
-        axis.plot(ratios[is_known], mean, **paint, label=labels[source])
+        # Dots show a step whose neighbours have no value.
+        dot = {"marker": "o", "markersize": paint["linewidth"] + 0.3}
+        axis.plot(ratios[is_known], mean, **paint, **dot, label=labels[source])
     if found.get("bar") is not None:
         axis.axhline(found["bar"], color="#888888", linewidth=0.7, linestyle=":")
         axis.text(ratios[is_known].max(), found["bar"], " the one bar", fontsize=6, va="bottom")

@@ -9,6 +9,10 @@ interpolated along the mean curve, between the last step below the bar and the f
 
 Everything is worked out for the mean over images and again for every resample, the bar included.
 Where a resample does not reach the bar, it counts as one step after the last, at the last noise.
+
+A source that was not looked at at every step reaches the bar between two steps that it was looked
+at: nothing is interpolated over a gap. The first step that it may have been stands beside the one
+at which it was seen there, intervals hold both, and of the noise there are the ends alone.
 """
 
 from collections.abc import Sequence
@@ -17,7 +21,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from .intervals import HELD, Interval, StepInterval, resampled, stays, step_interval, tails
+from .intervals import (
+    HELD,
+    Interval,
+    StepInterval,
+    after_gap,
+    resampled,
+    stays,
+    step_interval,
+    tails,
+    widened,
+)
 
 Draws = Float64[np.ndarray, "draw"]
 """The value of the mean over images, and then of each resample."""
@@ -40,27 +54,50 @@ class Bar:
 
 @dataclass(frozen=True)
 class Reached:
-    """When a source reaches a bar: the step from 0, and ln(noise / signal) where it is known."""
+    """When a source reaches a bar: the step from 0, and ln(noise / signal) where it is known.
+
+    `earliest` and `noisiest` are the other ends where there was a gap before it.
+    """
 
     steps: Draws
     log_noise: Draws | None
     prompts: int
+    earliest: Draws | None = None
+    noisiest: Draws | None = None
 
     def step(self, level: float = 0.95) -> StepInterval:
         """Give the step, with its interval."""
-        return step_interval(int(self.steps[0]), self.steps[1:], level, self.prompts)
+        latest = step_interval(int(self.steps[0]), self.steps[1:], level, self.prompts)
+        if self.earliest is None:
+            return latest
+        first = step_interval(int(self.earliest[0]), self.earliest[1:], level, self.prompts)
+        is_told = first.steps == latest.steps
+        return StepInterval(latest.steps, first.low, latest.high, None if is_told else first.steps)
 
     def noise(self, level: float = 0.95) -> Interval | None:
-        """Give ln(noise / signal), with its interval."""
-        return None if self.log_noise is None else _between(self.log_noise, self.prompts, level)
+        """Give ln(noise / signal), with its interval; NaN in a gap, which the interval holds."""
+        if self.log_noise is None:
+            return None
+        least = _between(self.log_noise, self.prompts, level)
+        if self.noisiest is None:
+            return least
+        most = _between(self.noisiest, self.prompts, level)
+        mean = least.mean if least.mean == most.mean else float("nan")
+        return Interval(mean, least.low, most.high, least.undefined)
 
     def before(self, other: "Reached") -> "Reached":
         """Say by how many steps, and by how much more noise, this one comes first."""
-        noise = None
+        latest, earliest = self.steps, self.steps if self.earliest is None else self.earliest
+        noise, noisiest = None, None
         if self.log_noise is not None and other.log_noise is not None:
+            most = self.log_noise if self.noisiest is None else self.noisiest
+            theirs = other.log_noise if other.noisiest is None else other.noisiest
             with np.errstate(invalid="ignore"):  # both in pure noise: nothing to tell
-                noise = self.log_noise - other.log_noise
-        return Reached(other.steps - self.steps, noise, self.prompts)
+                noise, noisiest = self.log_noise - theirs, most - other.log_noise
+        if self.earliest is None and other.earliest is None:
+            return Reached(other.steps - self.steps, noise, self.prompts)
+        first = other.steps if other.earliest is None else other.earliest
+        return Reached(other.steps - earliest, noise, self.prompts, first - latest, noisiest)
 
 
 def bar_of(
@@ -89,6 +126,7 @@ def reach(
     bar: Bar,
     *,
     noise: Float64[np.ndarray, "step"] | None = None,
+    seen: Sequence[int] | None = None,
 ) -> Reached | None:
     """Find the first step from which a source's mean score stays at or above the bar.
 
@@ -97,10 +135,13 @@ def reach(
         bar: As `bar_of` set it.
         noise: Noise-to-signal ratio of each step, infinite where there is no signal yet. Next to
             such a step nothing can be interpolated: the first finite one is taken.
+        seen: The steps that were looked at, the last among them, where not all were.
 
     Returns:
         None if the mean over all images never stays there.
     """
+    if seen is not None:
+        return _reach_over_gaps(values, bar, noise, list(seen))
     found = _draws(values, bar.groups, bar.resamples, bar.seed)
     is_there = stays(found >= bar.draws[:, None])
     never = np.logical_not(is_there.any(axis=1))
@@ -116,6 +157,31 @@ def reach(
     return Reached(np.where(unknown, np.nan, steps), level, len(set(bar.groups)))
 
 
+def _reach_over_gaps(
+    values: Float64[np.ndarray, "image step"],
+    bar: Bar,
+    noise: Float64[np.ndarray, "step"] | None,
+    seen: list[int],
+) -> Reached | None:
+    """Time a source by the steps that were looked at, and keep what lies in gaps as two ends."""
+    found = reach(values[:, seen], bar, noise=None if noise is None else noise[seen])
+    if found is None:
+        return None
+    latest, earliest = after_gap(seen, values.shape[1])
+    unknown = np.isnan(found.steps)
+    place = np.where(unknown, 0, found.steps).astype(int)
+    steps, first = (np.where(unknown, np.nan, ends[place]) for ends in (latest, earliest))
+    if noise is None or found.log_noise is None:
+        return Reached(steps, None, found.prompts, first)
+    level = np.log([*noise, noise[-1]])
+    before = np.maximum(np.array([0, *seen])[place], 0)  # the step looked at before, or the first
+    is_told = first == steps
+    least = np.where(is_told, found.log_noise, level[latest[place]])
+    most = np.where(is_told, found.log_noise, level[before])
+    least, most = (np.where(unknown, np.nan, each) for each in (least, most))
+    return Reached(steps, least, found.prompts, first, most)
+
+
 def crossover(
     source: Float64[np.ndarray, "image step"],
     probe: Float64[np.ndarray, "image step"],
@@ -124,11 +190,18 @@ def crossover(
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    seen: Sequence[int] | None = None,
 ) -> StepInterval | None:
     """Find the first step from which a source's mean score stays above the probe's, None if never.
 
     Paired, on the images that have both. In resamples without one it is one step after the last.
+    Where the source was looked at only at the steps `seen`, it is the first of those.
     """
+    if seen is not None:
+        own = {"level": level, "resamples": resamples, "seed": seed}
+        at = list(seen)
+        few = crossover(source[:, at], probe[:, at], groups, **own)
+        return None if few is None else widened(few, at, source.shape[1])
     found = _draws(source - probe, groups, resamples, seed)
     ahead = stays(found > 0)
     if not ahead[0].any():

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..core.prompts import Prompt
 from .intervals import intervals, onset
 from .scores import Scores, best_layer, curves
-from .summaries import for_json
+from .summaries import for_json, from_one
 
 CLASS = "class"
 """What stands for the property in scores of recognition."""
@@ -24,9 +24,12 @@ def likeliest(
     numbers: Sequence[int],
     seen: Mapping[str, Float[Tensor, "step image class"]],
     *,
+    steps: Sequence[int] | None = None,
     count: int = LIKELIEST,
 ) -> pd.DataFrame:
     """Lay out the classes that each picture was most taken for, by mean probability over steps.
+
+    `steps` are those that were looked at, from 0, where not every step was.
 
     Returns:
         A row for each source, picture, step (from 0) and class. `image` is the number in `Scores`;
@@ -43,7 +46,9 @@ def likeliest(
                         "source": source,
                         "prompt_index": prompt.index or 0,
                         "image": number,
-                        "step": np.repeat(np.arange(len(found)), len(order)),
+                        "step": np.repeat(
+                            range(len(found)) if steps is None else steps, len(order)
+                        ),
                         "class": [classes[one] for one in order.tolist()] * len(found),
                         "probability": found[:, order].numpy().ravel(),
                     }
@@ -74,21 +79,20 @@ def summarise_classes(
         )
         own = {key.metric: each for key, each in test.items() if key[:3] == (source, CLASS, layer)}
         top1, prompts = own["top1"].values, own["top1"].prompts
-        first = onset(top1, own["chance"].values[:, 0], prompts, **draws)
-        begins = _stays(top1)
+        first = onset(top1, own["chance"].values[:, -1], prompts, seen=own["top1"].seen, **draws)
+        begins = _stays(top1, own["top1"].seen or range(top1.shape[1]))
         known = begins[~np.isnan(begins)]
         by_step = [for_json(each) for each in intervals(top1, prompts, **draws)]
         found[source] = {
             "layer": layer or None,
             "by_step": by_step,
             "final": by_step[-1],
-            "onset": first
-            and {"step": first.steps + 1, "low": first.low + 1, "high": first.high + 1},
+            "onset": from_one(first),
             "stays": {
                 **for_json(intervals(begins[:, None], prompts, **draws)[0]),
                 "median": float(np.median(known)) if len(known) else None,
             },
-            "chance": for_json(intervals(own["chance"].values[:, :1], prompts, **draws)[0]),
+            "chance": for_json(intervals(own["chance"].values[:, -1:], prompts, **draws)[0]),
             "metrics": {
                 metric: {"by_step": [for_json(x) for x in intervals(c.values, c.prompts, **draws)]}
                 for metric, c in own.items()
@@ -98,7 +102,13 @@ def summarise_classes(
     return found
 
 
-def _stays(top1: Float64[np.ndarray, "image step"]) -> Float64[np.ndarray, "image"]:
-    """Find the step, from 1, from which each picture's true class is top-1 to the end."""
-    stays = np.logical_and.accumulate(top1[:, ::-1] > 0, axis=1)[:, ::-1]
-    return np.where(stays[:, -1], stays.argmax(axis=1) + 1.0, np.nan)
+def _stays(
+    top1: Float64[np.ndarray, "image step"], seen: Sequence[int]
+) -> Float64[np.ndarray, "image"]:
+    """Find the step, from 1, from which each picture's true class is top-1 to the end.
+
+    Of steps that were looked at: where others were not, it may be earlier.
+    """
+    hits = top1[:, list(seen)] > 0
+    held = np.logical_and.accumulate(hits[:, ::-1], axis=1)[:, ::-1]
+    return np.where(held[:, -1], np.asarray(seen)[held.argmax(axis=1)] + 1.0, np.nan)

@@ -191,6 +191,7 @@ def _paired(sides: Sequence[Curves]) -> tuple[list[Curves], bool]:
                 each.values[kept],
                 tuple(each.images[place] for place in kept),
                 tuple(each.prompts[place] for place in kept),
+                each.seen,
             )
         )
     return some, True
@@ -216,10 +217,18 @@ def _difference(sides: Sequence[Curves], seed: int) -> list[dict[str, float | No
     return _with_ends(_mean(sides[1]) - _mean(sides[0]), second - first)
 
 
+_UNTOLD: dict[str, float | None] = {"mean": None, "low": None, "high": None}
+
+
 def _reached(
     found: Curves, noise: Float64[np.ndarray, "step"], bar: float, seed: int
 ) -> dict[str, float | None]:
-    """Give the noise up to which a run holds a score, and at all below it, with its interval."""
+    """Give the noise up to which a run holds a score, and at all below it, with its interval.
+
+    None where it was not looked at at every step: between those nobody knows.
+    """
+    if found.seen is not None:
+        return _UNTOLD
     spread = resampled(found.values, found.prompts, resamples=DRAWS, seed=seed)
     return _with_ends(
         _noise_at(_mean(found)[None], noise, bar), _noise_at(spread, noise, bar)[:, None]
@@ -232,6 +241,8 @@ def _earlier(
     """Give by how much more noise, in ln, the second run holds the bar."""
     if bar is None:
         return None
+    if any(each.seen is not None for each in found):
+        return _UNTOLD
     spread = _resampled_together(found, seed)
     means = [_noise_at(_mean(e)[None], s.noise, bar) for e, s in zip(found, sides, strict=True)]
     drawn = [_noise_at(e, s.noise, bar) for e, s in zip(spread, sides, strict=True)]

@@ -34,11 +34,16 @@ class Interval:
 
 @dataclass(frozen=True)
 class StepInterval:
-    """A step, or a number of steps, and the interval it may lie in."""
+    """A step, or a number of steps, and the interval it may lie in.
+
+    `earliest` is the least that it may be where steps before it were not looked at; None where
+    they were.
+    """
 
     steps: int
     low: int
     high: int
+    earliest: int | None = None
 
 
 def interval(
@@ -120,6 +125,7 @@ def onset(
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    seen: Sequence[int] | None = None,
 ) -> StepInterval | None:
     """Find the first step from which a source holds 90% of its own final skill above position.
 
@@ -138,7 +144,14 @@ def onset(
         groups: The prompt of each image.
         control: What a probe scores where there is nothing to find. None asks for no effect.
         level: As in `intervals`; so are `resamples` and `seed`.
+        seen: The steps that were looked at, the last among them, where not all were: the onset is
+            the first of those, and lies after the one before.
     """
+    if seen is not None:
+        own = {"level": level, "resamples": resamples, "seed": seed}
+        at, beside = list(seen), None if control is None else control[:, list(seen)]
+        found = onset(skill[:, at], position, groups, control=beside, **own)
+        return None if found is None else widened(found, at, skill.shape[1])
     draws = {"level": level, "resamples": resamples, "seed": seed}
     above = skill - position[:, None]
     if not interval(above[:, -1], groups, **draws).low > 0:
@@ -218,6 +231,23 @@ def step_interval(
         for share, method in zip(tails(level, prompts), ("lower", "higher"), strict=True)
     )
     return StepInterval(steps, low, high)
+
+
+def after_gap(seen: Sequence[int], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give, for the n-th step that was looked at, which step it is, and the first it stands for.
+
+    Between it and the one before nobody looked. The last entry is one step after the last.
+    """
+    latest = np.array([*seen, count])
+    return latest, np.array([0, *(latest[:-1] + 1)])
+
+
+def widened(found: StepInterval, seen: Sequence[int], count: int) -> StepInterval:
+    """Turn an interval that counts the steps looked at into one of steps, no narrower than gaps."""
+    latest, earliest = after_gap(seen, count)
+    step, first = int(latest[found.steps]), int(earliest[found.steps])
+    low, high = int(earliest[found.low]), int(latest[found.high])
+    return StepInterval(step, low, high, None if first == step else first)
 
 
 def tails(level: float, prompts: int) -> tuple[float, float]:

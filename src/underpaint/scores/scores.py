@@ -55,11 +55,16 @@ class Scores:
 
 @dataclass(frozen=True)
 class Curves:
-    """One key's scores over steps, a curve for each image, in the order of image numbers."""
+    """One key's scores over steps, a curve for each image, in the order of image numbers.
+
+    `seen` are the steps that were scored, from 0, where others were not: those are NaN. None where
+    all were.
+    """
 
     values: Float64[np.ndarray, "image step"]
     images: tuple[int, ...]
     prompts: tuple[str, ...]
+    seen: tuple[int, ...] | None = None
 
 
 def tabulate(
@@ -68,6 +73,7 @@ def tabulate(
     images: Sequence[int],
     prompts: Sequence[str],
     splits: Sequence[str],
+    seen: Mapping[ScoreKey, Sequence[int]] | None = None,
 ) -> Scores:
     """Lay blocks of scores out as rows.
 
@@ -77,6 +83,7 @@ def tabulate(
         images: A number for each image, unlike any other's.
         prompts: The group of each image: what its prompt shares with equal prompts.
         splits: "train", "validation" or "test", for each image.
+        seen: Of blocks that were not scored at every step, at which they were: others get no row.
 
     Raises:
         MetricError: if a block has other images than are named.
@@ -101,11 +108,20 @@ def tabulate(
     columns["prompt"] = _words(list(prompts), tiles=count)
     columns["split"] = _words(list(splits), tiles=count)
     columns["value"] = np.concatenate([np.empty(0), *(block.ravel() for block in values)])
-    return Scores(pd.DataFrame({name: columns[name] for name in COLUMNS}))
+    rows = pd.DataFrame({name: columns[name] for name in COLUMNS})
+    if not seen:
+        return Scores(rows)
+    is_seen = [
+        np.repeat(np.isin(np.arange(len(block)), seen.get(key, range(len(block)))), len(images))
+        for key, block in zip(blocks, values, strict=True)
+    ]
+    return Scores(rows.iloc[np.flatnonzero(np.concatenate(is_seen))].reset_index(drop=True))
 
 
 def curves(scores: Scores, split: str) -> dict[ScoreKey, Curves]:
     """Gather one split's rows back into a curve over steps for each key and image.
+
+    A key that has no row of a step which others have was not scored there: its curve has gaps.
 
     Raises:
         MetricError: if a key has not exactly one score for each of its images at each step.
@@ -115,6 +131,7 @@ def curves(scores: Scores, split: str) -> dict[ScoreKey, Curves]:
     found = {}
     image, step = rows["image"].to_numpy(), rows["step"].to_numpy()
     prompt, value = rows["prompt"].astype(object).to_numpy(), rows["value"].to_numpy()
+    every = np.unique(step)
     grouped = rows.groupby(list(ScoreKey._fields), observed=True, sort=False).indices
     for words, places in grouped.items():
         key = ScoreKey(*cast(tuple[str, str, str, str], words))
@@ -131,10 +148,13 @@ def curves(scores: Scores, split: str) -> dict[ScoreKey, Curves]:
                 f"{len(places)} rows, {len(np.unique(images))} images, {len(steps)} steps. "
                 "Score every image once, at every step."
             )
+        values = np.full((len(images), len(every)), np.nan)
+        values[:, np.searchsorted(every, steps)] = value[places].reshape(len(images), len(steps))
         found[key] = Curves(
-            value[places].reshape(len(images), len(steps)),
+            values,
             tuple(images.tolist()),
             tuple(prompt[places][:: len(steps)].tolist()),
+            None if len(steps) == len(every) else tuple(steps.tolist()),
         )
     return found
 

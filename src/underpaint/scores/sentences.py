@@ -50,11 +50,35 @@ def compared(lead: Mapping[str, Any] | None) -> str:
         ends = f"{min(abs(low), abs(high))} to {max(abs(low), abs(high))}"
     else:
         ends = f"{-low} earlier to {high} later"
+    if "most" in lead:
+        return f"reaches the same score {_between(steps, lead['most'])} ({ends})"
     if steps == 0:
         later = "" if low < 0 < high else " later" if low >= 0 else " earlier"
         return f"reaches the same score at the same step ({ends}{later})"
     count = f"{abs(steps)} step{'' if abs(steps) == 1 else 's'}"
     return f"reaches the same score {count} {'later' if steps > 0 else 'earlier'} ({ends})"
+
+
+def gap_words(found: Found) -> str:
+    """Say which sources were not looked at at every step, and at which; "" where all were."""
+    by_steps: dict[tuple[int, ...], list[str]] = {}
+    for source, each in found["sources"].items():
+        if "seen" in each:
+            by_steps.setdefault(tuple(each["seen"]), []).append(source)
+    return " ".join(
+        f"{' and '.join(names)}: looked at at steps {', '.join(map(str, steps))} alone; times are "
+        "bounds where steps lie between."
+        for steps, names in by_steps.items()
+    )
+
+
+def _between(least: int, most: int) -> str:
+    """Say between how many steps later, or earlier, something lies."""
+    words = [f"{abs(each)} {'later' if each >= 0 else 'earlier'}" for each in (least, most)]
+    if least >= 0 or most < 0:
+        near, far = sorted((abs(least), abs(most)))
+        return f"{near} to {far} steps {'later' if least >= 0 else 'earlier'}"
+    return f"between {words[0]} and {words[1]}"
 
 
 def gained(found: Found) -> str:

@@ -79,12 +79,13 @@ def _property(
     skill, position = _skills(property, found)
     prompts = found["probe", headline].prompts
     control = skill.get("shuffled")
+    seen = {source: each.seen for (source, _), each in found.items()}
     timed = {
-        source: onset(each, position, prompts, control=control, **draws)
+        source: onset(each, position, prompts, control=control, seen=seen[source], **draws)
         for source, each in skill.items()
         if not is_gain(source)
     }
-    bar, reached = _reached(skill, position, prompts, draws, noise)
+    bar, reached = _reached(skill, position, prompts, draws, noise, seen)
     if timed["probe"] is None:  # without an effect there is nothing to be early or late for
         bar, reached = None, {}
     level = draws["level"]
@@ -97,8 +98,9 @@ def _property(
         "sources": {
             source: {
                 "layer": layers[source] or None,
+                **_seen(found[source, headline]),
                 **_curve(found[source, headline], draws),
-                "onset": _from_one(timed.get(source)),
+                "onset": from_one(timed.get(source)),
                 "reached": _reached_for_json(reached.get(source), level),
                 "metrics": {
                     metric: _curve(found[source, metric], draws)
@@ -188,6 +190,7 @@ def _reached(
     prompts: Sequence[str],
     draws: dict,
     noise: Float64[np.ndarray, "step"] | None,
+    seen: Mapping[str, Sequence[int] | None],
 ) -> tuple[Bar | None, dict[str, Reached]]:
     """Set the bar by the probe, and time every source at it."""
     resampling = {name: draws[name] for name in ("resamples", "seed")}
@@ -195,7 +198,7 @@ def _reached(
     if math.isnan(bar.score):
         return None, {}
     times = {
-        source: reach(each, bar, noise=noise)
+        source: reach(each, bar, noise=noise, seen=seen[source])
         for source, each in skill.items()
         if not is_gain(source)
     }
@@ -203,13 +206,18 @@ def _reached(
 
 
 def _lead(probe: Reached | None, rival: Reached | None, level: float) -> dict | None:
-    """Say by how much the probe reaches the bar before a rival; negative if after it."""
+    """Say by how much the probe reaches the bar before a rival; negative if after it.
+
+    Where the rival was not looked at at every step, it is the least that the lead may be; `most`
+    is what it is if the rival is no earlier than it was seen.
+    """
     if probe is None or rival is None:
         return None
     lead = probe.before(rival)
     steps = lead.step(level)
     return {
-        "steps": steps.steps,
+        "steps": steps.steps if steps.earliest is None else steps.earliest,
+        **({} if steps.earliest is None else {"most": steps.steps}),
         "low": steps.low,
         "high": steps.high,
         "log_noise": _noise_for_json(lead, level),
@@ -221,8 +229,9 @@ def _crossover(
 ) -> dict | None:
     """Say from which step on a rival beats the better probe."""
     better = found.get(("probe+position", metric), found["probe", metric])
-    step = crossover(found[rival, metric].values, better.values, better.prompts, **draws)
-    return _from_one(step)
+    own = found[rival, metric]
+    step = crossover(own.values, better.values, better.prompts, seen=own.seen, **draws)
+    return from_one(step)
 
 
 def _gain(found: Mapping[tuple[str, str], Curves], metric: str, draws: dict) -> dict | None:
@@ -275,16 +284,23 @@ def _shares(
     }
 
 
-def _from_one(step: StepInterval | None) -> dict | None:
+def _seen(found: Curves) -> dict:
+    """List the steps that a source was looked at, from 1, where not all were."""
+    return {} if found.seen is None else {"seen": [step + 1 for step in found.seen]}
+
+
+def from_one(step: StepInterval | None) -> dict | None:
+    """Write a step and its interval, counted from 1."""
     if step is None:
         return None
-    return {"step": step.steps + 1, "low": step.low + 1, "high": step.high + 1}
+    told = {"step": step.steps + 1, "low": step.low + 1, "high": step.high + 1}
+    return told if step.earliest is None else {**told, "earliest": step.earliest + 1}
 
 
 def _reached_for_json(reached: Reached | None, level: float) -> dict | None:
     if reached is None:
         return None
-    return {**(_from_one(reached.step(level)) or {}), "log_noise": _noise_for_json(reached, level)}
+    return {**(from_one(reached.step(level)) or {}), "log_noise": _noise_for_json(reached, level)}
 
 
 def _noise_for_json(found: Reached, level: float) -> dict | None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..core.errors import RunError
 from ..core.pictures import read_rgb
-from ..runs.runs import Run, has_classes, read_json, read_table
+from ..runs.runs import Run, has_classes, read_json, read_settings, read_table
 from ..steering.frames import read_frames
 from .numbers import rounded
 
@@ -62,10 +62,11 @@ def write_recognition(run: Run, path: Path) -> bool:
     found = read_json(run.summary)["classify"]
     seen, classes = read_table(run.probabilities), read_table(run.classes)
     pictures: dict[int, dict[str, Any]] = {}
+    steps = read_settings(run)["steps"]
     for (index, source), rows in _groups(seen, ["prompt_index", "source"]):
         own = pictures.setdefault(int(index), {"probabilities": {}, "hits": {}})
         own["probabilities"][source] = [
-            {"class": name, "by_step": rounded(each["probability"].tolist())}
+            {"class": name, "by_step": _every_step(each, "probability", steps)}
             for (name,), each in _groups(rows, ["class"])
         ]
     index_of = dict(zip(seen["image"].tolist(), seen["prompt_index"].tolist(), strict=True))
@@ -73,10 +74,18 @@ def write_recognition(run: Run, path: Path) -> bool:
     layers = {source: each["layer"] or "" for source, each in found["sources"].items()}
     for (source, layer, image), rows in _groups(named, ["source", "layer", "image"]):
         if layers.get(source) == layer:
-            hits = rows.sort_values(by="step")["value"].astype(int).tolist()
-            pictures[index_of[image]]["hits"][source] = hits
+            hits = _every_step(rows, "value", steps)
+            pictures[index_of[image]]["hits"][source] = [
+                None if x is None else int(x) for x in hits
+            ]
     _write(path, {"pictures": pictures})
     return True
+
+
+def _every_step(rows: pd.DataFrame, column: str, steps: int) -> list[float | None]:
+    """Give a value for every step: None where none was looked at."""
+    found = dict(zip(rows["step"].tolist(), rounded(rows[column].tolist()), strict=True))
+    return [found.get(step) for step in range(steps)]
 
 
 def _groups(rows: pd.DataFrame, by: list[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:

@@ -195,10 +195,12 @@ def rivals(study: Study, batch: Batch) -> Looks:
     What labelers have seen on the way is not drawn again, but for the class network.
     """
     known = batch.looked_at if study.namer is None else {}
-    both = shown(batch.trace)
+    at = list(range(study.steps) if study.rivals_at is None else study.rivals_at)
+    both = {source: each[at] for source, each in shown(batch.trace).items()}
     left = {source: each for source, each in both.items() if source not in known}
     looks = look(study.model, study.labelers, study.properties, left, study.namer)
-    maps = {**looks.maps, **known}
+    had = {source: {name: x[at] for name, x in each.items()} for source, each in known.items()}
+    maps = {**looks.maps, **had}
     return replace(looks, maps={source: maps[source] for source in both})
 
 
@@ -232,8 +234,12 @@ def score_group(
         thresholds=cuts.thresholds,
         position=cuts.position,
         wrong=wrong_labels(cuts.labels, cuts.texts, texts, first),
+        looked_at_steps=study.rivals_at,
     )
     blocks, score_s = timed("scoring", compare, study.model.device)
     numbers = list(range(first, first + len(prompts)))
-    rows = tabulate(blocks, images=numbers, prompts=texts, splits=[part] * len(prompts)).rows
-    return rows, score_s
+    seen = {key: study.rivals_at for key in blocks if key.source in looks.maps}
+    seen = {key: at for key, at in seen.items() if at is not None}
+    splits = [part] * len(prompts)
+    scores = tabulate(blocks, images=numbers, prompts=texts, splits=splits, seen=seen)
+    return scores.rows, score_s

@@ -47,7 +47,7 @@ class Pooled:
     latents: Mapping[str, Float[Tensor, "*step image latent lrow lcol"]] = field(
         default_factory=dict
     )
-    seen: Mapping[str, Float[Tensor, "step image class"]] = field(default_factory=dict)
+    seen: Mapping[str, Float[Tensor, "look image class"]] = field(default_factory=dict)
     namer: str = ""
 
 

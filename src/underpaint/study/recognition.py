@@ -213,6 +213,10 @@ def _carry_out(
         put("test", source, "", each)
         true = each.gather(2, truth["test"].expand(len(each), -1)[..., None])[..., 0]
         blocks["test"][ScoreKey(source, CLASS, "", "probability")] = true.double()
+    gaps: dict[ScoreKey, Sequence[int]] = {}
+    if study.rivals_at is not None:
+        gaps = dict.fromkeys(blocks["test"], study.rivals_at)
+        blocks["test"] = {key: _spread(each, study) for key, each in blocks["test"].items()}
     for half in (CONDITIONAL,) if kind else (CONDITIONAL, UNCONDITIONAL):
         for layer in (each.name for each in study.layers):
             if not has_pooled(kept["test"][0].path, half, layer):
@@ -225,11 +229,21 @@ def _carry_out(
         prompts = [each for group in kept[part] for each in group.prompts]
         numbers = range(first, first := first + len(prompts))
         texts, splits = [each.group for each in prompts], [part] * len(prompts)
-        scores.append(tabulate(own, images=numbers, prompts=texts, splits=splits))
+        own_gaps = {key: at for key, at in gaps.items() if key in own}
+        scores.append(tabulate(own, images=numbers, prompts=texts, splits=splits, seen=own_gaps))
     test = [each for group in kept["test"] for each in group.prompts]
     numbers = range(first - len(test), first)
-    table = likeliest(namer_of(study).classes, test, numbers, seen) if seen else pd.DataFrame()
-    return reduce(add, scores), table
+    if not seen:
+        return reduce(add, scores), pd.DataFrame()
+    classes, at = namer_of(study).classes, study.rivals_at
+    return reduce(add, scores), likeliest(classes, test, numbers, seen, steps=at)
+
+
+def _spread(found: Float64[Tensor, "looked image"], study: Study) -> Float64[Tensor, "step image"]:
+    """Lay scores of the steps that were looked at beside NaN for the others."""
+    whole = found.new_full((study.steps, found.shape[1]), torch.nan)
+    whole[list(study.rivals_at or ())] = found
+    return whole
 
 
 def _kept(
@@ -289,9 +303,10 @@ def _blank_truth(study: Study, path: Path, own: Sequence[int]) -> list[int]:
 def _seen(study: Study, groups: Sequence[Group]) -> dict[str, Float[Tensor, "step image class"]]:
     """Give what the class network sees of some groups, asking only where nobody has yet."""
     parts: dict[str, list[Tensor]] = {}
+    at = list(range(study.steps) if study.rivals_at is None else study.rivals_at)
     for group in groups:
         seen = read_seen(group.path, namer_of(study)) or {
-            source: probabilities(study.model, namer_of(study), each.to(study.model.device))
+            source: probabilities(study.model, namer_of(study), each[at].to(study.model.device))
             for source, each in read_shown(group.path).items()
         }
         for source, each in seen.items():

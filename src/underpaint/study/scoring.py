@@ -47,13 +47,14 @@ class Reading:
     """Maps by one source at one layer, "" where it reads none.
 
     Of several parts the mean score is kept. A gain gives the score of `less` too, which is taken
-    off.
+    off. `steps` are those of the maps, where not every step has one.
     """
 
     source: str
     layer: str
     parts: Sequence[Part]
     less: Sequence[Part] = ()
+    steps: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class HeldOut:
     """What the labeler sees in the picture so far, by source and property."""
     truth: Truth
     """The labels of the property that is being scored."""
+    looked_at_steps: Sequence[int] | None = None
+    """The steps of `looked_at`, where not every step was looked at."""
 
     def cut(self, name: str, layer: str) -> Float64[Tensor, "step 1 1 1 1"] | None:
         """Give where what is kept under these names becomes a mask; None if it does not."""
@@ -188,27 +191,41 @@ def score(
 def score_beside(
     properties: Sequence[Property],
     batch: Batch,
-    looked_at: Mapping[str, Mapping[str, Float[Tensor, "step image _ height width"]]],
+    looked_at: Mapping[str, Mapping[str, Float[Tensor, "look image _ height width"]]],
     *,
     layers: Sequence[Layer],
     read_maps: Mapping[tuple[str, str], Float[Tensor, "step image _ _ _"]],
     thresholds: Mapping[tuple[str, str], Float64[Tensor, "step"]],
     position: Mapping[str, MeanMap],
     wrong: Wrong,
+    looked_at_steps: Sequence[int] | None = None,
 ) -> dict[ScoreKey, Float64[Tensor, "step image"]]:
-    """Score every source on one held-out batch, beside what labelers saw (see `looks`)."""
+    """Score every source on one held-out batch, beside what labelers saw (see `looks`).
+
+    Where they looked at some steps alone, `looked_at_steps`, scores of the others are NaN.
+    """
     trace = batch.trace
     blocks: dict[ScoreKey, Tensor] = {}
     for each in properties:
         truth = prepare(batch.labels[each.name], position=position[each.name].mean)
-        held = HeldOut(batch, layers, read_maps, thresholds, position, wrong, looked_at, truth)
+        held = HeldOut(
+            batch,
+            layers,
+            read_maps,
+            thresholds,
+            position,
+            wrong,
+            looked_at,
+            truth,
+            looked_at_steps,
+        )
         for reading in (one for scorer in SCORERS for one in scorer(each, held)):
             values = _values(each, reading.parts)
             if reading.less:
                 less = _values(each, reading.less)
                 values = {metric: ours - less[metric] for metric, ours in values.items()}
             for metric, found in values.items():
-                over_steps = found.expand(len(trace.timesteps), -1) if found.ndim == 1 else found
+                over_steps = _over_steps(found, len(trace.timesteps), reading.steps)
                 key = ScoreKey(reading.source, each.name, reading.layer, metric)
                 blocks[key] = over_steps
         if truth.singles:
@@ -217,6 +234,19 @@ def score_beside(
             blocks[ScoreKey(LABELS, each.name, "", KNOWN)] = known
     # One copy for all: a GPU is waited for once.
     return gains(dict(zip(blocks, torch.stack(list(blocks.values())).cpu(), strict=True)))
+
+
+def _over_steps(
+    found: Float64[Tensor, "*step image"], count: int, steps: Sequence[int] | None
+) -> Float64[Tensor, "step image"]:
+    """Give scores of every step: those of all steps repeated, those of some beside NaN."""
+    if found.ndim == 1:
+        return found.expand(count, -1)
+    if steps is None:
+        return found
+    whole = found.new_full((count, found.shape[1]), torch.nan)
+    whole[list(steps)] = found
+    return whole
 
 
 def _values(property: Property, parts: Sequence[Part]) -> dict[str, Float64[Tensor, "*step image"]]:
@@ -252,8 +282,9 @@ def _by_looks(property: Property, held: HeldOut) -> Iterator[Reading]:
     half = 0.5 if property.is_binary else None
     for source, maps in held.looked_at.items():
         chosen = held.cut(property.name, source)
-        at = half if chosen is None else chosen
-        yield Reading(source, "", [(maps[property.name], at, held.truth)])
+        steps = held.looked_at_steps
+        at = half if chosen is None else chosen if steps is None else chosen[list(steps)]
+        yield Reading(source, "", [(maps[property.name], at, held.truth)], steps=steps)
 
 
 def _by_opinion(property: Property, held: HeldOut) -> Iterator[Reading]:

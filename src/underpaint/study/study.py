@@ -28,9 +28,10 @@ class Study:
     `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
     `sees_halves` adds "unconditional", where guidance runs such a half. `goes_beyond` adds "joint",
     "beyond" and its controls, and `looks_ahead` lets labelers look at x̂₀ for those. `trains` adds
-    "trained". `namer` asks in the same two passes which class a picture will show. `overlaps` says
-    whether scoring and writing go on beside the next batch's generation: the same numbers, sooner
-    where a GPU generates; None does so there alone, for threads share a processor's cores.
+    "trained". `namer` asks in the same two passes which class a picture will show. `rivals_at` are
+    the steps, from 0, at which rivals are decoded and looked at; None is every step. `overlaps`
+    says whether scoring and writing go on beside the next batch's generation: the same numbers,
+    sooner where a GPU generates; None does so there alone, for threads share a processor's cores.
     """
 
     model: Model
@@ -50,6 +51,7 @@ class Study:
     looks_ahead: bool = False
     trains: bool = False
     namer: Namer | None = None
+    rivals_at: tuple[int, ...] | None = None
     overlaps: bool | None = None
 
     @property

@@ -96,11 +96,13 @@ def _look_thresholds(
 ) -> dict[tuple[str, str], Float64[Tensor, "step"]]:
     """Choose where what labelers see in noisy pictures becomes a mask, as for probes.
 
-    By (property, source). Where nothing does better than 0.5, which made the labels, it stays.
+    By (property, source). Where nothing does better than 0.5, which made the labels, it stays; so
+    it does at steps that are not looked at.
     """
+    at = list(range(study.steps) if study.rivals_at is None else study.rivals_at)
     paths = paths[: max(1, LOOKED_AT // min(GROUP, study.batch))]
     parts = [read_held_latents(path, study.model.device) for path in paths]
-    shown = {source: torch.cat([part[source] for part in parts], dim=1) for source in parts[0]}
+    shown = {source: torch.cat([part[source][at] for part in parts], dim=1) for source in parts[0]}
     seen = look(study.model, study.labelers, masks, shown).maps
     cuts = {}
     for each in masks:
@@ -113,5 +115,7 @@ def _look_thresholds(
                 dice(maps[each.name] > cut, truth).nanmean(dim=1)
                 for cut in (best[:, None, None, None, None], 0.5)
             ]
-            cuts[each.name, source] = torch.where(scores[0] > scores[1], best, 0.5)
+            whole = best.new_full((study.steps,), 0.5)
+            whole[at] = torch.where(scores[0] > scores[1], best, 0.5)
+            cuts[each.name, source] = whole
     return cuts

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.numbers import UNKNOWN, fixed, number
+from ...scores.sentences import gap_words
 from ...scores.tables import metric_name
 from .markup import joined, picture, plain, table
 from .words import Summary, abstract, headline, onset_words, rivalry, with_interval
@@ -84,7 +85,8 @@ def _model(settings: Mapping[str, Any]) -> str:
 def results(summary: Summary, figures: Mapping[str, str]) -> str:
     """Write the findings, a paragraph and a figure for each property, and the table of sources."""
     words = "\n\n".join(
-        onset_words(name, each, summary) for name, each in summary["properties"].items()
+        f"{onset_words(name, each, summary)} {plain(gap_words(each))}".strip()
+        for name, each in summary["properties"].items()
     )
     said = ["= Results", words, rivalry(summary)]
     if "steps" in figures:

@@ -35,6 +35,11 @@ def lead_words(lead: Mapping[str, Any] | None, rival: str) -> str:
         return f"{rival} never reaches that score"
     low, high, steps = lead["low"], lead["high"], abs(lead["steps"])
     count = f"{steps} step{'' if steps == 1 else 's'}"
+    if "most" in lead and (low > 0 or high < 0):
+        ends = sorted((steps, abs(lead["most"])))
+        when = "later" if low > 0 else "earlier"
+        span = sorted((abs(low), abs(high)))
+        return f"{rival} reaches it {ends[0]} to {ends[1]} steps {when} ({span[0]} to {span[1]})"
     if low > 0:
         return f"{rival} reaches it {count} later ({low} to {high})"
     if high < 0:
