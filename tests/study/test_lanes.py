@@ -9,7 +9,7 @@ import torch
 
 from underpaint.core.errors import LabelError, RunError
 from underpaint.runs import runs
-from underpaint.study import held_out
+from underpaint.study import batches, held_out, rival
 from underpaint.study.lanes import lane
 from underpaint.study.stages import carry_out
 from worlds import LOOK, brightness
@@ -133,3 +133,22 @@ def test_what_cannot_be_written_is_raised_as_itself(tmp_path, monkeypatch):
     run = runs.open_run(tmp_path / "run", {})
     with pytest.raises(RunError, match=r"^No space left\.$"):
         carry_out(replace(plan(8), overlaps=True), run, lambda *_: None)
+
+
+def test_what_networks_learn_from_is_waited_for_and_not_drawn_again(tmp_path, monkeypatch):
+    drawn, write = [], rival.write_seen
+    generate = batches.trace
+
+    def slowly(path, *what):
+        time.sleep(4.0 if "training-0000016" in path.name else 0.0)  # fitting is sooner done
+        return write(path, *what)
+
+    def counted(model, prompts, **how):
+        drawn.extend(prompts)
+        return generate(model, prompts, **how)
+
+    monkeypatch.setattr(rival, "write_seen", slowly)
+    monkeypatch.setattr(batches, "trace", counted)
+    run = runs.open_run(tmp_path / "run", {})
+    carry_out(replace(plan(32), overlaps=True, controls={}), run, lambda *_: None)
+    assert len(drawn) == 40

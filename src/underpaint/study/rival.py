@@ -43,6 +43,7 @@ def train_networks(study: Study, journal: Journal) -> tuple[dict[ProbeKey, Train
     """Train the network on x̂₀ of every step; none if the study trains none."""
     if not study.trains:
         return {}, {}
+    journal.writer.drain()  # or what is still to be written would be drawn again
     parts = training_parts(study)
     prompts = {"tuning": parts["tuning"], "training": parts["training"][:TRAINED_ON]}
     spent: list[Seconds] = []
