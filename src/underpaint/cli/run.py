@@ -140,13 +140,13 @@ def run(**words: Any) -> None:
         fold_fit_score_and_summarise(study, folder, asked)
     elif asked.classes and not is_named:
         ask_for_classes(study, folder, with_blank=False)
-    elif is_shown(folder) and not lacks_splits(folder, asked):
+    elif is_shown(folder):
+        split_again(study, folder, asked)
         click.echo(
             f"{asked.out} is done already; `underpaint show {asked.out}` prints it.", err=True
         )
         return
-    if lacks_splits(folder, asked):
-        split_again(study, folder, asked)
+    split_again(study, folder, asked)
     device = study.model.device
     picture, figures_s = timed("figures", partial(draw, study, folder), device)
     if find_spec("typst") is not None:
@@ -193,6 +193,7 @@ def study_of(asked: Asked, prompts: list[Prompt] | None) -> Study:
         recipe=asked.recipe,
         sees_decoder=not asked.quick and has_decoder_attention(model),
         sees_halves=guidance > 1 and model.takes_text,
+        sees_text=model.takes_text,
         goes_beyond=True,
         looks_ahead=not asked.quick,
         trains=not asked.quick,
@@ -272,19 +273,18 @@ def fold_fit_score_and_summarise(study: Study, folder: runs.Run, asked: Asked) -
             ) from error
 
 
-def lacks_splits(folder: runs.Run, asked: Asked) -> bool:
-    """Tell whether so many splits are asked for, and the run has not that many."""
-    found = runs.read_summary(folder).get("splits", {})
-    return asked.splits > 0 and found.get("count") != asked.splits
-
-
 def split_again(study: Study, folder: runs.Run, asked: Asked) -> None:
-    """Split the prompts with the seeds that follow the run's own, and keep the spread."""
+    """Split the prompts with the seeds that follow the run's own, and keep the spread.
+
+    Does nothing where none are asked for, or the run has so many.
+    """
+    known = runs.read_summary(folder).get("splits", {})
+    if not asked.splits or known.get("count") == asked.splits:
+        return
     seeds = [asked.seed + at for at in range(1, asked.splits + 1)]
     with reporting() as report:
-        found, seconds = timed("splits", partial(resplit, study, seeds, report), study.model.device)
-    runs.update_summary(folder, {"splits": found})
-    add_cost(folder, seconds)
+        found, spent = timed("splits", partial(resplit, study, seeds, report), study.model.device)
+    runs.update_summary(folder, {"splits": {**found, "seconds": spent["splits"]}})
 
 
 def is_shown(folder: runs.Run) -> bool:

@@ -102,6 +102,11 @@ SOURCES: tuple[Source, ...] = (
         "#555555", "#c4c4c4", dash="--", is_constant=True, is_headline=True,
     ),
     Source(
+        "text", "the caption alone: its embedding and the place, through one linear map",
+        "baseline", "#5B7F00", "#b6d957", dash=(0, (4, 2)), views=("text",), is_constant=True,
+        absent="the model takes no captions",
+    ),
+    Source(
         "random", "the denoiser with its weights permuted, through one linear map", "control",
         "#8A6100", "#e0b04a", views=("random",), reads_layers=True, absent=QUICK,
     ),
@@ -204,6 +209,8 @@ CONTROLS = ("random", "untrained")
 """Denoisers that know nothing; what stands before a layer's name where it is theirs."""
 LATENTS = BY_NAME["latent"].views
 DECODER = BY_NAME["vae"].views[0]
+TEXT = BY_NAME["text"].views[0]
+"""What stands for the layer's name where captions alone are read."""
 JOINT = BY_NAME["joint"].views[0]
 """What stands before a layer's name, or alone, where the joint activation is read."""
 TAUGHT = "taught "

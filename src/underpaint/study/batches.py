@@ -13,6 +13,7 @@ from ..models import decoder_attention
 from ..models.given import trace_given
 from ..models.traces import Trace, excerpt, trace
 from .beyond import Layout, beside, layout_of
+from .captions import with_caption
 from .costs import Seconds, timed, total
 from .folding import Batch, labelled
 from .looks import look
@@ -55,16 +56,23 @@ def _groups(
             None if decoder is None else decoder[:, own],
         )
         batch, label_s = timed("labelling", label, device)
+        batch, text_s = timed("text", partial(with_caption, study, batch), device)
         batch, pool_s = _with_pooled(study, batch)
         batch, joint_s = _with_joint(study, batch)
-        yield replace(batch, seconds=total([seconds, label_s, pool_s, joint_s]))
+        yield replace(batch, seconds=total([seconds, label_s, text_s, pool_s, joint_s]))
         seconds = {}
 
 
 def bare(study: Study) -> Study:
     """Give a study whose batches hold the layers' own activations alone."""
     return replace(
-        study, controls={}, sees_decoder=False, sees_halves=False, goes_beyond=False, namer=None
+        study,
+        controls={},
+        sees_decoder=False,
+        sees_halves=False,
+        sees_text=False,
+        goes_beyond=False,
+        namer=None,
     )
 
 

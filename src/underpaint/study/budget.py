@@ -1,6 +1,6 @@
 """How much memory a study will take, said before it begins.
 
-Activations, sums and weights are counted, without what the sources `vae` and `taught` add to them.
+Activations, sums and weights are counted, without what the sources `vae`, `taught` and `text` add.
 What the denoiser, the VAE and scoring work in is estimated from the largest tensors that pass
 through them, on the high side. Of labelers, weights are counted, all of them: on a GPU they stay
 there, for they look while others generate.

@@ -150,7 +150,7 @@ def choose_thresholds(
             if property_of(name) == each.name:
                 k = read_name(name, layer).shuffle
                 thresholds[name, layer] = best_threshold(maps, truth if k is None else others[k])
-        steps = len(next(iter(read_maps.values())))
+        steps = max(map(len, read_maps.values()))
         flat = position[each.name].mean.expand(len(truth.labels), -1, -1, -1)
         thresholds[each.name, ""] = best_threshold(flat, truth).expand(steps)
     return thresholds
@@ -240,7 +240,7 @@ def _over_steps(
     found: Float64[Tensor, "*step image"], count: int, steps: Sequence[int] | None
 ) -> Float64[Tensor, "step image"]:
     """Give scores of every step: those of all steps repeated, those of some beside NaN."""
-    if found.ndim == 1:
+    if found.ndim == 1 or (len(found) == 1 < count and steps is None):
         return found.expand(count, -1)
     if steps is None:
         return found

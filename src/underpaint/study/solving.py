@@ -17,6 +17,7 @@ from ..runs.runs import read_moments
 from ..scores.sources import DECODER, LATENTS, name_of
 from .batches import apart, bare, batches, layout_for, training_parts
 from .beyond import fit_joint
+from .captions import fit_captions
 from .costs import Seconds, timed, total
 from .folding import fit_all, target_count
 from .journal import Journal, Progress
@@ -74,6 +75,7 @@ def _fit_by_ridge(
         training, tuning, units = in_units(training, tuning, targets=target_count(study.folded))
     fitted = fit_all(training, tuning, study.folded, layers=study.layers)
     found: dict[ProbeKey, AnyProbe] = {**from_units(fitted, units)}
+    found |= fit_captions(sums["training"], sums["tuning"], study.folded)
     if study.goes_beyond:
         found |= fit_joint(sums["training"], sums["tuning"], study.folded, layout_for(study))
     return found

@@ -26,7 +26,8 @@ class Study:
     `controls` are denoisers by the names of `scores.sources.CONTROLS`. `pictures` finds given ones
     with exact labels; None where they are generated. `recipe` fits probes beside ridge's, or None.
     `sees_decoder` adds the source "vae"; the decoder must have attention in its middle.
-    `sees_halves` adds "unconditional", where guidance runs such a half. `goes_beyond` adds "joint",
+    `sees_halves` adds "unconditional", where guidance runs such a half. `sees_text` adds "text",
+    where the pipeline gives an embedding. `goes_beyond` adds "joint",
     "beyond" and its controls, and `looks_ahead` lets labelers look at x̂₀ for those. `trains` adds
     "trained". `namer` asks in the same two passes which class a picture will show. `rivals_at` are
     the steps, from 0, at which rivals are decoded and looked at; None is every step. `overlaps`
@@ -47,6 +48,7 @@ class Study:
     recipe: str | None = None
     sees_decoder: bool = False
     sees_halves: bool = False
+    sees_text: bool = False
     goes_beyond: bool = False
     looks_ahead: bool = False
     trains: bool = False
