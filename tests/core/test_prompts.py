@@ -336,10 +336,10 @@ def test_quotes_commas_and_newlines_inside_a_prompt_survive(write):
 
 def test_a_hundred_thousand_rows_are_read_and_checked_in_seconds(write):
     rows = "".join(f"scene {n},{n},{n}\n" for n in range(100_000))
-    begun = time.perf_counter()
+    begun = time.process_time()  # of this process alone: others may be at work beside it
     with pytest.raises(PromptError, match="uses prompt_inds 5 twice"):
         read_prompts(write(f"prompts,seeds,prompt_inds\n{rows}fog,1,5\n"))
-    assert time.perf_counter() - begun < 20  # pairwise comparison would take hours
+    assert time.process_time() - begun < 20  # pairwise comparison would take hours
 
 
 def test_a_cut_keeps_the_file_s_order_and_takes_validation_from_before_it():

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,17 @@ class Split:
             for prompt in getattr(self, part):
                 other = part_of.setdefault(prompt.group, part)
                 if other != part:
-                    alike = (
-                        ""
-                        if prompt.read_as is None
-                        else (f" The model does not tell it from {prompt.read_as[:80]!r}.")
-                    )
                     raise PromptError(
                         f"{prompt.text[:80]!r} is in {other} and in {part}: scores would be of "
-                        f"what was seen before.{alike} Split by text, as `split_prompts` does."
+                        f"what was seen before.{_told_from(prompt)} Split by what the model reads, "
+                        "as `split_prompts(prompts, reads=underpaint.reads(model))` does."
                     )
+
+
+def _told_from(prompt: Prompt) -> str:
+    if prompt.read_as is None or plain(prompt.read_as) == plain(prompt.text):
+        return ""
+    return f" The model does not tell it from {prompt.read_as[:80]!r}."
 
 
 def read_prompts(path: str | Path, *, seed: int = 0) -> PromptFile:
@@ -153,6 +156,31 @@ def alike(prompts: Sequence[Prompt], reads: Reads) -> list[Prompt]:
         else replace(prompt, read_as=root(plain(prompt.text)))
         for prompt in prompts
     ]  # fmt: skip
+
+
+def split_as_read(split: Split, reads: Reads, *, are_distinct: bool = True) -> Split:
+    """Hold a split against what the model reads, and mark prompts that are one to it.
+
+    Args:
+        split: By whatever it was split.
+        reads: What the model reads of a prompt.
+        are_distinct: Whether rows of one text and seed are one picture, as generated ones are.
+
+    Raises:
+        PromptError: if a prompt is in two parts to the model, or the same picture is drawn twice.
+    """
+    parts = (split.train, split.validation, split.test)
+    prompts = [prompt for part in parts for prompt in part]
+    marked = iter(alike(prompts, reads))
+    found = Split(*(tuple(islice(marked, len(part))) for part in parts))
+    if are_distinct and len(once := distinct(prompts, reads)) < len(prompts):
+        kept = {id(prompt) for prompt in once}
+        again = next(prompt for prompt in prompts if id(prompt) not in kept)
+        raise PromptError(
+            f"{again.text[:80]!r} with seed {again.seed} would draw the picture of another row "
+            "again. Leave it out, as `underpaint run` does."
+        )
+    return found
 
 
 def distinct(prompts: Sequence[Prompt], reads: Reads) -> list[Prompt]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from ..core.prompts import Split
+from ..core.prompts import Split, split_as_read
 from ..core.properties import Property
 from ..labelers import Labeler, Namer
 from ..models import Model
 from ..models.given import Pictures
 from ..models.layers import Layer
+from ..models.reading import reads
 from .folding import folded
 
 GROUP = 16
@@ -33,6 +34,11 @@ class Study:
     the steps, from 0, at which rivals are decoded and looked at; None is every step. `overlaps`
     says whether scoring and writing go on beside the next batch's generation: the same numbers,
     sooner where a GPU generates; None does so there alone, for threads share a processor's cores.
+    Prompts that the model reads as one are marked so in `split`.
+
+    Raises:
+        PromptError: if two parts of the split share what the model reads as one prompt, or two
+            rows would be the same generated picture.
     """
 
     model: Model
@@ -55,6 +61,11 @@ class Study:
     namer: Namer | None = None
     rivals_at: tuple[int, ...] | None = None
     overlaps: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.split.train or self.split.test:
+            read = split_as_read(self.split, reads(self.model), are_distinct=self.pictures is None)
+            object.__setattr__(self, "split", read)
 
     @property
     def ahead(self) -> int:
