@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import LayerError
+from .calling import Enough, call
 from .capture import watched
 from .model import Model, exact_size
 from .schedules import plan, substituted, swap
@@ -54,10 +55,6 @@ class Asking:
 
 BOTH_HALVES = Asking(parts=2, part=1, empty=(0, 0))
 _KNOWN: WeakKeyDictionary[Any, dict[tuple, Asking]] = WeakKeyDictionary()
-
-
-class Enough(Exception):
-    """Ends a pipeline's call when all that was to be seen has been."""
 
 
 def find_asking(model: Model, guidance: float) -> Asking:
@@ -123,7 +120,8 @@ def begin(
                 opened.enter_context(substituted(model.pipeline, planned))
                 if watch is not None:
                     opened.enter_context(watched(planned, watch))
-                model.pipeline(
+                call(
+                    model,
                     **{**exact_size(model), **extra},
                     prompt=list(texts),
                     num_inference_steps=1,
@@ -137,7 +135,7 @@ def begin(
         except Exception as error:
             first = first or error
             if scheduler is schedulers[-1]:
-                raise first from None
+                raise first from first.__cause__
 
 
 def _calls(model: Model, texts: list[str], guidance: float) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@
 they touched as they found it, on the failing path too.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -79,6 +80,14 @@ def tapped(
         if runs:
             check_fired()
         runs += 1
+        if runs > steps * calls:
+            raise miscounted()
+
+    def miscounted() -> SchedulerError:
+        return SchedulerError(
+            f"The denoiser ran {runs} times for {steps} steps. Choose a scheduler that runs it "
+            "once a step, such as DDIM or LMSDiscrete, and a pipeline that asks it once."
+        )
 
     def check_fired() -> None:
         for name, times in fired.items():
@@ -110,10 +119,7 @@ def tapped(
             hooks.enter_context(modules[name].register_forward_hook(hook_for(name, tap)))
         yield
     if runs != steps * calls:
-        raise SchedulerError(
-            f"The denoiser ran {runs} times for {steps} steps. Choose a scheduler that runs it "
-            "once a step, such as DDIM or LMSDiscrete."
-        )
+        raise miscounted()
     check_fired()
 
 
@@ -170,12 +176,15 @@ def shadowed(
 def watched(scheduler: Any, record: Record) -> Iterator[None]:
     """Call `record` before every `scheduler.step` while the block runs, then stop watching."""
     step = scheduler.step
+    order = inspect.signature(step)
 
     # Pipelines read the signature of `step` to decide what they pass, so it has to stay visible.
     @wraps(step)
-    def recorded_step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kw: Any):
-        record(model_output, timestep, sample)
-        return step(model_output, timestep, sample, *args, **kw)
+    def recorded_step(*args: Any, **kwargs: Any) -> Any:
+        # By name: some take more before the sample, such as an estimate of the step before.
+        said = order.bind(*args, **kwargs).arguments
+        record(said["model_output"], said["timestep"], said["sample"])
+        return step(*args, **kwargs)
 
     was_set_on_instance = "step" in vars(scheduler)
     scheduler.step = recorded_step

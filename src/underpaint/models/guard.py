@@ -5,7 +5,7 @@ is refused before the first step; whatever else does so is caught by what it lea
 that runs more or less than once, other batches or tokens than expected, values that are not finite.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -107,12 +107,19 @@ def check_finite(values: Mapping[str, Tensor], *, first_step: int) -> None:
     )
 
 
-def check_latents(latents: Tensor, *, first_step: int) -> None:
-    """Make sure that latents are finite at every step.
+def check_latents(steps: Sequence[Tensor], *, first_step: int) -> None:
+    """Make sure that latents are of one size, and finite at every step.
 
     Raises:
         ModelError: if not; it names the first step.
     """
+    sizes = list(dict.fromkeys(tuple(each.shape) for each in steps))
+    if len(sizes) > 1:
+        raise ModelError(
+            f"The scheduler is shown latents of {sizes[0]} and {sizes[1]} in one run. A pipeline "
+            "that draws a picture in parts, such as a panorama, does this: use a plain one."
+        )
+    latents = torch.stack(list(steps))
     finite = latents.flatten(1).isfinite().all(dim=1).cpu()
     if not finite.all():
         raise ModelError(

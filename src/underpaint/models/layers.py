@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import prod
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,7 +19,8 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from torch import Tensor, nn
 
 from ..core.errors import LayerError
-from .asking import Enough, begin, left_alone
+from .asking import begin, left_alone
+from .calling import Enough
 from .capture import Tap, tapped
 from .model import Model, as_model
 from .places import Place, find_places
@@ -75,6 +77,7 @@ def find_layers(model: Model | DiffusionPipeline) -> tuple[Layer, ...]:
         for site, tokens in shown.items()
         if site in planes
     ]
+    grid = (1, 1)
     if others := [site for site in shown if site not in planes]:
         grid = _token_grid(model, given)
         _PLACES[model.denoiser] = find_places(model.denoiser, others, *given, grid=grid)
@@ -83,7 +86,7 @@ def find_layers(model: Model | DiffusionPipeline) -> tuple[Layer, ...]:
             for site in others
             if site in _PLACES[model.denoiser]
         ]
-    _check_found(model, layers, shown)
+    _check_found(model, layers, shown, grid=grid)
     return tuple(layers)
 
 
@@ -209,18 +212,44 @@ def _token_grid(model: Model, given: tuple[tuple, dict]) -> tuple[int, int]:
     """Say how a transformer lays an image's tokens out, row by row."""
     args, kwargs = given
     latents = args[0] if args else next(iter(kwargs.values()))
+    if not isinstance(latents, Tensor) or latents.ndim not in (3, 4):
+        raise LayerError(
+            f"{type(model.denoiser).__name__} is given its latents in a way that is not known "
+            "here: neither as a batch of pictures nor of tokens, so no layer's batch can be told."
+        )
     if latents.ndim == 3:
-        unit = 2 * model.pipeline.vae_scale_factor
-        return model.resolution[0] // unit, model.resolution[1] // unit
+        # Measured, since factors count the 2x2 of a token in some pipelines and not in others.
+        unit = round((prod(model.resolution) / latents.shape[1]) ** 0.5)
+        grid = (model.resolution[0] // unit, model.resolution[1] // unit)
+        if prod(grid) != latents.shape[1]:
+            raise LayerError(
+                f"{type(model.denoiser).__name__} is given {latents.shape[1]} tokens for "
+                f"{model.resolution[0]}×{model.resolution[1]} pixels, which make no grid of "
+                "square cells: other tokens are among them."
+            )
+        return grid
     patch = getattr(model.denoiser.config, "patch_size", None) or 1
     return latents.shape[-2] // patch, latents.shape[-1] // patch
 
 
-def _check_found(model: Model, layers: Sequence[Layer], shown: Mapping[str, Tensor]) -> None:
+def _check_found(
+    model: Model,
+    layers: Sequence[Layer],
+    shown: Mapping[str, Tensor],
+    *,
+    grid: tuple[int, int],
+) -> None:
+    count = prod(grid)
+    few = [site for site, tokens in shown.items() if 1 < tokens.shape[1] < count]
+    if not layers and few:
+        raise LayerError(
+            f"{few[0]} has {shown[few[0]].shape[1]} tokens, and {grid[0]}×{grid[1]} = {count} were "
+            "expected. Merged tokens do this: take the patch off."
+        )
     if not layers:
         raise LayerError(
             f"{type(model.denoiser).__name__} has no layer whose image tokens can be told from the "
-            "text's, so none can be read."
+            "text's, so none can be read. Merged tokens do this too: take a patch off."
         )
     for layer in layers:
         rows, cols = layer.grid

@@ -112,6 +112,15 @@ class Model:
                 f"{name} cannot draw {size[0]}×{size[1]} pixels: one of its latents covers {unit} "
                 "pixels. Choose a multiple of that."
             )
+        try:
+            device = torch.device(pipeline.device)
+            # Of the module's own saying: weights may be kept in less than it computes in.
+            dtype = getattr(denoiser, "dtype", None) or next(denoiser.parameters()).dtype
+        except StopIteration as error:
+            raise ModelError(
+                f"{type(denoiser).__name__} has no plain weight left that says where it is and in "
+                "what it computes, so its pipeline cannot run. Quantise fewer of its layers."
+            ) from error
         return cls(
             name=name,
             pipeline=pipeline,
@@ -119,9 +128,8 @@ class Model:
             weights=fingerprint,
             guidance=_own_guidance(pipeline) if guidance is None else guidance,
             resolution=size,
-            device=torch.device(pipeline.device),
-            # Of the module's own saying: weights may be kept in less than it computes in.
-            dtype=getattr(denoiser, "dtype", None) or next(denoiser.parameters()).dtype,
+            device=device,
+            dtype=dtype,
             call=dict(call or {}),
             as_read=digest(denoiser) if fingerprint else "",
         )

@@ -18,8 +18,11 @@ from torch.overrides import TorchFunctionMode
 
 from .capture import tapped
 
-_QUIET = 1e-3
-"""Share of a layer's largest answer below which a token has not answered."""
+_QUIET = (1e-3, 1e-2, 3e-2, 0.1)
+"""Shares of a layer's largest answer below which a token has not answered, tried in turn.
+
+Layers that are quantised as they run let all tokens answer a little; the pattern tells which fits.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,14 @@ def find_places(
             else:
                 denoiser(**{**kwargs, name: changed})
     upper, left = _expected(grid, latents.device)
+    text = text_length(kwargs)
     found = {}
     for site, (plain, *others) in shown.items():
-        loud = [_loud(plain, other) for other in others]
-        place = _place(loud, (upper, left), text=text_length(kwargs))
+        fits = (
+            _place([_loud(plain, other, quiet) for other in others], (upper, left), text=text)
+            for quiet in _QUIET
+        )
+        place = next((each for each in fits if each is not None), None)
         if place is not None:
             found[site] = place
     return found
@@ -129,10 +136,12 @@ def _expected(
 
 
 def _loud(
-    plain: Float[Tensor, "image token channel"], other: Float[Tensor, "image token channel"]
+    plain: Float[Tensor, "image token channel"],
+    other: Float[Tensor, "image token channel"],
+    quiet: float,
 ) -> Bool[Tensor, "image token"]:
     answer = (plain.float() - other.float()).abs().amax(dim=-1)
-    return answer > _QUIET * answer.max()
+    return answer > quiet * answer.max()
 
 
 def _place(

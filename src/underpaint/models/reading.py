@@ -19,6 +19,7 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from transformers import PreTrainedTokenizerBase
 
 from ..core.prompts import Prompt
+from .calling import Enough, call
 from .model import Model, as_model
 from .schedules import substituted
 from .traces import pipeline_call
@@ -98,7 +99,7 @@ class _Call:
         return tuple(self.tokenizer(said, **options | plain)["input_ids"])
 
 
-class _Begun(Exception):
+class _Begun(Enough):
     """A pipeline has read its prompt."""
 
 
@@ -121,7 +122,7 @@ def _calls(model: Model, until: str) -> list[_Call]:
         for tokenizer in components:
             opened.enter_context(_noted(tokenizer, noted))
         with suppress(_Begun):
-            pipeline(**pipeline_call(model, [Prompt(_SAMPLE, 0)], steps=2, guidance=None))
+            call(model, **pipeline_call(model, [Prompt(_SAMPLE, 0)], steps=2, guidance=None))
     # Some ask once more without a limit, to warn of what they cut.
     limited = [call for call in noted if call.options.get("truncation")]
     return limited or noted

@@ -12,7 +12,7 @@ _PICTURES = {
     *("image", "mask_image", "control_image", "input_image", "input_images", "example_image"),
     *("image_latents", "masked_image_latents", "source_image", "images", "control_images"),
 }
-_MOVING = ("num_frames", "video", "video_length", "frames", "motion_field_strength_x")
+_MOVING = ("num_frames", "frames", "motion_field_strength_x")
 _OWN = "Use `tapped` around a loop of your own, which may give it what it wants."
 
 
@@ -25,9 +25,14 @@ def check_pipeline(pipeline: Any, denoiser: Any) -> Any:
     kind = type(pipeline).__name__
     known = inspect.signature(type(pipeline).__call__).parameters
     has_parts = None not in (denoiser, getattr(pipeline, "vae", None))
-    if moving := [name for name in _MOVING if name in known]:
+    if moving := [name for name in known if name in _MOVING or "video" in name]:
         raise ModelError(
             f"{kind} draws video (its call takes {moving[0]}), and only pictures are read here. "
+            f"{_OWN}"
+        )
+    if sounding := [name for name in known if "audio" in name]:
+        raise ModelError(
+            f"{kind} makes sound (its call takes {sounding[0]}), and only pictures are read here. "
             f"{_OWN}"
         )
     if has_parts and (wanted := sorted(_PICTURES & set(known))):
@@ -35,10 +40,11 @@ def check_pipeline(pipeline: Any, denoiser: Any) -> Any:
             f"{kind} draws from a picture (its call takes {wanted[0]}), and a prompt is all that "
             f"is given here. Load its text-to-image pipeline. {_OWN}"
         )
-    if not has_parts or "prompt" not in known:
+    if not has_parts or not {"prompt", "height", "width"} <= set(known):
         raise ModelError(
             f"{kind} is not a latent text-to-image pipeline: it needs a unet or transformer, "
-            "a vae, and a prompt. Use a model such as Stable Diffusion, or an LDMPipeline."
+            "a vae, and a prompt and a size to draw. Use a model such as Stable Diffusion, or an "
+            "LDMPipeline."
         )
     needed = [
         name

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..core.errors import EditError, ModelError, PromptError, SchedulerError
 from ..core.prompts import Prompt
 from .asking import Asking, find_asking
+from .calling import call
 from .capture import Tap, shadowed, tapped, watched
 from .guard import check_finite, check_hooks, check_latents, check_tokens
 from .layers import Layer, find_place
@@ -162,10 +163,11 @@ def trace(
         lengths.append(text_length(kwargs))
 
     def record(out: Tensor, timestep: Any, sample: Tensor) -> None:
-        if asking.calls > 1 and len(lengths) != asking.calls * (len(seen) + 1):
+        if len(lengths) != asking.calls * (len(seen) + 1):
             raise SchedulerError(
                 f"The denoiser ran {len(lengths)} times up to step {first_step + len(seen)}; "
-                f"{asking.calls} times a step were expected. Set guidance to 1."
+                f"{asking.calls} a step were expected. Set guidance to 1, or use a pipeline that "
+                "has no further guidance or views."
             )
         x, estimate = observe(scheduler, out, timestep, sample, step=len(seen))
         seen.append((float(timestep), unpacked(model, x), unpacked(model, estimate)))
@@ -205,11 +207,17 @@ def trace(
                     call=asking.call,
                 )
             )
-        drawn = model.pipeline(**request).images
-        final = unpacked(model, as_seen(scheduler, drawn, scheduler.timesteps[-1]))
+        # What an edit raises is whose edit it is.
+        drawn = model.pipeline(**request) if edits else call(model, **request)
+        if not hasattr(drawn, "images"):
+            raise ModelError(
+                f"{type(model.pipeline).__name__} gives no pictures, but {type(drawn).__name__}. "
+                "Use a text-to-image pipeline."
+            )
+        final = unpacked(model, as_seen(scheduler, drawn.images, scheduler.timesteps[-1]))
 
     timesteps, latents, estimates = zip(*seen, strict=True)
-    check_latents(torch.stack([*latents[1:], final]), first_step=first_step)
+    check_latents([*latents[1:], final], first_step=first_step)
     for layers_kept in (kept, other, *shade.values()):
         # Rows of channels, as they lie in memory.
         check_finite(
