@@ -1,7 +1,11 @@
 """Measure what a study costs, and write docs/benchmarks.md with its pictures from the numbers.
 
     python -m benchmarks.costs [--quick]     measure into docs/benchmarks.json, then write the page
+    python -m benchmarks.costs --parts       measure the parts of a study of `tiny` alone
     python -m benchmarks.costs --page        write the page again from the numbers that are there
+
+What was measured elsewhere stays in docs/benchmarks.json: `speed`, by `python -m benchmarks.speed
+--into docs/benchmarks.json`, and `gpu`, on one H100, with the code it was measured of.
 
 Everything runs on this machine, on one thread if OMP_NUM_THREADS=1, in one go.
 """
@@ -28,16 +32,20 @@ import torch
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-import worlds
+import worlds  # pyright: ignore[reportMissingImports]
+from underpaint.cli.classify import class_network
 from underpaint.core.arrays import to_image
 from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.core.properties import PROPERTIES
-from underpaint.labelers import labelers_for
-from underpaint.models import load
+from underpaint.labelers import label, labelers_for
+from underpaint.labelers import name as classes_of
+from underpaint.models import decode, load
 from underpaint.models.layers import find_layers
+from underpaint.models.traces import trace
 from underpaint.runs import runs
 from underpaint.scores.metrics import prepare, spearman
 from underpaint.study.bench import compare
+from underpaint.study.pooling import pool
 from underpaint.study.stages import carry_out
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,17 +56,21 @@ THREE = ("saliency", "depth", "shading")
 
 def main() -> None:
     """Measure, unless only the page is asked for; then write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="Small counts, to try it out.")
     parser.add_argument("--page", action="store_true", help="Only write the page.")
+    parser.add_argument("--parts", action="store_true", help="Only measure the parts of a study.")
     parser.add_argument("--grown", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.grown:
         print(json.dumps(grow(asked.grown)))
         return
-    if not asked.page:
-        NUMBERS.write_text(json.dumps(measure(quick=asked.quick), indent=1) + "\n")
-    found = json.loads(NUMBERS.read_text())
+    found = json.loads(NUMBERS.read_text()) if NUMBERS.exists() else {}
+    if asked.parts:
+        found["parts"] = {**machine(), **parts(images=16, steps=15)}
+    elif not asked.page:
+        found |= measure(quick=asked.quick)
+    NUMBERS.write_text(json.dumps(found, indent=1) + "\n")
     PICTURES.mkdir(exist_ok=True)
     draw(found)
     PAGE.write_text(page(found))
@@ -76,6 +88,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
         "metrics": ranks(side_px=512, grid=64, maps=3 if quick else 12),
         "growth": [grown(size) for size in sizes],
     }
+    found["parts"] = {**machine(), **parts(images=16, steps=steps)}
     return {**found, "scaling": scaling(images=8, steps=3 if quick else 15)}
 
 
@@ -115,6 +128,41 @@ def cost(
         progress=say,
         clock=time.process_time,
     )
+
+
+def parts(*, images: int, steps: int) -> dict[str, float]:
+    """Time the parts of a study of `tiny` that grow with its pictures, in processor seconds each.
+
+    `generation` is of a whole picture, and so is `pooling`; the others are of one look at one.
+    """
+    model = load("tiny", device="cpu")
+    prompts = [Prompt("a red mug on a sand floor", seed) for seed in range(images)]
+    labelers, namer = labelers_for(model), class_network(model, None)
+    layers = find_layers(model)
+    traced, generation_s = least(
+        lambda: trace(model, prompts, steps=steps, layers=layers, halves=True), times=1
+    )
+    latents = traced.latents[steps // 2]
+    seen, decoding_s = least(lambda: decode(model, latents))
+    wanted = list(PROPERTIES.values())
+    ways: dict[str, Callable[[], Any]] = {
+        "labelling": lambda: label(labelers, wanted, seen),
+        "naming": lambda: classes_of(namer, seen),
+        "pooling": lambda: pool(traced),
+    }
+    spent = {way: least(work)[1] for way, work in ways.items()}
+    found = {"generation": generation_s, "decoding": decoding_s, **spent}
+    return {part: seconds / images for part, seconds in found.items()}
+
+
+def least(work: Callable[[], Any], *, times: int = 3) -> tuple[Any, float]:
+    """Do some work a few times; give what it made, and the fewest processor seconds it took."""
+    made, spent = None, []
+    for _ in range(times):
+        begun = time.process_time()
+        made = work()
+        spent.append(time.process_time() - begun)
+    return made, min(spent)
 
 
 def spread(total: int, count: int) -> list[int]:
@@ -188,7 +236,8 @@ def ranks(*, side_px: int, grid: int, maps: int) -> dict[str, Any]:
     full = to_image(read.double(), (side_px, side_px))
     begun = time.process_time()
     pairs = zip(full.numpy(), labels.double().numpy(), strict=True)
-    theirs = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in pairs]
+    found = [spearmanr(a.ravel(), b.ravel()) for a, b in pairs]
+    theirs = [each.statistic for each in found]  # pyright: ignore[reportAttributeAccessIssue]
     by_pixels = time.process_time() - begun
     return {
         "side_px": side_px,
@@ -247,7 +296,7 @@ def page(found: dict[str, Any]) -> str:
         for each, share in zip(growth, per_image, strict=True)
     )
     share = bench["seconds_reference_cell"]
-    parts = [
+    told = [
         "# What a study costs",
         "Written by `python -m benchmarks.costs` from [benchmarks.json](benchmarks.json), measured "
         f"in one go on {at['processor']}, {at['threads']} thread(s), torch {at['torch']}. The load "
@@ -294,7 +343,54 @@ def page(found: dict[str, Any]) -> str:
         "| the same with preparing the label, over 240 cells | "
         f"{metrics['ratio_with_label']:.0f}× | |",
     ]
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    told += [*of_parts(found), *of_gpu(found)]
+    return "\n\n".join(part.rstrip("\n") for part in told) + "\n"
+
+
+def of_parts(found: dict[str, Any]) -> list[str]:
+    """Lay out what the parts of a study of `tiny` take, and what they make of a test picture."""
+    if (each := found.get("parts")) is None:
+        return []
+    times = {"generation": 1, "pooling": 1, "decoding": 30, "labelling": 30, "naming": 30}
+    rows = "".join(
+        f"| {part} | {each[part] * 1000:.1f} | {each[part] * count:.2f} |\n"
+        for part, count in times.items()
+    )
+    return [
+        "## Part by part",
+        "`python -m benchmarks.costs --parts`: processor seconds of one thread, `tiny`, 15 steps, "
+        f"16 layers in both halves, five properties, torch {each['torch']}. Rivals are decoded "
+        "and labelled at every step, x_t and x̂₀, 30 times a test picture; `--rivals-at` takes "
+        "fewer. Pooling and naming are what `--classes` adds.",
+        "| part | ms each | s a test picture |\n|---|--:|--:|\n" + rows,
+    ]
+
+
+def of_gpu(found: dict[str, Any]) -> list[str]:
+    """Lay out what was measured on a GPU, of which code, and beside a stand-in for one."""
+    told = []
+    if old := found.get("gpu"):
+        rows = "".join(f"| {what} | {value} |\n" for what, value in old["measured"].items())
+        told += [
+            "## On a GPU",
+            f"{old['machine']}; {old['model']}. Measured of {old['code']}: what was changed since "
+            "has not been measured on a GPU.",
+            "| what | measured |\n|---|---|\n" + rows,
+        ]
+    if speed := found.get("speed"):
+        told += [
+            "## Beside a stand-in for a GPU",
+            "`python -m benchmarks.speed` runs the study of today beside a clock that stands for "
+            f"that GPU, on {speed['machine']['processor']} (load {speed['machine']['load']} when "
+            "it was done). Some of the clock's seconds are guesses; its file says which.",
+            "| what | s |\n|---|--:|\n"
+            f"| wall clock | {speed['wall']:.1f} |\n"
+            f"| floor: generation, decoding and labelers | {speed['floor']:.1f} |\n"
+            f"| all that the clock worked | {sum(speed['device'].values()):.1f} |\n"
+            f"| the clock stood idle | {sum(speed['idle'].values()):.1f} |\n",
+            f"Wall / floor is **{speed['ratio']:.2f}** (asked: ≤ 1.25).",
+        ]
+    return told
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import worlds  # pyright: ignore[reportMissingImports]
+from benchmarks.costs import machine
 from underpaint.core import files
 from underpaint.core.prompts import Prompt, Split
 from underpaint.core.properties import DEPTH, SALIENCY, SHADING
@@ -267,6 +268,7 @@ def replaced(stand: StandIns) -> list[tuple[str, Any]]:
             stand.counted("fitting", solving.fit_all, lambda *_: COSTS["fitting, s"]),
         ),
         ("underpaint.study.rival.train", stand.train),
+        ("underpaint.study.training._bytes_of", lambda _sums: stand.gpu.slow * SUMS_BYTES),
         ("underpaint.core.files._digest", slow(files._digest)),
         ("underpaint.core.files.write_file", slow(files.write_file)),
         ("underpaint.runs.runs.encoded", large),
@@ -349,6 +351,7 @@ def main() -> None:
     parser.add_argument(
         "--slow", type=float, default=1.0, help="Let the clock take K times as long."
     )
+    parser.add_argument("--into", type=Path, help="Put what is found into benchmarks.json, too.")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--pictures", default="64,16,48", help="Training, validation and test.")
     asked = parser.parse_args()
@@ -361,6 +364,10 @@ def main() -> None:
         print(json.dumps(trials[-1]), file=sys.stderr)
     middle = statistics.median_low(each["ratio"] for each in trials)
     found = next(each for each in trials if each["ratio"] == middle)
+    if asked.into:
+        numbers = json.loads(asked.into.read_text())
+        numbers["speed"] = {"machine": machine(), "slow": asked.slow, **found}
+        asked.into.write_text(json.dumps(numbers, indent=1) + "\n")
     print(f"wall / floor: {found['wall']:.1f} s / {found['floor']:.1f} s = {found['ratio']:.2f}")
 
 

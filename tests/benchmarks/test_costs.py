@@ -33,6 +33,13 @@ def test_costs_are_written_from_what_was_measured(monkeypatch, tmp_path):
             for n in (100, 3000)
         ],
     }
+    parts = {"generation": 0.5, "pooling": 0.001, "decoding": 0.03, "labelling": 0.01}
+    found["parts"] = {**found["machine"], **parts, "naming": 0.002}
+    found["gpu"] = {"machine": "G", "model": "M", "code": "that", "measured": {"UNet": "28 ms"}}
+    found["speed"] = {
+        "machine": found["machine"], "wall": 90.0, "floor": 75.0, "ratio": 1.2,
+        "device": {"generation": 50.0, "decoding": 25.0}, "idle": {"decoding": 4.0},
+    }  # fmt: skip
     monkeypatch.setattr(costs, "PICTURES", tmp_path)
     costs.draw(found)
     assert {path.name for path in tmp_path.iterdir()} == {"growth.png", "scaling.png"}
@@ -41,3 +48,8 @@ def test_costs_are_written_from_what_was_measured(monkeypatch, tmp_path):
     assert "321 | ≥ 100" in page
     assert "the peak grows by 10 MB a thousand pictures" in page
     assert "| layers | 4 | 2.00 | 2.17 | 1.04 |" in page
+    assert "| decoding | 30.0 | 0.90 |" in page
+    assert "Measured of that" in page
+    assert "Wall / floor is **1.20** (asked: ≤ 1.25)." in page
+    older = {key: each for key, each in found.items() if key not in ("parts", "gpu", "speed")}
+    assert page.startswith(costs.page(older).rstrip("\n"))
