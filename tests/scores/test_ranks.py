@@ -20,6 +20,15 @@ def test_cells_rank_as_their_pixels_do(values):
     assert torch.equal(found.repeat_interleave(pixels, dim=-1), expected)
 
 
+def test_cells_of_one_size_rank_as_their_pixels_do_with_and_without_ties(values):
+    draw = torch.Generator().manual_seed(1)
+    values = torch.cat([values, torch.randn(2, 2, 9, generator=draw).double()])
+    values[0, 0] = 1.0
+    found = rank_cells(values, torch.full((9,), 4.0).double())
+    expected = torch.from_numpy(rankdata(values.repeat_interleave(4, dim=-1).numpy(), axis=-1))
+    assert torch.equal(found.repeat_interleave(4, dim=-1), expected)
+
+
 def test_ranks_do_not_depend_on_how_many_are_taken_at_once(values, monkeypatch):
     pixels = torch.ones(9, dtype=torch.float64)
     whole = rank_cells(values, pixels)
