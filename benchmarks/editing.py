@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from underpaint.cli.edit import trial_name
+from underpaint.cli.kept import trial_name
 from underpaint.core.properties import PROPERTIES
 from underpaint.figures.edits import SETTINGS, draw_doses, series
 from underpaint.probes.moments import merge

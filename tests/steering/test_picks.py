@@ -30,6 +30,7 @@ from underpaint.steering.picks import (
     judge,
     start,
 )
+from underpaint.steering.setups import open_to_read
 
 PROMPTS = tuple(Prompt("thing", seed, seed) for seed in range(6))
 
@@ -39,16 +40,16 @@ def search(model, finished):
     target = torch.zeros(1, 16, 16)
     target[:, 4:12, 4:12] = 1
     return Search(
-        model=model,
-        labelers=(worlds.BRIGHTEST,),
-        probes=runs.read_probes(finished, model.device),
+        opened=open_to_read(finished, model, (worlds.BRIGHTEST,), batch=4),
         wishes=(Wish(SALIENCY, target, find_layers(model)[-1]),),
         keep=2,
         stop_at=1,
-        steps=worlds.STEPS,
-        guidance=3.0,
-        batch=4,
     )
+
+
+def of(search, **changes):
+    """Search another run."""
+    return replace(search, opened=replace(search.opened, **changes))
 
 
 def silent(*_):
@@ -58,12 +59,12 @@ def silent(*_):
 def test_a_finished_candidate_is_the_picture_of_one_that_never_stopped(search):
     stopped = start(search, PROMPTS, silent)
     done = finish(search, stopped, [5, 0, 3, 2, 1], silent)
-    whole = trace(search.model, PROMPTS, steps=worlds.STEPS, guidance=3.0).images
+    whole = trace(search.opened.model, PROMPTS, steps=worlds.STEPS, guidance=3.0).images
     torch.testing.assert_close(done.images, whole[[5, 0, 3, 2, 1]], atol=1e-4, rtol=0)
 
 
 def test_no_picture_is_decoded_twice(search, monkeypatch):
-    vae = search.model.pipeline.vae
+    vae = search.opened.model.pipeline.vae
     decoded, decode = [], vae.decode
 
     def counted(latents, *arguments, **more):
@@ -78,8 +79,8 @@ def test_no_picture_is_decoded_twice(search, monkeypatch):
 def test_early_scores_are_dice_of_the_reading_at_the_stop(search):
     stopped = start(search, PROMPTS, silent)
     layer = search.wishes[0].layer
-    traced = trace(search.model, PROMPTS, steps=worlds.STEPS, guidance=3.0, layers=[layer])
-    probe = search.probes["saliency", layer.name, 0]
+    traced = trace(search.opened.model, PROMPTS, steps=worlds.STEPS, guidance=3.0, layers=[layer])
+    probe = search.opened.probes["saliency", layer.name, 0]
     read = probe(traced.activations[layer][0])
     torch.testing.assert_close(stopped.read["saliency"], read.float(), atol=1e-4, rtol=1e-4)
     mask = read.repeat_interleave(2, -1).repeat_interleave(2, -2) > probe.threshold
@@ -119,7 +120,7 @@ def test_where_nothing_can_be_gained_the_share_is_undefined(search):
 
 
 def test_calls_are_those_of_the_first_steps_and_of_finishing_the_kept(search):
-    assert calls_spent(replace(search, keep=4, stop_at=3, steps=15), 64) == (240, 960)
+    assert calls_spent(of(replace(search, keep=4, stop_at=3), steps=15), 64) == (240, 960)
 
 
 @pytest.mark.parametrize(
@@ -141,12 +142,12 @@ def test_a_scheduler_that_cannot_go_on_from_the_middle_is_refused(search):
 
     other = worlds.model(scheduler=LMSDiscreteScheduler(**worlds.SCHEDULE))
     with pytest.raises(SchedulerError, match="cannot begin at step 1"):
-        check_search(replace(search, model=other), 6)
+        check_search(of(search, model=other), 6)
 
 
 def test_what_no_probe_reads_cannot_be_wished_for(search):
     with pytest.raises(PickError, match="No probe reads saliency from layer"):
-        start(replace(search, probes={}), PROMPTS, silent)
+        start(of(search, probes={}), PROMPTS, silent)
 
 
 def test_a_preview_shows_each_step_s_reading_and_changes_nothing(search):
@@ -156,7 +157,7 @@ def test_a_preview_shows_each_step_s_reading_and_changes_nothing(search):
     def watch(prompts):
         return preview_taps(
             {"saliency": layer},
-            search.probes,
+            search.opened.probes,
             images=len(prompts),
             show=lambda step, name, picture: seen.setdefault((len(prompts), step, name), picture),
         )

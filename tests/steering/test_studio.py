@@ -24,17 +24,17 @@ def desk(finished, model):
 
 
 def mask(desk):
-    drawn = torch.zeros(desk.model.resolution)
+    drawn = torch.zeros(desk.setup.model.resolution)
     drawn[2:8, 8:14] = 1
     return drawn
 
 
 def test_a_picture_made_step_by_step_is_that_of_the_whole_run(desk):
     seen = list(paint(desk, "a red cone", 5, None))
-    whole = trace(desk.model, [Prompt("a red cone", 5)], steps=worlds.STEPS, guidance=3.0)
+    whole = trace(desk.setup.model, [Prompt("a red cone", 5)], steps=worlds.STEPS, guidance=3.0)
     assert [each.step for each in seen] == list(range(worlds.STEPS))
     torch.testing.assert_close(seen[-1].picture, whole.images[0], atol=1e-4, rtol=0)
-    first = decode(desk.model, whole.estimates[0])[0]
+    first = decode(desk.setup.model, whole.estimates[0])[0]
     torch.testing.assert_close(seen[0].picture, first, atol=1e-4, rtol=0)
     assert seen[-1].score is None  # nothing was wanted
 
@@ -69,12 +69,12 @@ def test_an_object_that_carries_its_looks_is_asked_for_with_them_and_only_near(d
     schedule = dict.fromkeys(range(worlds.STEPS), 1.0)
     where = where_of(targets, there, MARGIN)
     edit = Edit(targets, schedule, where=where, unconditional=UNCONDITIONAL)
-    edits = taps(edit, desk.probes, desk.moments, layers=desk.edited)
+    edits = taps(edit, desk.setup.probes, desk.setup.moments, layers=desk.setup.layers)
     whole = trace(
-        desk.model,
+        desk.setup.model,
         [Prompt("a red cone", 5)],
         steps=worlds.STEPS,
-        guidance=desk.guidance,
+        guidance=desk.setup.guidance,
         edits=edits,
     )
     torch.testing.assert_close(pictures[True], whole.images[0], atol=1e-3, rtol=0)

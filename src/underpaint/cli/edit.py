@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
-from ..core.errors import EditError, RunError
+from ..core.errors import EditError
 from ..core.files import held
-from ..core.pictures import name_apart
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES
 from ..figures.edits import draw_doses, draw_strip
@@ -20,16 +20,54 @@ from ..runs import runs
 from ..runs.runs import check_run
 from ..steering.aims import CARRIED, HELD, MARGIN, Aim, steps_edited
 from ..steering.controls import CONTROLS, ONCE, step_once
-from ..steering.experiments import edit_all, edit_frames
+from ..steering.experiments import Shown, edit_all, edit_frames
 from ..steering.frames import strengths_of, write_frames
 from ..steering.setups import Setup, open_setup
-from ..steering.trials import MEASURES, Trial, completed, edit_columns, summarise_edits
+from ..steering.trials import Trial, summarise_edits
 from .aiming import aims_of
+from .kept import keep, line_of, read_kept, title_of, trial_name
 from .options import PATIENCE_S, RUNNING
 from .progress import progress_bar
 
 TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
+
+FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says: an option each."""
+
+    out: Path
+    move: str | None
+    scale: float | None
+    mask: Path | None
+    depth: str | None
+    light: str | None
+    index: int | None
+    split: str
+    limit: int | None
+    count: int
+    strength: float
+    span: str | None
+    hold: str
+    carry: str
+    margin: float
+    glob: str | None
+    unconditional: float
+    control: str
+    frames: int | None
+    batch: int
+    seed: int
+    device: str
+    dtype: str
+
+    @property
+    def has_place(self) -> bool:
+        """Whether an object is to be somewhere: asked for, or, where nothing is, at random."""
+        is_placed = (self.move, self.scale, self.mask) != (None,) * 3
+        return is_placed or (self.depth, self.light) == (None,) * 2
 
 
 @click.command()
@@ -90,39 +128,14 @@ TRIED_STRENGTHS = (0.0, 8.0)
 @click.option("--control", type=click.Choice(list(CONTROLS)), default="none", show_default=True)
 @click.option(
     "--frames",
-    default=4,
-    show_default=True,
     type=click.IntRange(min=0),
-    help="Of how many pictures to keep the edit at every strength, for the site.",
+    help="Of how many pictures to keep the edit at every strength, for the site.  [default: "
+    f"{FRAMES}, or 0 of one --prompt]",
 )
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
 @RUNNING
-def edit(
-    out: Path,
-    move: str | None,
-    scale: float | None,
-    mask: Path | None,
-    depth: str | None,
-    light: str | None,
-    index: int | None,
-    split: str,
-    limit: int | None,
-    count: int,
-    strength: float,
-    span: str | None,
-    hold: str,
-    carry: str,
-    margin: float,
-    glob: str | None,
-    unconditional: float,
-    control: str,
-    frames: int,
-    batch: int,
-    seed: int,
-    device: str,
-    dtype: str,
-) -> None:
+def edit(**words: Any) -> None:
     """Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.
 
     What is aimed at may be combined, a drawn mask with neither move nor scale. Without any of it,
@@ -130,64 +143,96 @@ def edit(
     in figures/, and means with intervals over prompts in summary.json. The same edit again takes
     the place of the last.
     """
-    run = runs.find_run(out)
+    asked = Asked(**words)
+    run = runs.find_run(asked.out)
     settings = runs.read_settings(run)
-    for name, value in (("count", count), ("batch", batch), ("limit", limit)):
-        if value is not None and value < 1:
-            raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
-    first, last = _span(span, settings["steps"], control)
-    prompts = _prompts(run, index, split)[:limit]
+    _check(asked)
+    span = _span(asked.span, settings["steps"], asked.control)
+    prompts = _prompts(run, asked.index, asked.split)[: asked.limit]
     runs.read_summary(run)  # there has to be one, before any time is spent
-    _read_kept(run)  # what cannot be added to is refused before any time is spent
-    _warn(strength)
-    is_held = _known("hold", hold, settings["properties"])
-    has_place = (move, scale, mask) != (None,) * 3 or (depth, light) == (None,) * 2
-    carried = _known("carry", carry, settings["properties"]) if has_place else ""
+    read_kept(run)  # what cannot be added to is refused before any time is spent
+    held_still = _known("hold", asked.hold, settings["properties"])
+    carried = _known("carry", asked.carry, settings["properties"]) if asked.has_place else ""
 
-    model = load_as(settings, device=device, dtype=dtype)
+    model = load_as(settings, device=asked.device, dtype=asked.dtype)
     check_run(settings, model)
     target, aims = aims_of(
-        move, scale, mask, depth, light, count=count, size=model.resolution, carried=carried
+        asked.move,
+        asked.scale,
+        asked.mask,
+        asked.depth,
+        asked.light,
+        count=asked.count,
+        size=model.resolution,
+        carried=carried,
     )
+    labelers = labelers_for(model, settings.get("labeled_by"))
     setup, glob = open_setup(
-        run,
-        model,
-        labelers_for(model, settings.get("labeled_by")),
-        glob=glob,
-        batch=batch,
-        namers=namers_for(model),
+        run, model, labelers, glob=asked.glob, batch=asked.batch, namers=namers_for(model)
     )
-    of = f"{limit} of {split}" if limit else split
-    whose = of if index is None else f"prompt {index}"
-    trial = Trial(
-        target,
-        whose,
-        control,
-        strength,
-        first,
-        last,
-        glob,
-        unconditional,
-        seed,
-        is_held,
-        carried,
-        margin,
-    )
+    trial = _trial(asked, target, span, glob, held_still, carried)
     with progress_bar() as bar:
         task = bar.add_task("edited pictures", total=len(prompts) * len(aims))
         rows, shown = edit_all(
             setup, trial, prompts, aims, lambda _stage, done, _of: bar.update(task, completed=done)
         )
+    said = _keep(run, trial, rows, shown)
+    if frames := _frames(asked):
+        _keep_frames(run, setup, trial, _editable(rows, prompts), aims[0], count=frames)
+    click.echo(said)
 
+
+def _check(asked: Asked) -> None:
+    """Refuse numbers that mean nothing, and warn of those that nobody measured."""
+    for name in ("count", "batch", "limit"):
+        value = getattr(asked, name)
+        if value is not None and value < 1:
+            raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
+    low, high = TRIED_STRENGTHS
+    if not low <= asked.strength <= high:
+        click.echo(
+            f"--strength {asked.strength:g} is beyond what was measured, {low:g} to {high:g}: "
+            "expect the picture to break.",
+            err=True,
+        )
+
+
+def _trial(
+    asked: Asked, target: str, span: tuple[int, int], glob: str, held_still: str, carried: str
+) -> Trial:
+    of = f"{asked.limit} of {asked.split}" if asked.limit else asked.split
+    return Trial(
+        target=target,
+        prompts=of if asked.index is None else f"prompt {asked.index}",
+        control=asked.control,
+        strength=asked.strength,
+        first_step=span[0],
+        last_step=span[1],
+        layers=glob,
+        unconditional=asked.unconditional,
+        seed=asked.seed,
+        held=held_still,
+        carried=carried,
+        margin=asked.margin,
+    )
+
+
+def _keep(run: runs.Run, trial: Trial, rows: pd.DataFrame, shown: Sequence[Shown]) -> str:
+    """Add an edit's rows, summary and pictures to its run, and say what came of it."""
     path = run.figures / f"edit-{trial_name(trial, strength=True)}.png"
     with held(run.folder, patience_s=PATIENCE_S):
-        entries = summarise_edits(_keep(run, _read_kept(run), rows))
+        entries = summarise_edits(keep(run, read_kept(run), rows))
         runs.update_summary(run, {"edits": entries})
-        draw_strip(shown, title=_title(trial), path=path)
+        draw_strip(shown, title=title_of(trial), path=path)
         draw_doses(entries, like=entries[-1], path=run.figures / "edit-doses.png")
-    if frames:
-        _keep_frames(run, setup, trial, _editable(rows, prompts), aims[0], count=frames)
-    click.echo(f"{_line(entries[-1])}\nPicture: {path}")
+    return f"{line_of(entries[-1])}\nPicture: {path}"
+
+
+def _frames(asked: Asked) -> int:
+    """Say of how many pictures to keep every strength: of one prompt's, none unasked."""
+    if asked.frames is not None:
+        return asked.frames
+    return FRAMES if asked.index is None else 0
 
 
 def _editable(rows: pd.DataFrame, prompts: Sequence[Prompt]) -> list[Prompt]:
@@ -252,16 +297,6 @@ def namers_for(model: Model) -> dict[str, Namer]:
     }
 
 
-def _warn(strength: float) -> None:
-    low, high = TRIED_STRENGTHS
-    if not low <= strength <= high:
-        click.echo(
-            f"--strength {strength:g} is beyond what was measured, {low:g} to {high:g}: expect "
-            "the picture to break.",
-            err=True,
-        )
-
-
 def _known(option: str, text: str, known: Sequence[str]) -> str:
     """Read "a,b" or "none"; leave out, and say so, what the run has no probes of."""
     asked = [] if text == "none" else [each.strip() for each in text.split(",")]
@@ -276,66 +311,3 @@ def _known(option: str, text: str, known: Sequence[str]) -> str:
             err=True,
         )
     return ",".join(each for each in asked if each in known)
-
-
-def _read_kept(run: runs.Run) -> pd.DataFrame | None:
-    """Read edits.parquet, if there is one, before any time is spent on editing."""
-    if not run.edits.exists():
-        return None
-    kept = runs.read_table(run.edits)
-    known = {*edit_columns(), *MEASURES} - {"success", "joint"}
-    if missing := sorted(known - set(kept.columns)):
-        raise RunError(f"{run.edits} has no column {missing[0]}. Delete it to begin anew.")
-    return completed(kept)
-
-
-def _keep(run: runs.Run, kept: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
-    """Add rows to edits.parquet, in place of those of the same trial; return all, these last."""
-    if kept is not None:
-        is_same = (kept[edit_columns()] == rows[edit_columns()].iloc[0]).all(axis=1)
-        rows = pd.concat([pd.DataFrame(kept[~is_same]), rows], ignore_index=True)
-    runs.write_table(run.edits, rows)
-    return rows
-
-
-def _line(entry: dict) -> str:
-    """Say in one line what came of a trial."""
-    median = {name: entry[name]["median"] for name in ("dice_unedited", "dice_target", "dice_old")}
-    unedited, target, old = (two(x) for x in median.values())
-    psnr = entry["background_psnr"]["median"]
-    shares = [two(entry[name]["mean"]) for name in ("success", "joint")]
-    return (
-        f"Median Dice to the target {target} (unedited {unedited}), to the old mask {old}; "
-        f"success {shares[0]}, with the object kept {shares[1]}; "
-        f"background {'–' if psnr is None else f'{psnr:.1f} dB'}; {entry['images']} pictures, "
-        f"{entry['left_out']} left out; {entry['time']:.2f}× the time of no edit."
-    )
-
-
-def two(value: float | None) -> str:
-    """Write two decimals."""
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _title(trial: Trial) -> str:
-    also = {
-        "carried": trial.carried.replace(",", ", "),
-        "margin": f"{trial.margin:g}" if trial.margin >= 0 else "",
-        "pushed": f"{trial.unconditional:g}" if trial.unconditional else "",
-        "seed": str(trial.seed) if trial.seed else "",
-    }
-    rest = "".join(f", {name} {value}" for name, value in also.items() if value)
-    return (
-        f"{trial.target}, strength {trial.strength:g}, steps {trial.first_step + 1}–"
-        f"{trial.last_step + 1}, {trial.layers}, control {trial.control}{rest}"
-    )
-
-
-def trial_name(trial: Trial, *, strength: bool = False) -> str:
-    """Name a trial's file or folder: whatever differs between two trials, their names differ."""
-    words = f"{trial.target} {trial.prompts} {trial.control}"
-    words += f" {trial.strength:g}" if strength else ""
-    settings = asdict(trial)
-    if not strength:  # frames hold every strength
-        del settings["strength"]
-    return name_apart(f"{words} {trial.first_step + 1}-{trial.last_step + 1}", settings)

@@ -18,7 +18,8 @@ from ..runs.runs import check_run
 from ..steering.erasure import Erasing, erase_all, summarise_erasures
 from ..steering.setups import open_setup
 from ..study.folding import joint_columns
-from .edit import namers_for, span_of, two
+from .edit import namers_for, span_of
+from .kept import two
 from .options import PATIENCE_S, RUNNING
 from .progress import progress_bar
 

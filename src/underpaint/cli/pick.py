@@ -1,8 +1,9 @@
 """`underpaint pick`: stop many seeds early, and finish those that read most like what is wanted."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -36,9 +37,30 @@ from ..steering.picks import (
     judge,
     start,
 )
+from ..steering.setups import open_to_read
 from ..steering.targets import read_map, read_mask
 from .options import PATIENCE_S, RUNNING
 from .progress import progress_bar
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says: an option each."""
+
+    out: Path
+    mask: Path | None
+    depth: Path | None
+    like: int | None
+    texts: tuple[str, ...]
+    candidates: int
+    keep: int
+    stop_at: int
+    score: bool
+    preview: bool
+    batch: int
+    seed: int
+    device: str
+    dtype: str
 
 
 @click.command()
@@ -55,88 +77,59 @@ from .progress import progress_bar
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="The first candidate's.")
 @RUNNING
-def pick(
-    out: Path,
-    mask: Path | None,
-    depth: Path | None,
-    like: int | None,
-    texts: tuple[str, ...],
-    candidates: int,
-    keep: int,
-    stop_at: int,
-    score: bool,
-    preview: bool,
-    batch: int,
-    seed: int,
-    device: str,
-    dtype: str,
-) -> None:
+def pick(**words: Any) -> None:
     """Find seeds whose pictures have the wanted layout, by what the first steps show.
 
     Without --prompt, the prompt of --like is drawn again, or the first of the test prompts. Keeps
     pictures in picks/, a contact sheet in figures/, and what was spent and won in summary.json.
     """
-    run = runs.find_run(out)
+    asked = Asked(**words)
+    run = runs.find_run(asked.out)
     settings = runs.read_settings(run)
-    for name, value in (("candidates", candidates), ("batch", batch)):
-        if value < 1:
+    for name in ("candidates", "batch"):
+        if (value := getattr(asked, name)) < 1:
             raise PickError(f"--{name} is {value}. Give a whole number of at least 1.")
     found = runs.read_summary(run)["properties"]
-    model = load_as(settings, device=device, dtype=dtype)
+    model = load_as(settings, device=asked.device, dtype=asked.dtype)
     check_run(settings, model)
     labelers = labelers_for(model, settings.get("labeled_by"))
-    maps, words = _targets(run, model, labelers, list(found), mask=mask, depth=depth, like=like)
+    maps, target = _targets(run, model, labelers, list(found), asked)
     by_name = {layer.name: layer for layer in find_layers(model)}
+    best = {name: by_name[each["best_layer"]] for name, each in found.items()}
     search = Search(
-        model=model,
-        labelers=labelers,
-        probes=runs.read_probes(run, model.device),
-        wishes=tuple(
-            Wish(PROPERTIES[name], target, by_name[found[name]["best_layer"]])
-            for name, target in maps.items()
-        ),
-        keep=keep,
-        stop_at=stop_at,
-        steps=settings["steps"],
-        guidance=settings["guidance"],
-        batch=batch,
+        opened=open_to_read(run, model, labelers, batch=asked.batch),
+        wishes=tuple(Wish(PROPERTIES[name], each, best[name]) for name, each in maps.items()),
+        keep=asked.keep,
+        stop_at=asked.stop_at,
     )
-    check_search(search, candidates)
-    watch = None
-    if preview:
-        best = {name: by_name[each["best_layer"]] for name, each in found.items()}
-        watch = _watch(run, search, best)
-    worths: list[Worth] = []
-    asked = texts or (_default_text(run, like),)
+    check_search(search, asked.candidates)
+    watch = _watch(run, search, best) if asked.preview else None
+    texts = asked.texts or (_default_text(run, asked.like),)
     with progress_bar() as bar:
-        for text in asked:
-            worth = _pick_one(
-                run,
-                search,
-                text,
-                words,
-                bar,
-                count=candidates,
-                seed=seed,
-                all_=score,
-                watch=watch,
-            )
-            worths += [worth] if worth else []
-    spent, whole = calls_spent(search, candidates)
-    entry = {
-        "target": words,
-        "prompts": list(asked),
-        "candidates": candidates,
-        "keep": keep,
-        "stop_at": stop_at,
-        "seed": seed,
+        every = [_pick_one(run, search, text, target, bar, asked, watch) for text in texts]
+    worths = [worth for worth in every if worth]
+    entry = _entry(search, asked, target, texts)
+    if asked.score:
+        entry["score"] = _scored(worths, list(texts))
+    _keep(run, entry)
+    spent, whole = entry["calls"], entry["calls_of_all"]
+    click.echo(f"{spent} of {whole} denoiser calls ({spent / whole:.0%}).{_line(entry)}")
+
+
+def _entry(search: Search, asked: Asked, target: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Say what was searched for, and what it cost, for the summary."""
+    spent, whole = calls_spent(search, asked.candidates)
+    return {
+        "target": target,
+        "prompts": list(texts),
+        "candidates": asked.candidates,
+        "keep": asked.keep,
+        "stop_at": asked.stop_at,
+        "seed": asked.seed,
         "calls": spent,
         "calls_of_all": whole,
         "calls_share": spent / whole,
-        **({"score": _scored(worths, list(asked))} if score else {}),
     }
-    _keep(run, entry)
-    click.echo(f"{spent} of {whole} denoiser calls ({spent / whole:.0%}).{_line(entry)}")
 
 
 def _pick_one(
@@ -145,10 +138,7 @@ def _pick_one(
     text: str,
     words: str,
     bar: Progress,
-    *,
-    count: int,
-    seed: int,
-    all_: bool,
+    asked: Asked,
     watch: Watch | None,
 ) -> Worth | None:
     """Search among the seeds of one prompt, keep the pictures, and judge if all are finished."""
@@ -159,21 +149,22 @@ def _pick_one(
             tasks[stage] = bar.add_task(f"{stage}: {text[:30]}", total=total)
         bar.update(tasks[stage], completed=done)  # pyright: ignore[reportArgumentType]
 
+    count, seed = asked.candidates, asked.seed
     prompts = [Prompt(text, seed + number, number) for number in range(count)]
     stopped = start(search, prompts, report, watch=watch)
     chosen = stopped.ranking[: search.keep]
-    places = stopped.ranking if all_ else chosen
+    places = stopped.ranking if asked.score else chosen
     finished = finish(search, stopped, places, report, watch=watch)
     best = Finished(tuple(chosen), finished.images[: search.keep], finished.scores[: search.keep])
-    asked = {"words": words, "text": text, "count": count, "seed": seed}
-    asked |= {"keep": search.keep, "stop_at": search.stop_at}
-    name = name_apart(f"{words} {text}", asked)
+    settings = {"words": words, "text": text, "count": count, "seed": seed}
+    settings |= {"keep": search.keep, "stop_at": search.stop_at}
+    name = name_apart(f"{words} {text}", settings)
     path = run.figures / f"pick-{name}.png"
     draw_sheet(search.wishes, stopped, best, stop_at=search.stop_at, path=path)
     runs.write_picks(run, name, best.images, [prompts[place].seed for place in chosen])
     seeds = ", ".join(str(prompts[place].seed) for place in chosen)
     click.echo(f"{text}: seeds {seeds}\nPicture: {path}")
-    return judge(search, stopped, finished) if all_ else None
+    return judge(search, stopped, finished) if asked.score else None
 
 
 def _watch(run: runs.Run, search: Search, layers: Mapping[str, Layer]) -> Watch:
@@ -184,7 +175,9 @@ def _watch(run: runs.Run, search: Search, layers: Mapping[str, Layer]) -> Watch:
     def show(_step: int, name: str, picture: torch.Tensor) -> None:
         write_picture(paths[name], picture)
 
-    return lambda prompts: preview_taps(layers, search.probes, images=len(prompts), show=show)
+    return lambda prompts: preview_taps(
+        layers, search.opened.probes, images=len(prompts), show=show
+    )
 
 
 def _targets(
@@ -192,12 +185,10 @@ def _targets(
     model: Model,
     labelers: tuple[Labeler, ...],
     known: list[str],
-    *,
-    mask: Path | None,
-    depth: Path | None,
-    like: int | None,
+    asked: Asked,
 ) -> tuple[dict[str, torch.Tensor], str]:
     """Make the wanted maps by property, and say in words what they are."""
+    mask, depth, like = asked.mask, asked.depth, asked.like
     if (like is None) == (mask is None and depth is None):
         raise PickError(
             "A search needs something to look for. Give --mask, --depth or both, or else --like."

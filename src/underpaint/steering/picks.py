@@ -20,14 +20,14 @@ from ..core.errors import PickError
 from ..core.progress import Progress
 from ..core.prompts import Prompt
 from ..core.properties import Property
-from ..labelers import Labeler, label
-from ..models import Model
+from ..labelers import label
 from ..models.capture import Tap
 from ..models.layers import Layer
 from ..models.schedules import plan
 from ..models.traces import trace
-from ..probes.probes import Probe, ProbeKey
+from ..probes.probes import Probe
 from ..scores.metrics import METRICS, prepare
+from .setups import Opened
 
 _Item = TypeVar("_Item")
 
@@ -52,23 +52,18 @@ class Wish:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """How to look for pictures: the model, what reads it, and how much of it to spend.
+    """How to look for pictures: with what, for what, and how much of it to spend.
 
     Args:
+        opened: The run whose model draws and whose probes read.
         keep: How many candidates to finish.
         stop_at: Steps that every candidate runs.
-        steps: Of a whole generation.
     """
 
-    model: Model
-    labelers: tuple[Labeler, ...]
-    probes: Mapping[ProbeKey, Probe]
+    opened: Opened
     wishes: tuple[Wish, ...]
     keep: int
     stop_at: int
-    steps: int
-    guidance: float
-    batch: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,12 +133,13 @@ def check_search(search: Search, candidates: int) -> None:
             f"Cannot keep {search.keep} of {candidates} candidates. Keep at least 1, and no more "
             "than there are."
         )
-    if not 1 <= search.stop_at < search.steps:
+    steps = search.opened.steps
+    if not 1 <= search.stop_at < steps:
         raise PickError(
-            f"Cannot stop after {search.stop_at} of {search.steps} steps: nothing could be chosen. "
-            f"Stop after 1 to {search.steps - 1}."
+            f"Cannot stop after {search.stop_at} of {steps} steps: nothing could be chosen. "
+            f"Stop after 1 to {steps - 1}."
         )
-    plan(search.model.pipeline.scheduler, steps=search.steps, begin=search.stop_at)
+    plan(search.opened.model.pipeline.scheduler, steps=search.opened.steps, begin=search.stop_at)
 
 
 def start(
@@ -162,12 +158,12 @@ def start(
     latents, early, seen = [], [], []
     read: dict[str, list[Tensor]] = {name: [] for name in own}
     done = 0
-    for part in _parts(prompts, search.batch):
+    for part in _parts(prompts, search.opened.batch):
         traced = trace(
-            search.model,
+            search.opened.model,
             part,
-            steps=search.steps,
-            guidance=search.guidance,
+            steps=search.opened.steps,
+            guidance=search.opened.guidance,
             layers=layers,
             edits=watch(part) if watch else None,
             stop_at=search.stop_at,
@@ -207,13 +203,13 @@ def finish(
 ) -> Finished:
     """Go on with some candidates from the latents they stopped at, and score their pictures."""
     images, done = [], 0
-    for part in _parts(places, search.batch):
+    for part in _parts(places, search.opened.batch):
         prompts = [stopped.prompts[place] for place in part]
         traced = trace(
-            search.model,
+            search.opened.model,
             prompts,
-            steps=search.steps,
-            guidance=search.guidance,
+            steps=search.opened.steps,
+            guidance=search.opened.guidance,
             edits=watch(prompts) if watch else None,
             start=(stopped.latents[list(part)], search.stop_at),
         )
@@ -249,25 +245,25 @@ def judge(search: Search, stopped: Stopped, everything: Finished) -> Worth:
 
 def calls_spent(search: Search, candidates: int) -> tuple[int, int]:
     """Count denoiser calls, one an image and step: of this search, and of finishing all."""
-    spent = candidates * search.stop_at + search.keep * (search.steps - search.stop_at)
-    return spent, candidates * search.steps
+    spent = candidates * search.stop_at + search.keep * (search.opened.steps - search.stop_at)
+    return spent, candidates * search.opened.steps
 
 
 def _probe(search: Search, wish: Wish) -> Probe:
     key = (wish.property.name, wish.layer.name, search.stop_at - 1)
-    if key not in search.probes:
+    if key not in search.opened.probes:
         raise PickError(
             f"No probe reads {key[0]} from layer {key[1]} at step {search.stop_at}. Wish for what "
             "the run has probes of, and stop at one of its steps."
         )
-    return search.probes[key]
+    return search.opened.probes[key]
 
 
 def _labeler_scores(
     search: Search, images: Float[Tensor, "image 3 height width"]
 ) -> Float64[np.ndarray, "image"]:
     properties = [wish.property for wish in search.wishes]
-    maps = label(search.labelers, properties, images)
+    maps = label(search.opened.labelers, properties, images)
     seen = {
         each.name: maps[each.name] > 0.5 if each.is_binary else normalise(each, maps[each.name])
         for each in properties

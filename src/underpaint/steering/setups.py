@@ -13,21 +13,50 @@ from ..runs.runs import Run, read_moments, read_probes, read_settings
 
 
 @dataclass(frozen=True, eq=False)
-class Setup:
-    """What edits are made with: a model, and what a run found out about it.
-
-    `namers` say what a picture shows, by what is named: "object" and "colour".
-    """
+class Opened:
+    """A finished run, opened: its model, what reads it, and how it draws, `batch` at once."""
 
     model: Model
     labelers: tuple[Labeler, ...]
     probes: Mapping[ProbeKey, Probe]
-    moments: Mapping[Cell, Moments]
-    layers: tuple[Layer, ...]
     steps: int
     guidance: float
     batch: int
+
+
+@dataclass(frozen=True, eq=False)
+class Setup(Opened):
+    """What edits are made with besides: the layers they act on, and what is known of these.
+
+    `namers` say what a picture shows, by what is named: "object" and "colour".
+    """
+
+    moments: Mapping[Cell, Moments]
+    layers: tuple[Layer, ...]
     namers: Mapping[str, Namer] = field(default_factory=dict[str, Namer])
+
+
+def open_to_read(run: Run, model: Model, labelers: Sequence[Labeler], *, batch: int) -> Opened:
+    """Gather what a run reads its model's pictures with, while they are made.
+
+    Args:
+        run: Finished.
+        model: The run's own, checked.
+        labelers: The run's own.
+        batch: Images at once.
+
+    Raises:
+        RunError: if the run is not finished.
+    """
+    settings = read_settings(run)
+    return Opened(
+        model=model,
+        labelers=tuple(labelers),
+        probes=read_probes(run, model.device),
+        steps=settings["steps"],
+        guidance=settings["guidance"],
+        batch=batch,
+    )
 
 
 def open_setup(
@@ -61,14 +90,9 @@ def open_setup(
     glob = glob or last_stages(known)
     sums, _ = read_moments(run, model.device)
     setup = Setup(
-        model=model,
-        labelers=tuple(labelers),
-        probes=read_probes(run, model.device),
+        **vars(open_to_read(run, model, labelers, batch=batch)),
         moments=reduce(merge, sums.values()),
         layers=select_layers(known, glob),
-        steps=settings["steps"],
-        guidance=settings["guidance"],
-        batch=batch,
         namers=dict(namers or {}),
     )
     return setup, glob

@@ -7,7 +7,7 @@ the layer that reads its property best on validation pictures.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,14 @@ from ...core.prompts import Prompt
 from ...core.properties import PROPERTIES, SALIENCY, Property
 from ...labelers import Labeler, label
 from ...models import Model
-from ...models.layers import Layer, find_layers, last_stages, select_layers
+from ...models.layers import Layer, find_layers
 from ...models.schedules import plan
 from ...models.traces import Trace, trace
-from ...probes.moments import Cell, Moments, merge
-from ...probes.probes import Probe, ProbeKey
-from ...runs.runs import Run, read_json, read_moments, read_probes
+from ...runs.runs import Run, read_json, read_settings
 from ...scores.metrics import dice, prepare
 from ..aims import CARRIED, HELD, aim_at_drawn, labels_of
 from ..edits import Edit, taps
+from ..setups import Setup, open_setup
 
 UNCONDITIONAL = 0.5
 """Share of the move by which the unconditional half is pushed the other way, as in `edit`."""
@@ -39,20 +38,14 @@ class Desk:
     """A model, and what a run found out about it.
 
     Args:
+        setup: A mask is painted into its layers.
         readers: Where each property is read.
-        edited: Layers that a mask is painted into.
         carried: Properties, by name, that an object can take along: read by labelers and probes.
     """
 
-    model: Model
-    labelers: tuple[Labeler, ...]
-    probes: Mapping[ProbeKey, Probe]
-    moments: Mapping[Cell, Moments]
+    setup: Setup
     readers: Mapping[str, Layer]
-    edited: tuple[Layer, ...]
     carried: tuple[str, ...]
-    steps: int
-    guidance: float
 
     @property
     def properties(self) -> tuple[Property, ...]:
@@ -116,27 +109,20 @@ def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str 
         LayerError: if no layer matches.
         SchedulerError: if pictures of this scheduler cannot be made one step at a time.
     """
-    settings, summary = read_json(run.settings), read_json(run.summary)
+    settings, summary = read_settings(run), read_json(run.summary)
     if SALIENCY.name not in summary["properties"]:
         raise EditError(
             f"{run.folder} has no probes of {SALIENCY.name}, so no mask can be painted. Run it "
             f"with {SALIENCY.name} among --properties."
         )
     plan(model.pipeline.scheduler, steps=settings["steps"], begin=1 if settings["steps"] > 1 else 0)
-    found = [each for each in find_layers(model) if each.name in settings["layers"]]
-    known = {each.name: each for each in found}
+    known = {each.name: each for each in find_layers(model)}
     labeled = {name for each in labelers for name in each.reads} & {*summary["properties"]}
-    sums, _ = read_moments(run, model.device)
+    setup, _ = open_setup(run, model, labelers, glob=glob, batch=1)
     return Desk(
-        model=model,
-        labelers=tuple(labelers),
-        probes=read_probes(run, model.device),
-        moments=reduce(merge, sums.values()),
+        setup=setup,
         readers={name: known[each["best_layer"]] for name, each in summary["properties"].items()},
-        edited=select_layers(found, glob or last_stages(found)),
         carried=tuple(name for name in CARRIED if name in labeled),
-        steps=settings["steps"],
-        guidance=settings["guidance"],
     )
 
 
@@ -150,19 +136,19 @@ def paint(desk: Desk, text: str, seed: int, stroke: Stroke | None) -> Iterator[C
     prompt = _prompt(text, seed)
     edits = {} if stroke is None else _taps(desk, prompt, stroke)
     start: tuple[Tensor, int] | None = None
-    for step in range(desk.steps):
+    for step in range(desk.setup.steps):
         traced = trace(
-            desk.model,
+            desk.setup.model,
             [prompt],
-            steps=desk.steps,
-            guidance=desk.guidance,
+            steps=desk.setup.steps,
+            guidance=desk.setup.guidance,
             layers=tuple(dict.fromkeys(desk.readers.values())),
             edits=edits,
             start=start,
             stop_at=step + 1,
         )
         start = (traced.final, step + 1)
-        is_last = step + 1 == desk.steps
+        is_last = step + 1 == desk.setup.steps
         score = _seen(desk, traced.images, stroke) if is_last and stroke is not None else None
         yield Canvas(step, traced.images[0].float().cpu(), _read(desk, traced, 0, step), score)
 
@@ -186,19 +172,20 @@ def glimpse(
         PromptError: if the text is empty or there are no seeds.
         SchedulerError: if `stop_at` is none of the run's steps.
     """
-    if not 1 <= stop_at <= desk.steps:
+    steps = desk.setup.steps
+    if not 1 <= stop_at <= steps:
         raise SchedulerError(
-            f"Cannot look at step {stop_at} of {desk.steps}. Choose one from 1 to {desk.steps}."
+            f"Cannot look at step {stop_at} of {steps}. Choose one from 1 to {steps}."
         )
     prompts = [_prompt(text, seed) for seed in seeds]
     found = []
     for first in range(0, max(len(prompts), 1), batch):
         part = prompts[first : first + batch]
         traced = trace(
-            desk.model,
+            desk.setup.model,
             part,
-            steps=desk.steps,
-            guidance=desk.guidance,
+            steps=desk.setup.steps,
+            guidance=desk.setup.guidance,
             layers=tuple(dict.fromkeys(desk.readers.values())),
             stop_at=stop_at,
         )
@@ -233,37 +220,39 @@ def _prompt(text: str, seed: int) -> Prompt:
 
 
 def _taps(desk: Desk, prompt: Prompt, stroke: Stroke) -> dict[Layer, Any]:
-    if not 0 <= stroke.first_step <= stroke.last_step < desk.steps:
+    if not 0 <= stroke.first_step <= stroke.last_step < desk.setup.steps:
         raise EditError(
             f"Cannot paint through steps {stroke.first_step + 1} to {stroke.last_step + 1}: the "
-            f"run has {desk.steps}. Choose the first before the last."
+            f"run has {desk.setup.steps}. Choose the first before the last."
         )
     if not 0 < float(stroke.mask.mean()) < 1:
         raise EditError(
             "The mask is empty or fills the picture: it says no place. Paint one object."
         )
     schedule = dict.fromkeys(range(stroke.first_step, stroke.last_step + 1), stroke.strength)
-    mask = stroke.mask[None, None].to(desk.model.device)
+    mask = stroke.mask[None, None].to(desk.setup.model.device)
     targets, where = {SALIENCY.name: mask}, None
     if stroke.carries and desk.carried:
         targets, where = aim_at_drawn(mask, _looks(desk, prompt), desk.carried)
     held = tuple(name for name in HELD if name in desk.readers and name not in targets)
     edit = Edit(targets, schedule, held=held, where=where, unconditional=UNCONDITIONAL)
-    return taps(edit, desk.probes, desk.moments, layers=desk.edited)
+    return taps(edit, desk.setup.probes, desk.setup.moments, layers=desk.setup.layers)
 
 
 @lru_cache(maxsize=8)
 def _looks(desk: Desk, prompt: Prompt) -> dict[str, Tensor]:
     """Label the picture as it is without a mask: many strokes take their looks from one picture."""
-    plain = trace(desk.model, [prompt], steps=desk.steps, guidance=desk.guidance).images
-    return labels_of(desk.labelers, plain, desk.carried)
+    plain = trace(
+        desk.setup.model, [prompt], steps=desk.setup.steps, guidance=desk.setup.guidance
+    ).images
+    return labels_of(desk.setup.labelers, plain, desk.carried)
 
 
 def _read(desk: Desk, traced: Trace, place: int, step: int) -> dict[str, Tensor]:
     found = {}
     for each in desk.properties:
         layer = desk.readers[each.name]
-        probe = desk.probes[each.name, layer.name, step]
+        probe = desk.setup.probes[each.name, layer.name, step]
         reading = probe(traced.activations[layer][-1, place : place + 1])[0, 0].float().cpu()
         found[each.name] = (
             reading if probe.threshold is None else (reading > probe.threshold).float()
@@ -274,7 +263,7 @@ def _read(desk: Desk, traced: Trace, place: int, step: int) -> dict[str, Tensor]
 def _seen(
     desk: Desk, images: Float[Tensor, "image 3 height width"], stroke: Stroke
 ) -> float | None:
-    mask = label(desk.labelers, [SALIENCY], images)[SALIENCY.name][0, 0] > 0.5
+    mask = label(desk.setup.labelers, [SALIENCY], images)[SALIENCY.name][0, 0] > 0.5
     return _overlap(mask.float().cpu(), stroke.mask)
 
 

@@ -45,11 +45,11 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
         seed: And its seed.
     """
     names = [each.name for each in desk.properties]
-    most = steps_edited(desk.steps)
+    most = steps_edited(desk.setup.steps)
     with gradio.Blocks(title="underpaint studio", analytics_enabled=False) as page:
         gradio.Markdown(
-            f"# underpaint studio\n{desk.model.name}, {desk.steps} steps. Paint where the object "
-            "shall be, or find a seed that already puts it there."
+            f"# underpaint studio\n{desk.setup.model.name}, {desk.setup.steps} steps. Paint where "
+            "the object shall be, or find a seed that already puts it there."
         )
         with gradio.Row():
             prompt = gradio.Textbox(text, label="Prompt", scale=4)
@@ -65,7 +65,7 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
                 strength = gradio.Slider(
                     0, 6, 1, step=0.5, label="Strength (1 makes the reading the target)"
                 )
-                last = gradio.Slider(1, desk.steps, most, step=1, label="Paint through step")
+                last = gradio.Slider(1, desk.setup.steps, most, step=1, label="Paint through step")
                 carries = gradio.Checkbox(
                     bool(desk.carried),
                     label=f"Take its looks along ({', '.join(desk.carried) or 'not in this run'})",
@@ -94,7 +94,9 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
         gradio.Markdown("## Pick a seed by its first steps")
         with gradio.Row():
             count = gradio.Slider(4, 64, 16, step=4, label="Seeds, from the one above")
-            at = gradio.Slider(1, desk.steps, min(3, desk.steps), step=1, label="Stop at step")
+            at = gradio.Slider(
+                1, desk.setup.steps, min(3, desk.setup.steps), step=1, label="Stop at step"
+            )
             of = gradio.Radio(names, value=names[0], label="Show what is read of")
             look = gradio.Button("Look")
         seen = gradio.Gallery(
@@ -131,7 +133,7 @@ def show(
     desk: Desk, text: str, seed: int, drawn: Any, strength: float, last: int, *, carries: bool
 ) -> Iterator[tuple]:
     """Give, at each step, the picture, a map of each property, and what to say."""
-    mask = mask_of(drawn, desk.model.resolution)
+    mask = mask_of(drawn, desk.setup.model.resolution)
     stroke = None if mask is None else Stroke(mask, strength, 0, last - 1, carries)
     try:
         for canvas in paint(desk, text, seed, stroke):
@@ -145,7 +147,7 @@ def first_steps(
     desk: Desk, text: str, seed: int, drawn: Any, count: int, stop_at: int, name: str
 ) -> tuple[list[tuple[np.ndarray, str]], list[int]]:
     """Give what is read of many seeds, each with its caption, and the seeds in the same order."""
-    mask = mask_of(drawn, desk.model.resolution)
+    mask = mask_of(drawn, desk.setup.model.resolution)
     try:
         found = glimpse(desk, text, range(seed, seed + count), stop_at=stop_at, mask=mask)
     except UnderpaintError as error:
@@ -161,8 +163,8 @@ def _caption(found: Glimpse) -> str:
 
 
 def _words(desk: Desk, canvas: Canvas, stroke: Stroke | None) -> str:
-    if canvas.step + 1 < desk.steps:
-        return f"Step {canvas.step + 1} of {desk.steps}: the model's estimate of the picture."
+    if canvas.step + 1 < desk.setup.steps:
+        return f"Step {canvas.step + 1} of {desk.setup.steps}: the model's estimate of the picture."
     if stroke is None:
         return "Done. Nothing was painted: this is the prompt's own picture."
     if canvas.score is None:
