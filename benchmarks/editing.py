@@ -3,7 +3,8 @@
     python benchmarks/editing.py OUT [--limit 40] [--prompts 3] [--only …] [--skip-measuring]
 
 Every number on the page is measured here, by the commands that the page names. Edits of each
-control meet the same random moves. Only the page's marked blocks are replaced.
+control meet the same random moves. Only the page's marked blocks are replaced. Commands that were
+carried out are listed in OUT/measured.json and not done again: what was stopped goes on.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from functools import reduce
 from pathlib import Path
@@ -33,7 +34,8 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "editing.md"
 PICTURES = ROOT / "docs" / "pictures"
 CONTROLS = (
-    "none", "random", "shaped", "weight", "other", "late", "adam", "roll", "patch", "paste"
+    "none", "random", "shaped", "weight", "other", "late", "adam", "roll", "patch", "paste",
+
 )  # fmt: skip
 STRENGTHS = (0.5, 1, 2, 3, 4, 6)
 SPANS = ("1-3", "1-7", "1-10", "6-15", "11-15")
@@ -104,37 +106,47 @@ def draw(run: runs.Run, entries: list[dict], parts: Sequence[str]) -> None:
 
 
 def measure(run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int) -> None:
-    """Carry out the commands of some parts of the page."""
+    """Carry out the commands of some parts of the page, but for those that were before."""
+    done = run.folder / "measured.json"
+    known = runs.read_json(done)["commands"] if done.exists() else []
+    for command in commands_of(run, parts, limit=limit, prompts=prompts):
+        words = [str(each) for each in command]
+        if words not in known:
+            underpaint(*words)
+            known.append(words)
+            runs.write_json(done, {"commands": known})
+
+
+def commands_of(
+    run: runs.Run, parts: Sequence[str], *, limit: int, prompts: int
+) -> Iterator[Sequence[object]]:
+    """List the commands of some parts of the page."""
     edit = ("edit", run.folder, "--count", 1, "--limit", limit, "--frames", 0)
     if "controls" in parts:
-        for control in CONTROLS:
-            underpaint(*edit, "--control", control)
+        yield from ((*edit, "--control", control) for control in CONTROLS)
     if "looks" in parts:
-        for words in LOOKS:
-            underpaint(*edit, *words)
+        yield from ((*edit, *words) for words in LOOKS)
     if "doses" in parts:
         for control in ("none", "random"):
-            for strength in STRENGTHS:
-                underpaint(*edit, "--control", control, "--strength", strength)
-            for span in SPANS:
-                underpaint(*edit, "--control", control, "--steps", span)
+            beside = (*edit, "--control", control)
+            yield from ((*beside, "--strength", strength) for strength in STRENGTHS)
+            yield from ((*beside, "--steps", span) for span in SPANS)
     if "targets" in parts:
-        for words in TARGETS:
-            underpaint(*edit, *words)
+        yield from ((*edit, *words) for words in TARGETS)
     if "erase" in parts:
-        underpaint("erase", run.folder, "--property", "depth", "--limit", limit)
+        yield "erase", run.folder, "--property", "depth", "--limit", limit
     if "pick" in parts:
         mask = run.folder / "left.png"
         draw_mask(mask, Image.open(next((run.folder / "images").glob("*.png"))).size)
         texts = list(dict.fromkeys(prompt.text for prompt in runs.read_split(run, "test")))
         asked = [part for text in texts[:prompts] for part in ("--prompt", text)]
-        underpaint("pick", run.folder, "--mask", mask, "--score", *asked)
+        yield "pick", run.folder, "--mask", mask, "--score", *asked
 
 
-def underpaint(*arguments: object) -> None:
+def underpaint(*words: str) -> None:
     """Run one command in a process of its own, as a person would."""
     code = "from underpaint.cli.main import main; main()"
-    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
+    subprocess.run([sys.executable, "-c", code, *words], check=True)
 
 
 def draw_mask(path: Path, size: tuple[int, int]) -> None:
