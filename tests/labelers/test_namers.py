@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from test_labelers import images
 
 from underpaint.core.errors import ModelError
@@ -52,6 +52,15 @@ def test_any_classifier_of_transformers_names_pictures(tmp_path):
     assert [class_of(found, text) for text in ("a Mug", "a cup", "a lemon and a cup", "fog")] == [
         2, 2, None, None,
     ]  # fmt: skip
+
+
+def test_a_classifier_without_its_last_layer_is_refused(tmp_path):
+    folder = vit(tmp_path / "vit", ["lemon", "orange"])
+    (file,) = folder.glob("*.safetensors")
+    weights = {name: each for name, each in load_file(file).items() if "classifier" not in name}
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lack classifier\.\w+, which would stay random"):
+        namer(str(folder), CPU)
 
 
 def test_vgg_16_is_read_from_local_weights_with_its_imagenet_names(tmp_path, monkeypatch):

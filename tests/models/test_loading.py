@@ -1,11 +1,15 @@
 """Files as people have them: parts left out, variants, single checkpoints, a call's own words."""
 
 import json
+import re
 import shutil
+from hashlib import sha256
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+import single_files
 import worlds
 from underpaint.core.errors import ModelError
 from underpaint.models import decode, load
@@ -125,3 +129,95 @@ def test_pictures_that_are_not_finite_are_an_error_and_no_label():
     model.pipeline.vae.register_to_config(force_upcast=False)
     with pytest.raises(ModelError, match=r"draws NaN or infinity, in torch\.float16"):
         decode(model, torch.ones(1, 4, 8, 8))
+
+
+@pytest.fixture
+def single(tmp_path):
+    """Write a Stable Diffusion as one file, its configuration without weights beside it."""
+    worlds.pipeline().save_pretrained(tmp_path / "dreams")
+    for file in (tmp_path / "dreams").rglob("*.safetensors"):
+        file.unlink()
+    file = tmp_path / "dreams.safetensors"
+    single_files.save_single(worlds.pipeline(), file)
+    return file
+
+
+def test_a_single_file_is_read_to_the_last_weight(single):
+    model, own = load(str(single), device="cpu"), worlds.pipeline()
+    for part in ("unet", "vae", "text_encoder"):
+        read = getattr(model.pipeline, part).state_dict()
+        made = getattr(own, part).state_dict()
+        assert set(read) == set(made)
+        assert all(torch.equal(read[name], each) for name, each in made.items())
+    assert model.weights == f"sha256:{sha256(single.read_bytes()).hexdigest()}"
+    layers = find_layers(own)
+    assert find_layers(model) == layers
+    seen, expected = (trace(each, PROMPTS, steps=2, layers=layers) for each in (model, own))
+    assert torch.equal(seen.final, expected.final)
+    assert all(torch.equal(seen.activations[at], expected.activations[at]) for at in layers)
+
+
+def test_a_single_file_keeps_its_vae_in_float32(single):
+    model = load(str(single), device="cpu", dtype="bfloat16")
+    assert (model.dtype, model.pipeline.vae.dtype) == (torch.bfloat16, torch.float32)
+
+
+def without(file, name: str, **renamed: str) -> None:
+    """Write a file of weights again, one of them left out and some under other names."""
+    weights = load_file(file)
+    (found,) = [each for each in weights if each.endswith(name)] if name else [None]
+    kept = {}
+    for each, weight in weights.items():
+        for said, other in renamed.items():
+            each = each.replace(f".{said}.", f".{other}.")
+        kept[each] = weight
+    kept.pop(found, None)
+    save_file(kept, file, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "middle_block.1.transformer_blocks.0.attn1.to_q.weight",
+        "first_stage_model.decoder.conv_in.weight",
+        "layers.0.mlp.fc1.weight",
+    ],
+)
+def test_a_single_file_that_lacks_a_weight_is_refused(single, name):
+    without(single, name)
+    with pytest.raises(ModelError, match=r"Cannot read the model in .*dreams|lack encoder\.layers"):
+        load(str(single), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("unet", "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight"),
+        ("vae", "decoder.conv_in.weight"),
+        ("text_encoder", "layers.0.mlp.fc1.weight"),
+        ("text_encoder", "token_embedding.weight"),
+    ],
+)
+def test_a_folder_that_lacks_a_weight_is_refused_and_none_stays_random(tmp_path, part, name):
+    worlds.pipeline().save_pretrained(tmp_path)
+    (file,) = (tmp_path / part).glob("*.safetensors")
+    without(file, name)
+    with pytest.raises(ModelError, match=rf"files of {part} lack .*{re.escape(name)}, which would"):
+        load(str(tmp_path), device="cpu")
+
+
+def test_weights_under_the_names_of_former_versions_are_not_lacking(tmp_path):
+    worlds.pipeline().save_pretrained(tmp_path)
+    (file,) = (tmp_path / "vae").glob("*.safetensors")
+    former = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    without(file, "", **former)
+    model, own = load(str(tmp_path), device="cpu"), worlds.pipeline().vae.state_dict()
+    read = model.pipeline.vae.state_dict()
+    assert all(torch.equal(read[name], each) for name, each in own.items())
+
+
+def test_tied_weights_that_a_file_holds_once_are_not_lacking(tmp_path):
+    worlds.packed_pipeline().save_pretrained(tmp_path)
+    held = load_file(next((tmp_path / "text_encoder_2").glob("*.safetensors")))
+    assert ("shared.weight" in held) != ("encoder.embed_tokens.weight" in held)
+    assert load(str(tmp_path), device="cpu", resolution=16).fingerprint

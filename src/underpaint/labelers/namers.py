@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..core.errors import ModelError
 from ..models.weights import check_part, first_line
+from ..models.wholeness import check_module
 from .labeler import Namer
 from .sources import UNREADABLE, find_weights, licence_of, read_config, unreadable
 
@@ -86,6 +87,8 @@ def classifier_namer(id_or_path: str, device: torch.device) -> Namer:
         classes = tuple(names[at] for at in range(len(names)))
     except (*UNREADABLE, KeyError, ImportError) as error:
         raise unreadable(folder, error) from error
+    # A network without its last layer would name classes at random.
+    check_module(id_or_path, network, folder)
     network = network.float().eval().to(device)
     is_timm = "Timm" in type(processor).__name__
 

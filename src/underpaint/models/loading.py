@@ -30,6 +30,7 @@ from .weights import (
     read_index,
     variant,
 )
+from .wholeness import check_filled
 
 _UNREADABLE = (
     OSError,
@@ -95,6 +96,7 @@ def load(
                 f"Cannot read the model in {file or folder} ({first_line(error)}). Check that its "
                 "files are whole and that diffusers knows its pipeline."
             ) from error
+        check_filled(pipeline, folder if file is None else None)
         if scheduler is not None:
             pipeline.scheduler = swap(pipeline.scheduler, scheduler)
         pipeline.to(chosen)
@@ -141,6 +143,7 @@ def _read_checkpoint(
         **absent(index),
     )
     # Here all parts come in one dtype, and the VAE is to keep all that the file says.
+    check_filled(pipeline, None)
     for name, part in pipeline.components.items():
         if isinstance(part, nn.Module) and name != "vae":
             part.to(precision)
