@@ -19,10 +19,13 @@ MARKS = ("<!-- matrix: written by benchmarks/matrix.py -->", "<!-- end of matrix
 def main() -> None:
     """Try every pipeline under every change, and write what came of it between the marks."""
     _from_tests()
+    import diffusers
+
     import matrix
     from changes import CHANGES
 
     warnings.simplefilter("ignore")
+    diffusers.utils.logging.set_verbosity_error()
     cells = {
         (name, kind): cell(name, kind)
         for name in matrix.FAMILIES

@@ -108,6 +108,15 @@ def test_merged_tokens_are_refused_wherever_they_come(keep):
         find_layers(pipe)
 
 
+def test_tokens_that_tomesd_merges_are_refused_by_its_mark():
+    pipe = worlds.pipeline()
+    layers = find_layers(pipe)
+    pipe.unet._tome_info = {}  # as `tomesd.apply_patch` leaves it
+    for ask in (lambda: find_layers(pipe), lambda: trace(pipe, PROMPTS, steps=2, layers=layers)):
+        with pytest.raises(LayerError, match=r"merges tokens \(tomesd\).*remove_patch"):
+            ask()
+
+
 @pytest.mark.parametrize("guidance", [3.0, 1.0])
 def test_perturbed_attention_is_read_where_the_conditional_part_is_known(guidance):
     plain = worlds.pipeline()

@@ -34,6 +34,11 @@ def check_hooks(denoiser: nn.Module) -> None:
             "at some steps. Take it off with `disable_cache()`."
         )
     for path, module in denoiser.named_modules():
+        if hasattr(module, "_tome_info"):
+            raise LayerError(
+                f"{type(denoiser).__name__} merges tokens (tomesd), and the grid of its layers is "
+                "gone. Merged tokens cannot be read: `tomesd.remove_patch(pipeline)`."
+            )
         if hasattr(module, "_hf_hook"):
             raise LayerError(
                 f"A hook of accelerate stands at {path or type(module).__name__}, which moves it "
