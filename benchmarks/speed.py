@@ -171,9 +171,9 @@ class StandIns:
     def decode(self, _model: Any, latents: Tensor) -> Tensor:
         """Draw: queue the VAE two pictures at a time."""
         count = len(latents)
-        for _pair in range(0, count, 2):
+        for pair in range(0, count, 2):
             busy(COSTS["VAE, s of processor to queue two pictures"])
-        self.gpu.work("decoding", count * COSTS["VAE, s a picture"])
+            self.gpu.work("decoding", min(2, count - pair) * COSTS["VAE, s a picture"])
         small = torch.rand(count, 3, SIDE // 8, SIDE // 8, generator=self.random)
         return small.repeat_interleave(8, -1).repeat_interleave(8, -2)
 
@@ -241,7 +241,7 @@ def replaced(stand: StandIns) -> list[tuple[str, Any]]:
     each = {name: COSTS[f"{name}, s a picture"] for name in ("folding", "reading", "scoring")}
     return [
         ("underpaint.study.batches.trace", stand.trace),
-        ("underpaint.study.looks.decode", stand.decode),
+        ("underpaint.study.looks.draw", lambda *how: (stand.decode(*how), torch.tensor(True))),
         ("underpaint.study.costs.finish", lambda _device: stand.gpu.wait()),
         (
             "underpaint.study.folding.gather",

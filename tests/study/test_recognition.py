@@ -13,7 +13,7 @@ from underpaint.core.files import remove_sealed
 from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.labelers import Namer, name
 from underpaint.labelers.labeler import class_of
-from underpaint.models import decode
+from underpaint.models import decode, draw
 from underpaint.models.traces import trace
 from underpaint.runs import runs
 from underpaint.scores.classes import summarise_classes
@@ -83,9 +83,11 @@ def test_a_run_asks_for_classes_in_its_own_two_passes(asked, run, tmp_path, monk
             "trace",
             lambda model, some, **how: drawn.append(len(some)) or trace(model, some, **how),
         )
-    for where in (looks, recognition):
+    for where, called, work in ((looks, "draw", draw), (recognition, "decode", decode)):
         monkeypatch.setattr(
-            where, "decode", lambda model, each: decoded.append(len(each)) or decode(model, each)
+            where,
+            called,
+            lambda model, each, work=work: decoded.append(len(each)) or work(model, each),
         )
     carry_out(replace(asked, namer=None), runs.open_run(tmp_path / "bare", {}), lambda *_: None)
     without = sum(drawn), sum(decoded)

@@ -60,14 +60,14 @@ def test_rivals_are_decoded_at_the_steps_that_are_asked_for_alone(tmp_path, monk
     found, decoded = {}, {}
     for name, at in (("all", None), ("some", (0, 2, 4))):
         counted = decoded.setdefault(name, [])
-        draw = looks.decode
+        draw = looks.draw
 
         def decode(model, each, counted=counted, draw=draw):
             counted.append(len(each))
             return draw(model, each)
 
         with monkeypatch.context() as patch:
-            patch.setattr(looks, "decode", decode)
+            patch.setattr(looks, "draw", decode)
             run = runs.open_run(tmp_path / name, {})
             summary = carry_out(replace(asked, rivals_at=at), run, lambda *_: None)
         found[name] = runs.read_table(run.scores), summary["properties"]
@@ -263,7 +263,6 @@ def test_a_mask_out_of_range_is_refused():
         (["show", "OUT"], "holds no run"),
         (["figure", "OUT"], "holds no run"),
         (["classify", "OUT"], "holds no run"),
-        (["classify", "OUT", "--batch", "0"], "--batch is 0"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(arguments, words, tmp_path):

@@ -23,11 +23,13 @@ from .labeler import (
     Labeler,
     Namer,
     Read,
+    check,
     check_maps,
     features_of,
     known_maps,
     label,
     name,
+    read,
 )
 from .namers import namer
 from .offtheshelf import DOORS
@@ -40,6 +42,7 @@ __all__ = [
     "Labeler",
     "Namer",
     "Read",
+    "check",
     "check_maps",
     "features_of",
     "known_maps",
@@ -49,6 +52,7 @@ __all__ = [
     "name",
     "namer",
     "namer_for",
+    "read",
     "tiny_labeler",
 ]
 
@@ -70,7 +74,7 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
     reader = reader.eval().to(memory_format=torch.channels_last).to(device)  # pyright: ignore[reportCallIssue]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def read(images: Tensor) -> dict[str, Tensor]:
+    def own(images: Tensor) -> dict[str, Tensor]:
         height, width = images.shape[-2:]
         if height % MapReader.UNIT_PX or width % MapReader.UNIT_PX:
             raise LabelError(
@@ -80,7 +84,7 @@ def tiny_labeler(device: torch.device, folder: Path = TINY) -> Labeler:
             )
         return reader(images)
 
-    return Labeler("tiny", tuple(MAPS), "MIT", read, f"sha256:{digest}")
+    return Labeler("tiny", tuple(MAPS), "MIT", own, f"sha256:{digest}")
 
 
 def labeler(property: str, id_or_path: str, device: torch.device) -> Labeler:

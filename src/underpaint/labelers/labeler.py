@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +101,22 @@ def label(
         LabelError: if a property has no labeler, or a labeler returns the wrong shape, values that
             are not finite, or a mask outside 0..1.
     """
+    found = read(labelers, properties, images)
+    check(labelers, properties, found)
+    return found
+
+
+@torch.no_grad()
+def read(
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    images: Float[Tensor, "image 3 height width"],
+) -> dict[str, Float[Tensor, "image _ height width"]]:
+    """Label pictures as `label` does, and leave their values for `check`: a GPU waits for nobody.
+
+    Raises:
+        LabelError: if a property has no labeler, or a labeler returns the wrong shape.
+    """
     found: dict[str, Tensor] = {}
     for labeler in labelers:
         wanted = [each for each in properties if each.name in labeler.reads]
@@ -110,7 +126,7 @@ def label(
             parts = [labeler.read(part) for part in images.split(_READ_AT_ONCE)]
         for each in wanted:
             maps = torch.cat([part[each.name] for part in parts])
-            check_maps(f"Labeler {labeler.name}", each, maps, images)
+            _check_shape(f"Labeler {labeler.name}", each, maps, images)
             found[each.name] = maps
     if missing := [each.name for each in properties if each.name not in found]:
         raise LabelError(
@@ -118,6 +134,21 @@ def label(
             "Leave the property out, or give it a labeler."
         )
     return found
+
+
+def check(
+    labelers: Sequence[Labeler],
+    properties: Sequence[Property],
+    maps: Mapping[str, Float[Tensor, "*axes"]],
+) -> None:
+    """Check the values of label maps, however many at once.
+
+    Raises:
+        LabelError: if they are not finite, or a mask is outside 0..1.
+    """
+    for each in properties:
+        giver = [labeler.name for labeler in labelers if each.name in labeler.reads][-1]
+        _check_values(f"Labeler {giver}", each, maps[each.name])
 
 
 @torch.no_grad()
@@ -162,6 +193,10 @@ def check_maps(
         LabelError: if they have another shape, are not finite, or are a mask outside 0..1.
     """
     _check_shape(giver, property, maps, images)
+    _check_values(giver, property, maps)
+
+
+def _check_values(giver: str, property: Property, maps: Tensor) -> None:
     if not maps.isfinite().all():
         raise LabelError(
             f"{giver} gave NaN or infinity for {property.name}. "

@@ -17,7 +17,7 @@ from diffusers import LDMPipeline  # pyright: ignore[reportPrivateImportUsage]
 from diffusers.models.autoencoders.vq_model import VQModel
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..core.errors import ModelError
@@ -258,16 +258,38 @@ def decode(
     Raises:
         ModelError: if the VAE draws what is not finite, as some do in half precision.
     """
+    images, is_finite = draw(model, latents)
+    refuse_infinite(model, is_finite)
+    return images
+
+
+@torch.no_grad()
+def draw(
+    model: Model, latents: Float[Tensor, "image latent lrow lcol"]
+) -> tuple[Float[Tensor, "image 3 height width"], Bool[Tensor, ""]]:
+    """Draw as `decode` does, and leave whether all is finite for `refuse_infinite`.
+
+    To ask for it is to wait for a GPU, which meanwhile would have nothing to do.
+    """
     with _ONE_AT_A_TIME, _upcast(model.pipeline.vae) as vae:
         mean, scale = _latent_affine(vae, latents)
         unscaled = (latents * scale + mean).to(vae.device, vae.dtype)
         images = torch.cat([vae.decode(part).sample for part in _parts(model, unscaled)])
-    if not images.isfinite().all():
+    return (images.float() / 2 + 0.5).clamp(0, 1), images.isfinite().all()
+
+
+def refuse_infinite(model: Model, is_finite: Bool[Tensor, ""]) -> None:
+    """Refuse pictures that are not finite.
+
+    Raises:
+        ModelError: if they are not.
+    """
+    if not is_finite:
+        vae = model.pipeline.vae
         raise ModelError(
             f"The VAE of {model.name} draws NaN or infinity, in {vae.dtype}. Put it into float32: "
             "`pipeline.vae.to(torch.float32)`."
         )
-    return (images.float() / 2 + 0.5).clamp(0, 1)
 
 
 @torch.no_grad()

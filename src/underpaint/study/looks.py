@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..core.arrays import normalise
 from ..core.properties import Property
-from ..labelers import Labeler, Namer, label, name
-from ..models import Model, decode
+from ..labelers import Labeler, Namer, check, name, read
+from ..models import Model, draw, refuse_infinite
 from .costs import Marks, Seconds
 
 
@@ -46,26 +46,37 @@ def look(
         namer: Who names the classes of what is seen, if anybody does.
     """
     marks = Marks(model.device)
+    are_finite: list[Tensor] = []
     maps: dict[str, dict[str, Tensor]] = {}
     named: dict[str, list[Tensor]] = {source: [] for source in shown if namer is not None}
     for source, latents in shown.items():
         by_step: dict[str, list[Tensor]] = {each.name: [] for each in properties}
-        for images in _drawn_ahead(model, latents, marks):
-            found = label(labelers, properties, images)
+        for images in _drawn_ahead(model, latents, marks, are_finite):
+            found = read(labelers, properties, images)
             for each in properties:
-                by_step[each.name].append(normalise(each, found[each.name]))
+                by_step[each.name].append(found[each.name])
             marks("labelling")
             if namer is not None:
                 named[source].append(name(namer, images))
                 marks("naming")
-        maps[source] = {each: torch.stack(found) for each, found in by_step.items()}
+        # Asked once for all steps: whoever asks waits for the GPU, and the GPU then for the asker.
+        refuse_infinite(model, torch.stack(are_finite).all())
+        check(labelers, properties, {each: torch.stack(steps) for each, steps in by_step.items()})
+        maps[source] = {
+            each.name: torch.stack([normalise(each, step) for step in by_step[each.name]])
+            for each in properties
+        }
+        marks("labelling")
     return Looks(
         maps, {source: torch.stack(each) for source, each in named.items()}, marks.seconds()
     )
 
 
 def _drawn_ahead(
-    model: Model, latents: Float[Tensor, "step image latent lrow lcol"], marks: Marks
+    model: Model,
+    latents: Float[Tensor, "step image latent lrow lcol"],
+    marks: Marks,
+    are_finite: list[Tensor],
 ) -> Iterator[Tensor]:
     """Draw each step's pictures, those of the next before these are looked at.
 
@@ -73,7 +84,8 @@ def _drawn_ahead(
     """
     before: Tensor | None = None
     for one_step in latents:
-        images = decode(model, one_step)
+        images, is_finite = draw(model, one_step)
+        are_finite.append(is_finite)
         marks("decoding")
         if before is not None:
             yield before
