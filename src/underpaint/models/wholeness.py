@@ -4,6 +4,7 @@ transformers fills a weight that its file lacks with fresh numbers, and says so 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -49,12 +50,19 @@ def check_module(part: str, module: nn.Module, folder: Path | None) -> None:
         shared.setdefault(id(weight), []).append(name)
         sizes[id(weight)] = weight.numel()
     own = {_tail(name) for names in shared.values() for name in names}
-    spare = sum(size for name, size in filed.items() if _tail(name) not in own)
+    spare = Counter(size for name, size in filed.items() if _tail(name) not in own)
     lacking = [
         key for key, names in shared.items() if not any(_tail(name) in tails for name in names)
     ]
-    if sum(sizes[key] for key in lacking) > spare:
-        raise _lacking(part, shared[lacking[0]][0])
+    if sum(sizes[key] for key in lacking) > sum(spare.elements()):
+        # Where others are under another name in the files, theirs are of the same sizes.
+        unmatched = [key for key in lacking if not _taken(spare, sizes[key])]
+        raise _lacking(part, shared[(unmatched or lacking)[0]][0])
+
+
+def _taken(spare: Counter[int], size: int) -> bool:
+    spare[size] -= 1
+    return spare[size] >= 0
 
 
 def _sizes(files: list[Path]) -> Iterator[tuple[str, int]]:
