@@ -51,6 +51,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Write the probes of the run OUT into FOLDER, with a card that says what they are worth.",
     ),
     "layers": ("layers", "List a model's self-attention layers, in the order in which they run."),
+    "check-labeler": (
+        "check_labeler",
+        "Show what the labeler ID says of photographs: one picture and one table.",
+    ),
     "presets": (
         "presets",
         "Print what --preset means: all side by side, or the file of NAME, to copy and change.",
@@ -91,7 +95,8 @@ class LateCommands(Commands):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        return getattr(import_module(f"{__package__}.{module}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        return getattr(import_module(f"{__package__}.{module}"), name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

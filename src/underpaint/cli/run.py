@@ -38,6 +38,7 @@ from .asked import (
     pictures_of,
     read_asked,
 )
+from .check_labeler import warn_of_scaling
 from .classify import ask_for_classes, class_network, draw_asked
 from .defaults import refuse_other_weights, take_from, take_preset
 from .figure import draw_pictures
@@ -313,6 +314,9 @@ def _labelers(asked: Asked, model: Model) -> tuple[Labeler, ...]:
     names = [each.name for each in asked.properties]
     loaded = labelers_for(model, asked.labeled_by, cache=asked.label_cache)
     labelers = tuple(each for each in loaded if set(names) & set(each.reads))
+    for each in labelers:
+        if each.name != "tiny":
+            warn_of_scaling(each, each.reads[0], model)
     read = {name for each in labelers for name in each.reads}
     if missing := [name for name in names if name not in read]:
         raise RunError(
