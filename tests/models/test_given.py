@@ -49,6 +49,12 @@ def test_each_step_is_shown_the_picture_at_its_own_noise_level(model):
     assert found.activations[layers[1]].shape == (4, 2, layers[1].channels, *layers[1].grid)
 
 
+def test_given_pictures_are_not_drawn_at_any_step(model, monkeypatch):
+    monkeypatch.setattr(model.pipeline.vae, "decode", None)
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(trace_given(model, images, PROMPTS, steps=3).images, images)
+
+
 def test_a_scheduler_that_cannot_begin_in_the_middle_is_refused(model):
     pipeline = worlds.pipeline(scheduler=swap(model.pipeline.scheduler, "lms"))
     other = replace(model, pipeline=pipeline, denoiser=pipeline.unet)

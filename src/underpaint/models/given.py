@@ -76,6 +76,7 @@ def trace_given(
                 stop_at=step + 1,
                 shadows=shadows,
                 halves=halves,
+                draws=False,  # the pictures are the given ones
             )
         )
     joined = {

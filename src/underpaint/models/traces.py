@@ -80,6 +80,7 @@ def trace(
     shadows: Mapping[str, nn.Module] | None = None,
     blank: bool = False,
     halves: bool = False,
+    draws: bool = True,
 ) -> Trace:
     """Generate one image for each prompt and keep what the model showed on the way.
 
@@ -106,6 +107,7 @@ def trace(
         shadows: Denoisers of the same build that are shown the same latents, as controls, by name.
         blank: Say nothing to the model in place of the prompts' texts; only their seeds count.
         halves: Keep the unconditional half of `layers` too, where guidance runs one.
+        draws: Draw the pictures; without, `images` have no pixels.
 
     Raises:
         PromptError: if there are no prompts.
@@ -217,6 +219,7 @@ def trace(
         final = unpacked(model, as_seen(scheduler, drawn.images, scheduler.timesteps[-1]))
 
     timesteps, latents, estimates = zip(*seen, strict=True)
+    shown = final if end_step == steps else estimates[-1]
     check_latents([*latents[1:], final], first_step=first_step)
     for layers_kept in (kept, other, *shade.values()):
         # Rows of channels, as they lie in memory.
@@ -227,7 +230,7 @@ def trace(
     return Trace(
         prompts=tuple(prompts),
         timesteps=torch.tensor(timesteps),
-        images=decode(model, final if end_step == steps else estimates[-1]),
+        images=decode(model, shown) if draws else shown.new_empty(len(prompts), 3, 0, 0).float(),
         latents=torch.stack(latents),
         estimates=torch.stack(estimates),
         final=final,

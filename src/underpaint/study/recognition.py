@@ -43,6 +43,7 @@ from .batches import batches_of, drawn, training_parts
 from .costs import CPU
 from .pooling import (
     CONDITIONAL,
+    SHOWN,
     UNCONDITIONAL,
     Pooled,
     has_pooled,
@@ -311,7 +312,7 @@ def _seen(study: Study, groups: Sequence[Group]) -> dict[str, Float[Tensor, "ste
         }
         for source, each in seen.items():
             parts.setdefault(source, []).append(each[:, group.own].cpu())
-    return {source: torch.cat(each, dim=1) for source, each in parts.items()}
+    return {source: torch.cat(parts[source], dim=1) for source in SHOWN if source in parts}
 
 
 def _readings(
