@@ -14,6 +14,7 @@ from ..site import export as export_site
 from ..site import find_site, server_for
 from ..world.words import grammar
 from .compare import read_sides
+from .options import RUNNING
 from .progress import progress_bar
 
 _PROMPTS = click.option(
@@ -29,8 +30,6 @@ _PAINT = click.option(
     show_default=True,
     help="Add the model itself, to paint with in a browser; not with --prompts 0.",
 )
-_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-_DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, float32, …")
 
 
 @click.command()
@@ -46,8 +45,7 @@ _DTYPE = click.option("--dtype", default="auto", show_default=True, help="auto, 
 )
 @_PROMPTS
 @_PAINT
-@_DEVICE
-@_DTYPE
+@RUNNING
 def export(
     out: Path,
     site: Path,
@@ -76,8 +74,7 @@ def export(
 )
 @_PROMPTS
 @_PAINT
-@_DEVICE
-@_DTYPE
+@RUNNING
 def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: str) -> None:
     """Show the site of the run OUT on this machine, writing OUT/site first if it has none."""
     site = find_site(out)

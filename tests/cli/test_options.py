@@ -1,0 +1,32 @@
+"""Options that one command has and another needs as much: held against click's own commands."""
+
+import click
+import pytest
+
+from underpaint.cli.main import COMMANDS, main
+
+WITHOUT_DTYPE = {"train", "check-labeler"}
+"""Weights are trained in float32, and labelers always read in it."""
+
+
+def options(name: str) -> set[str]:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    return {word for each in command.params for word in (*each.opts, each.human_readable_name)}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_runs_a_model_takes_what_run_takes(name):
+    found = options(name)
+    if "--device" in found:
+        assert ("--dtype" in found) == (name not in WITHOUT_DTYPE)
+    # A run says how its model is sampled; where there is none, the command line has to.
+    if "MODEL" in found or name in ("run", "bench"):
+        assert {"--device", "--dtype", "--scheduler", "--resolution"} <= found
+    if name in ("run", "bench"):
+        assert {"--layers", "--properties"} <= found
+
+
+def test_every_command_that_works_on_a_run_s_model_says_where_it_runs():
+    for name in ("edit", "erase", "pick", "classify", "studio", "figure", "export", "serve"):
+        assert {"--device", "--dtype"} <= options(name)
