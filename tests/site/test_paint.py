@@ -21,6 +21,7 @@ from underpaint.models.traces import trace
 from underpaint.runs import runs
 from underpaint.site import export, painting, server_for
 from underpaint.site.graphs import picture_graph, word_graph
+from underpaint.site.maps import draw_sheets
 from underpaint.site.painting import plan_steps, reason_against
 from underpaint.steering import targets
 from underpaint.study.stages import carry_out
@@ -121,7 +122,8 @@ def test_graphs_step_and_read_as_the_edited_model_does(run, site, model):
         for (name, read), seen in zip(page["reads"].items(), reads, strict=True):
             layer = next(each for each in wanted.activations if each.name == read["layer"])
             expected = probes[name, layer.name, step](wanted.activations[layer][step])
-            np.testing.assert_allclose(seen, expected.numpy(), atol=0.02)
+            # Weights of half precision move readings of probes with hardly any penalty so far.
+            np.testing.assert_allclose(seen, expected.numpy(), atol=0.05)
         out = out[:1] + GUIDANCE * (out[1:] - out[:1])
         clean = plan["clean"][0] * x + plan["clean"][1] * out
         np.testing.assert_allclose(clean, wanted.estimates[step].numpy(), atol=0.05)
@@ -201,6 +203,25 @@ def test_words_are_offered_where_every_prompt_is_of_the_grammar():
     assert grammar([str(CAPTIONS[0]), "fog"]) is None
 
 
+def test_maps_of_three_targets_are_drawn_in_their_own_colours(run, model):
+    prompt = Prompt("a red cone", 5, 0)
+    _, position = runs.read_moments(run, torch.device("cpu"))
+    probes, layers = runs.read_probes(run, torch.device("cpu")), find_layers(model)
+    [sheets] = draw_sheets(
+        model, [LOOK], READ, [prompt],
+        layers=layers, probes=probes, position=position, steps=STEPS, guidance=GUIDANCE,
+    )  # fmt: skip
+    picture = trace(model, [prompt], steps=STEPS, guidance=GUIDANCE).images[0]
+    side = picture.shape[-1]
+    assert sheets.notes["maps"]["albedo"]["targets"] == 3
+    assert sheets.images["albedo-probe.webp"].mode == "RGB"
+    assert sheets.images["shading.webp"].mode == "L"
+    sheet = np.asarray(sheets.images["albedo.webp"])
+    assert sheet.shape == (3 * side, STEPS * side, 3)
+    label = sheet[2 * side :, :side] / 255  # this labeler's albedo is the picture itself
+    np.testing.assert_allclose(label, picture.permute(1, 2, 0).numpy(), atol=0.01)
+
+
 @pytest.fixture(scope="module")
 def address(site):
     with server_for(site.parent, port=0) as server:
@@ -252,8 +273,11 @@ def page(browser, address):
     opened.goto(f"{address}#/paint?text=A+red++c%C3%B4ne+7&seed=7000000001")
     opened.wait_for_selector(".primary")
     assert not [url for url in asked if ".onnx" in url or "wasm" in url], "Fetched unasked."
+    assert opened.locator("img.still").count() == 0  # no stored picture is of these words
     opened.get_by_role("button", name="Load the painter").click()
     opened.locator(".status", has_text="Painted in").wait_for(timeout=60_000)
+    assert "Drag the object" in opened.inner_text(".status")
+    opened.get_by_role("button", name="Draw", exact=True).click()
     opened.get_by_label("Paint when I let go").uncheck()
     yield opened
     assert errors == []
@@ -291,6 +315,15 @@ def test_a_browser_paints_what_python_paints(page, run, model, monkeypatch):
     assert 0.05 < mask.mean() < 0.5
     assert page.evaluate(PAINT).startswith("Painted in")
     assert "overlaps your mask by" in page.inner_text(".verdict")
+    page.locator(".wipe input").fill("0.5")
+    before = canvas(page, ".board .before canvas")[..., :3] / 255
+    assert psnr(before, plain.numpy()) > 35  # the picture without the mask, over the left half
+    assert "50%" in page.locator(".board .before").evaluate("(each) => each.style.clipPath")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save before and after").click()
+    assert saved.value.suggested_filename == "a-red-cône-7-7000000001-before-after.png"
+    with Image.open(saved.value.path()) as card:
+        assert card.size == (1024, 588)
     with_looks = canvas(page, "canvas.picture")[..., :3] / 255
     page.get_by_text("How hard, how long").click()
     page.get_by_label("The object takes its looks along").uncheck()

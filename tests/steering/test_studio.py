@@ -174,21 +174,37 @@ def test_the_page_shows_every_step_and_ranks_seeds(desk):
     layer = np.zeros((384, 384, 4), dtype=np.uint8)
     layer[50:200, 200:350, 3] = 255
     seen = list(
-        page.show(desk, "a red cone", 5, {"layers": [layer]}, 3.0, worlds.STEPS, carries=True)
+        page.show(desk, "a red cone", "5", {"layers": [layer]}, 3.0, worlds.STEPS, carries=True)
     )
     assert len(seen) == worlds.STEPS
-    picture, *maps, said = seen[-1]
+    picture, *maps, editor, said = seen[-1]
+    assert (editor["background"][..., :3] == np.asarray(picture)[:384, :384]).all()
+    assert (editor["layers"][0] == layer).all()  # painted over the last picture
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3
     assert len(maps) == len(desk.properties)
     assert "Dice of the labeler's mask to yours" in said
     drawn = {"layers": [layer]}
-    pictures, seeds = page.first_steps(desk, "a red cone", 5, drawn, 4, 1, "saliency")
+    pictures, seeds, said = page.first_steps(desk, "a red cone", "5", drawn, 4, 1, "saliency")
+    assert said == ""
     assert sorted(seeds) == [5, 6, 7, 8]
     assert [words.split(" · ")[-1] for _, words in pictures] == [f"seed {seed}" for seed in seeds]
     assert all(words.startswith("Dice") for _, words in pictures)
-    with pytest.raises(gradio.Error, match="The prompt is empty"):
-        list(page.show(desk, " ", 5, None, 3.0, 1, carries=False))
+    [refused] = page.show(desk, " ", "5", None, 3.0, 1, carries=False)
+    assert refused[-1].startswith("**Not done.** The prompt is empty")
+    assert all(each == gradio.skip() for each in refused[:-1])
+
+
+@pytest.mark.parametrize("seed", ["-3", "", "1.5", "cone", str(2**63)])
+def test_a_bad_seed_is_one_message_and_leaves_pictures_as_they_are(desk, seed):
+    gradio = pytest.importorskip("gradio")
+    from underpaint.steering.studio import page
+
+    [refused] = page.show(desk, "a red cone", seed, None, 3.0, 1, carries=False)
+    pictures, seeds, said = page.first_steps(desk, "a red cone", seed, None, 4, 1, "saliency")
+    assert refused[-1] == said
+    assert "is no whole number of at least 0" in said
+    assert all(each == gradio.skip() for each in (*refused[:-1], pictures, seeds))
 
 
 def test_without_gradio_one_line_says_what_to_install(monkeypatch, tmp_path):

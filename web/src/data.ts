@@ -88,7 +88,7 @@ export type Prompt = {
 };
 export type Maps = {
   pictures: { file: string; side: number };
-  maps: Record<string, { file: string; side: number; probe: string; low: number; high: number }>;
+  maps: Record<string, { file: string; side: number; probe: string; low: number; high: number; targets?: number }>;
   grids: [string, number, number][];
   scores: Record<string, Record<string, (number | null)[]>>;
 };

@@ -55,13 +55,18 @@ function One({ run, prompt, property }: { run: Run; prompt: Prompt; property: st
   );
 }
 
+function Files({ files }: { files: string[] }) {
+  return <ul>{files.map((each) => <li key={each}><a href={`downloads/${each}`} download>{each}</a></li>)}</ul>;
+}
+
 /** What can be downloaded, and what the run was. */
 export function Data({ run }: { run: Run }) {
   return (
     <>
       <h1>Data</h1>
       <p>scores.parquet has every score of every source; scores.csv those of test pictures at the reported layers. Both are free of pickles.</p>
-      <ul>{run.files.map((each) => <li key={each}><a href={`downloads/${each}`} download>{each}</a></li>)}</ul>
+      <Files files={run.files.filter((each) => !each.startsWith("figures/"))} />
+      <details><summary>Figures</summary><Files files={run.files.filter((each) => each.startsWith("figures/"))} /></details>
       <h2>This run</h2>
       <table><tbody>
         {Object.entries(run.settings).map(([key, value]) => <tr key={key}><th scope="row">{key}</th><td class="anything">{typeof value === "string" ? value : JSON.stringify(value)}</td></tr>)}

@@ -58,11 +58,11 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
       <Panel title="noisy picture"><TileView tile={picture(0)} colours="none" label={`Decoded noisy picture at step ${step + 1}`} /></Panel>
       <Panel title="predicted picture"><TileView tile={picture(1)} colours="none" label={`Predicted clean picture at step ${step + 1}`} /></Panel>
       <Panel title="final picture"><img class="tile" src={locate(pictureOf(prompt.index))} alt={prompt.text.slice(0, 120)} /></Panel>
-      <Legend names={Object.keys(maps.maps)} />
+      <Legend maps={maps} />
       {Object.entries(maps.maps).flatMap(([name, sheet]) => {
         const property = run.summary.properties[name]!;
         const layer = props.layer || property.best_layer;
-        const colours = coloursOf(name);
+        const colours = coloursOf(name, sheet.targets);
         const metric = METRICS[property.metric] ?? property.metric;
         const tile = (row: number, at: number): Tile => ({ sheet: folder + sheet.file, left: at * sheet.side, top: row * sheet.side, width: sheet.side, height: sheet.side });
         const score = (source: string) => fixed(prompt.scores[name]?.[source]?.[step]);
@@ -78,14 +78,16 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
 }
 
 /** Say what the colours mean, in the place that the row of pictures leaves. */
-function Legend({ names }: { names: string[] }) {
+function Legend({ maps }: { maps: Maps }) {
   const words: Record<string, [string, string]> = { saliency: ["background", "object"], depth: ["far", "near"], shading: ["dark", "bright"] };
   return (
     <dl class="legend">
-      {names.map((name) => (
+      {Object.entries(maps.maps).map(([name, { targets }]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd><span>{words[name]?.[0] ?? "low"}</span><i class={`ramp ${coloursOf(name)}`} /><span>{words[name]?.[1] ?? "high"}</span></dd>
+          {targets === 3
+            ? <dd class="whole">{name === "albedo" ? "the surface's own colour" : "a direction as red, green, blue"}</dd>
+            : <dd><span>{words[name]?.[0] ?? "low"}</span><i class={`ramp ${coloursOf(name)}`} /><span>{words[name]?.[1] ?? "high"}</span></dd>}
         </div>
       ))}
     </dl>

@@ -108,7 +108,7 @@ function Found({ run, name, property }: { run: Run; name: string; property: Prop
           <thead><tr><th scope="col">source</th><th scope="col">what it sees</th><th scope="col">step {at + 1}</th><th scope="col">last step</th></tr></thead>
           <tbody>
             {Object.keys(sources).map((each) => (
-              <tr key={each}><th scope="row">{each}</th><td>{sourceOf(each)?.sees ?? ""}</td><td>{say(each, at)}</td><td>{say(each, steps - 1)}</td></tr>
+              <tr key={each}><th scope="row">{each}</th><td>{sourceOf(each)?.sees ?? ""}</td><td class="whole">{say(each, at)}</td><td class="whole">{say(each, steps - 1)}</td></tr>
             ))}
           </tbody>
         </table>

@@ -7,8 +7,9 @@ import { usePlace } from "./place";
 export type Tile = { sheet: string; left: number; top: number; width: number; height: number };
 export type Colours = "none" | "mask" | "turbo" | "viridis";
 
-export const coloursOf = (property: string): Colours =>
-  property === "depth" ? "turbo" : property === "saliency" ? "mask" : "viridis";
+/** How a property is coloured; one of three targets is red, green and blue itself. */
+export const coloursOf = (property: string, targets = 1): Colours =>
+  targets === 3 ? "none" : property === "depth" ? "turbo" : property === "saliency" ? "mask" : "viridis";
 
 const tables = new Map<Colours, Uint8ClampedArray>();
 

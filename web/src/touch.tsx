@@ -5,12 +5,15 @@ import { probeTile } from "./explorer";
 import { noiseAt } from "./findings";
 import { Player } from "./player";
 import { useJson } from "./reading";
-import { coloursOf, type Span, type Tile, TileView } from "./tiles";
+import { type Colours, coloursOf, type Span, type Tile, TileView } from "./tiles";
 
 /** All steps of one layer, so that every step of a row has the same colours. */
 export function rowOf(tile: Tile, steps: number): Span {
   return { left: 0, top: tile.top, width: tile.width * steps, height: tile.height };
 }
+
+/** Whether colours span what a row holds: a mask has its threshold, and a colour is what it is. */
+export const isScaled = (colours: Colours): boolean => colours === "turbo" || colours === "viridis";
 
 /** A picture that the reader takes through its steps: what one sees, what the probe reads, what it became. */
 export function Touch({ run, prompt }: { run: Run; prompt: Prompt }) {
@@ -27,7 +30,7 @@ export function Touch({ run, prompt }: { run: Run; prompt: Prompt }) {
   const side = maps.pictures.side;
   const noisy: Tile = { sheet: folder + maps.pictures.file, left: (step - 1) * side, top: 0, width: side, height: side };
   const read = probeTile(maps, folder, name, property.best_layer, step - 1);
-  const colours = coloursOf(name);
+  const colours = coloursOf(name, maps.maps[name]!.targets);
   const score = (source: string) => fixed(prompt.scores[name]?.[source]?.[step - 1]);
   const metric = METRICS[property.metric] ?? property.metric;
   const noise = noiseAt(run, step);
@@ -41,7 +44,7 @@ export function Touch({ run, prompt }: { run: Run; prompt: Prompt }) {
       </div>
       <div class="grid three">
         <figure><figcaption>you see</figcaption><TileView tile={noisy} colours="none" label={`The noisy picture at step ${step}`} /></figure>
-        <figure><figcaption>the probe reads: {name}</figcaption><TileView tile={read} colours={colours} span={colours === "mask" ? undefined : rowOf(read, steps)} label={`${name} read by the probe at step ${step}`} /></figure>
+        <figure><figcaption>the probe reads: {name}</figcaption><TileView tile={read} colours={colours} span={isScaled(colours) ? rowOf(read, steps) : undefined} label={`${name} read by the probe at step ${step}`} /></figure>
         <figure><figcaption>the final picture</figcaption><img class="tile" src={pictureOf(prompt.index)} alt={prompt.text.slice(0, 120)} /></figure>
       </div>
       <figcaption class="said" aria-live="polite">

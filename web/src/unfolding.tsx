@@ -2,7 +2,7 @@ import { fixed, folderOf, type Maps, type Prompt, type Run } from "./data";
 import { probeTile } from "./explorer";
 import { useJson } from "./reading";
 import { type Colours, coloursOf, type Tile, TileView } from "./tiles";
-import { rowOf } from "./touch";
+import { isScaled, rowOf } from "./touch";
 
 const COLUMNS = 6;
 
@@ -35,7 +35,7 @@ export function Unfolding({ run, prompt }: { run: Run; prompt: Prompt }) {
         {shown.map((name) => [
           <b key={name}>{name}, read by a probe at {run.summary.properties[name]!.best_layer}</b>,
           ...steps.map((step) => (
-            <Cell key={name + step} steps={run.summary.steps} tile={maps ? probeTile(maps, folder, name, run.summary.properties[name]!.best_layer, step - 1) : null} colours={coloursOf(name)} isScaled label={`${name} read by the probe at step ${step}, score ${fixed(prompt.scores[name]?.probe?.[step - 1])}`} />
+            <Cell key={name + step} steps={run.summary.steps} tile={maps ? probeTile(maps, folder, name, run.summary.properties[name]!.best_layer, step - 1) : null} colours={coloursOf(name, maps?.maps[name]?.targets)} label={`${name} read by the probe at step ${step}, score ${fixed(prompt.scores[name]?.probe?.[step - 1])}`} />
           )),
         ])}
       </div>
@@ -44,6 +44,6 @@ export function Unfolding({ run, prompt }: { run: Run; prompt: Prompt }) {
   );
 }
 
-function Cell({ tile, colours, label, isScaled, steps }: { tile: Tile | null; colours: Colours; label: string; isScaled?: boolean; steps: number }) {
-  return tile ? <TileView tile={tile} colours={colours} span={isScaled && colours !== "mask" ? rowOf(tile, steps) : undefined} label={label} /> : <div class="tile" />;
+function Cell({ tile, colours, label, steps }: { tile: Tile | null; colours: Colours; label: string; steps: number }) {
+  return tile ? <TileView tile={tile} colours={colours} span={isScaled(colours) ? rowOf(tile, steps) : undefined} label={label} /> : <div class="tile" />;
 }

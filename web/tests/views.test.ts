@@ -23,7 +23,7 @@ test("a layer's tile lies below those of the layers before it", () => {
 });
 
 test("colour maps are those of the paper", () => {
-  expect(["saliency", "depth", "shading", "own"].map(coloursOf)).toEqual(["mask", "turbo", "viridis", "viridis"]);
+  expect(["saliency", "depth", "shading", "own"].map((name) => coloursOf(name))).toEqual(["mask", "turbo", "viridis", "viridis"]);
   expect(numbersOf("#0a10ff")).toEqual([10, 16, 255]);
   expect(numbersOf("rgb(1, 2, 3)")).toEqual([1, 2, 3]);
 });

@@ -47,6 +47,9 @@ SHADING = Property(
 NORMALS = Property("normals", "continuous", ("pearson", "residual", "rmse"), targets=3)
 ALBEDO = Property("albedo", "continuous", ("pearson", "residual", "rmse"), targets=3)
 
+COLOUR_RANGES: dict[str, tuple[float, float]] = {"normals": (-1.0, 1.0), "albedo": (0.0, 1.0)}
+"""What black and white are where three targets are drawn as red, green and blue."""
+
 PROPERTIES: dict[str, Property] = {
     known.name: known for known in (SALIENCY, DEPTH, SHADING, NORMALS, ALBEDO)
 }

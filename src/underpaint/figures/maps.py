@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..core.arrays import normalise, to_image
-from ..core.properties import Property
+from ..core.properties import COLOUR_RANGES, Property
 from ..labelers import Labeler, label
 from ..models import Model, decode
 from ..models.traces import Trace
@@ -20,8 +20,6 @@ from ..scores.tables import caption
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 """Colour maps of one-target properties; others of the user's own are drawn in `OTHER_COLOURS`."""
 OTHER_COLOURS = "cividis"
-RANGES = {"normals": (-1.0, 1.0), "albedo": (0.0, 1.0)}
-"""What black and white are where three targets are drawn as red, green and blue."""
 SHARES = (0.01, 0.99)
 """Of a row's values, what lies beyond its colour map's ends."""
 
@@ -117,7 +115,7 @@ def _shown(
         return shown[:, 0], "gray" if property.is_binary else COLOURS.get(
             property.name, OTHER_COLOURS
         )
-    low, high = RANGES.get(property.name, (float(shown.min()), float(shown.max())))
+    low, high = COLOUR_RANGES.get(property.name, (float(shown.min()), float(shown.max())))
     return _channels_last(((shown - low) / max(high - low, 1e-9)).clamp(0, 1)), None
 
 

@@ -4,6 +4,7 @@ A sheet is one image of a grid of tiles: a column for each step, rows of sources
 grey: the page colours them, so that light, dark and print share one file. A byte means
 `low + (high - low) * byte / 255`, with low and high from the label of that picture, so that one
 colour is one value in every map of it. A mask's reading is bent: its threshold lies at 127.5.
+Three targets are red, green and blue.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..core.arrays import normalise
-from ..core.properties import Property
+from ..core.properties import COLOUR_RANGES, Property
 from ..labelers import Labeler, label
 from ..models import Model, decode
 from ..models.layers import Layer
@@ -53,12 +54,12 @@ def draw_sheets(
 ) -> list[Sheets]:
     """Generate one batch again and pack what each source says of each picture.
 
-    Properties with more than one target are left out: a map of theirs has no one colour.
+    Properties of neither one nor three targets are left out: a map of theirs has no colours.
     """
-    single = [each for each in properties if each.targets == 1]
+    drawn = [each for each in properties if each.targets in (1, 3)]
     traced = trace(model, prompts, steps=steps, guidance=guidance, layers=layers)
     return [
-        _draw_one(model, labelers, single, traced, place, probes=probes, position=position)
+        _draw_one(model, labelers, drawn, traced, place, probes=probes, position=position)
         for place in range(len(prompts))
     ]
 
@@ -85,10 +86,14 @@ def _draw_one(
     notes: dict[str, Any] = {"pictures": {"file": "pictures.webp", "side": side}, "maps": {}}
     grids = [[layer.name, *layer.grid] for layer in traced.activations]
     for each in properties:
-        maps = {source: normalise(each, found[each.name])[:, 0] for source, found in seen.items()}
+        maps = {source: normalise(each, found[each.name]) for source, found in seen.items()}
         low, high = _range(each, maps["label"])
-        mean = position[each.name].mean.to(picture.device)
-        rows = [maps["image"], maps["estimate"], torch.cat([maps["label"], mean.to(maps["label"])])]
+        mean = position[each.name].mean[None].to(maps["label"])
+        rows = [
+            maps["image"],
+            maps["estimate"],
+            torch.cat([maps["label"], mean]),
+        ]
         bytes_of = [_as_bytes(_shrunk(row, MAP_PX), low, high) for row in rows]
         images[f"{each.name}.webp"] = _stack(bytes_of)
         read = [
@@ -100,6 +105,7 @@ def _draw_one(
             "file": f"{each.name}.webp",
             "side": min(MAP_PX, picture.shape[-1]),
             "probe": f"{each.name}-probe.webp",
+            "targets": each.targets,
             "low": low,
             "high": high,
         }
@@ -108,54 +114,61 @@ def _draw_one(
 
 def _read(
     traced: Trace, layer: Layer, property: Property, place: int, probes: Mapping[ProbeKey, Probe]
-) -> list[tuple[Float[Tensor, "row col"], float | None]]:
+) -> list[tuple[Float[Tensor, "target row col"], float | None]]:
     """Read one layer at every step, each with its threshold."""
     found = []
     for step, activation in enumerate(traced.activations[layer]):
         probe = probes[property.name, layer.name, step]
-        found.append((probe(activation[place : place + 1])[0, 0].float().cpu(), probe.threshold))
+        found.append((probe(activation[place : place + 1])[0].float().cpu(), probe.threshold))
     return found
 
 
 def _bent(
     property: Property,
-    read: Sequence[tuple[Float[Tensor, "row col"], float | None]],
+    read: Sequence[tuple[Float[Tensor, "target row col"], float | None]],
     low: float,
     high: float,
 ) -> np.ndarray:
     maps = torch.stack([one for one, _ in read])
     if not property.is_binary:
         return _as_bytes(maps, low, high)
-    cuts = torch.tensor([0.0 if cut is None else cut for _, cut in read])[:, None, None]
-    spread = maps.std(dim=(1, 2), correction=0, keepdim=True).clamp(min=1e-6)
+    cuts = torch.tensor([0.0 if cut is None else cut for _, cut in read])[:, None, None, None]
+    spread = maps.std(dim=(2, 3), correction=0, keepdim=True).clamp(min=1e-6)
     return _as_bytes(0.5 + 0.5 * torch.tanh((maps - cuts) / spread), 0.0, 1.0)
 
 
-def _range(property: Property, maps: Float[Tensor, "image row col"]) -> tuple[float, float]:
+def _range(property: Property, maps: Float[Tensor, "image target row col"]) -> tuple[float, float]:
     if property.is_binary:
         return 0.0, 1.0
+    if property.name in COLOUR_RANGES:
+        return COLOUR_RANGES[property.name]
     low, high = np.quantile(maps.float().cpu().numpy(), SHARES)
     # A flat label has no range; any will do.
     return (float(low), float(high)) if high > low else (float(low) - 1, float(low) + 1)
 
 
-def _as_bytes(maps: Float[Tensor, "step row col"], low: float, high: float) -> np.ndarray:
+def _as_bytes(maps: Float[Tensor, "step target row col"], low: float, high: float) -> np.ndarray:
+    """Give `step row col` of one target, `step row col 3` of three."""
     shares = ((maps.float().cpu() - low) / (high - low)).clamp(0, 1)
-    return (shares * 255).round().to(torch.uint8).numpy()
+    found = (shares * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return found[..., 0] if found.shape[-1] == 1 else found
 
 
-def _shrunk(maps: Float[Tensor, "step row col"], side: int) -> Float[Tensor, "step _ _"]:
+def _shrunk(
+    maps: Float[Tensor, "step target row col"], side: int
+) -> Float[Tensor, "step target _ _"]:
     if maps.shape[-1] <= side:
         return maps
     return torch.nn.functional.interpolate(
-        maps[:, None].float(), size=(side, side), mode="bilinear", antialias=True
-    )[:, 0]
+        maps.float(), size=(side, side), mode="bilinear", antialias=True
+    )
 
 
 def _stack(rows: Sequence[np.ndarray]) -> Image.Image:
-    """Lay rows of tiles `step row col` under one another, flush left."""
+    """Lay rows of tiles `step row col *colour` under one another, flush left."""
     lines = [np.concatenate(list(row), axis=1) for row in rows]
-    sheet = np.zeros((sum(map(len, lines)), max(line.shape[1] for line in lines)), dtype=np.uint8)
+    high, wide = sum(map(len, lines)), max(line.shape[1] for line in lines)
+    sheet = np.zeros((high, wide, *lines[0].shape[2:]), dtype=np.uint8)
     top = 0
     for line in lines:
         sheet[top : top + len(line), : line.shape[1]] = line

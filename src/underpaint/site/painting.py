@@ -21,7 +21,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTokenizer
 
 from ..core.prompts import Prompt
-from ..core.properties import PROPERTIES, SALIENCY
+from ..core.properties import COLOUR_RANGES, PROPERTIES, SALIENCY
 from ..models import Model, load_as
 from ..models.layers import Layer
 from ..models.schedules import observe, plan
@@ -233,7 +233,8 @@ def _colours(
 ) -> dict[str, Any]:
     """Say which readings are the ends of a colour map, or where a mask begins at each step."""
     if PROPERTIES[name].targets > 1:
-        return {}  # read for what an object takes along, not shown
+        low, high = COLOUR_RANGES[name]
+        return {"low": low, "high": high}
     if PROPERTIES[name].is_binary:
         cuts = [probes[name, layer.name, step].threshold for step in range(steps)]
         return {"thresholds": [0.5 if cut is None else cut for cut in cuts]}

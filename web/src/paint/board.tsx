@@ -23,6 +23,8 @@ export function Board(props: {
   put: (mask: Mask) => void;
   /** What is drawn or dragged, when the pointer lets go. */
   letGo: (mask: Mask) => void;
+  /** The picture without the mask, shown over this share of the width from the left. */
+  before: { picture: Frame["picture"]; share: number } | null;
   /** A stored picture to show until there is another. */
   still: string | null;
   undo: () => void;
@@ -91,6 +93,11 @@ export function Board(props: {
         style={{ aspectRatio: `${cols} / ${rows}` }} onKeyDown={press}>
         {props.still && <img class="still" src={props.still} alt="A stored picture of these words" />}
         <Picture rows={rows} cols={cols} picture={props.picture} label={props.picture ? "The picture so far" : "No picture yet"} kind="picture" />
+        {props.before && props.before.share > 0 && (
+          <div class="before" style={{ clipPath: `inset(0 ${100 - 100 * props.before.share}% 0 0)` }}>
+            <Picture rows={rows} cols={cols} picture={props.before.picture} label="The picture without a mask" kind="whole" />
+          </div>
+        )}
         <canvas ref={overlay} class={takesTouch ? "mask drawing" : "mask"} width={cols} height={rows} role="img" aria-label={isEmpty(mask) ? "No mask" : "Your mask"}
           onPointerDown={begin} onPointerMove={draw} onPointerUp={end} onPointerCancel={end} />
         <button type="button" class="touching" aria-pressed={takesTouch} onClick={() => setTakesTouch(!takesTouch)}>{takesTouch ? "Done drawing" : "Draw with a finger"}</button>

@@ -98,7 +98,7 @@ export function unlearnt(grammar: Grammar, text: string): string[] {
   return [...new Set(wordsOf(text))].filter((word) => !known.has(word));
 }
 
-/** Place a reading in its colour map, 0..255; a mask begins at 128. */
+/** Place a reading in its colour map, 0..255; a mask begins at 128. Of three targets, one after another. */
 export function shades(read: Read, values: Float32Array, step: number): Uint8ClampedArray {
   const found = new Uint8ClampedArray(values.length);
   if (read.thresholds) {

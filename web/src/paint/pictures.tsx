@@ -21,10 +21,14 @@ export function Reading(props: { name: string; read: Read; values: Float32Array 
   const [rows, cols] = read.grid;
   let picture: Frame["picture"] | null = null;
   if (values) {
-    const colours = coloursOf(name);
-    const table = tableOf(colours);
-    picture = new Uint8ClampedArray(values.length * 4).fill(255);
-    shades(read, values, step).forEach((shade, at) => picture!.set(table.subarray(shade * 3, shade * 3 + 3), at * 4));
+    picture = new Uint8ClampedArray(rows * cols * 4).fill(255);
+    const found = shades(read, values, step);
+    if (read.targets === 3) {
+      found.forEach((shade, at) => (picture![(at % (rows * cols)) * 4 + Math.floor(at / (rows * cols))] = shade));
+    } else {
+      const table = tableOf(coloursOf(name));
+      found.forEach((shade, at) => picture!.set(table.subarray(shade * 3, shade * 3 + 3), at * 4));
+    }
   }
   return <Picture rows={rows} cols={cols} picture={picture} label={`${name} read by the probe at step ${step + 1}`} />;
 }

@@ -3,10 +3,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { change } from "../address";
 import { pictureOf, readJson } from "../data";
 import { Board, type Tool } from "./board";
+import { cardOf, download } from "./card";
 import { Engine } from "./engine";
 import { centreOf, decoded, empty, encoded, fromReading, isEmpty, type Mask, oval, overlap } from "./mask";
 import type { Frame, Own, Page } from "./page";
 import { Picture, Reading } from "./pictures";
+import { Loading, Tools } from "./tools";
 import { newSeed, Words } from "./words";
 import "./paint.css";
 
@@ -48,6 +50,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   const [failed, setFailed] = useState("");
   const [status, setStatus] = useState("");
   const [busy, setBusy] = useState(false);
+  const [wipe, setWipe] = useState(0);
   const [shown, setShown] = useState<Shown | null>(kept.shown);
   const [own, setOwn] = useState<Shown | null>(kept.own);
   const [step, setStep] = useState(kept.shown ? kept.shown.frames.length - 1 : 0);
@@ -83,13 +86,22 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
         if (!next.mask) setOwn(next);
         if (then) return then(next);
         setBusy(false);
-        setStatus(`Painted in ${seconds.toFixed(1)} seconds.`);
+        setStatus(`Painted in ${seconds.toFixed(1)} seconds.${next.mask || !takeUp(next) ? "" : " Drag the object to another place, and let go."}`);
       },
       stopped: () => {
         setBusy(false);
         setStatus(`Stopped after step ${next.frames.length} of ${page.steps.length}.`);
       },
     });
+  };
+
+  /** Take the object as the mask, to be dragged, where nothing was drawn yet. */
+  const takeUp = (plain: Shown): boolean => {
+    const found = objectOf(page, plain);
+    if (!found || isEmpty(found)) return false;
+    setMasks((before) => (before.length === 1 && isEmpty(before[0]!) ? [...before, found] : before));
+    setTool((before) => (kept.masks === null || kept.masks.length <= 1 ? "move" : before));
+    return true;
   };
 
   /** Fetch the model: only when it is asked for, since it is large. */
@@ -128,7 +140,8 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   const object = page.reads.saliency;
   const followed = current?.mask && current.final ? overlapOf(page, current) : null;
   const megabytes = Math.round(Object.values(page.bytes).reduce((a, b) => a + b, 0) / 1e6) + RUNTIME_MB;
-  const first = page.prompts.find((each) => each.text === text && each.seed === seed) ?? page.prompts[0]!;
+  const stored = page.prompts.find((each) => each.text === text && each.seed === seed)?.index ?? null; // only of these words
+  const pair = current?.mask && current.final && isOf(own) && own?.final && current.text === own.text ? { before: own.final, after: current.final } : null;
   const letGo = (next: Mask) => {
     put(next);
     if (paintsAtOnce && runtime && !busy) paint(next);
@@ -147,22 +160,29 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
   };
   const nameOf = (suffix: string) => `${(current?.text ?? text).toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${current?.seed ?? seed}${suffix}.png`;
   const save = () => download(document.querySelector<HTMLCanvasElement>(".board canvas.picture"), nameOf(""));
-  const savePair = () => current?.final && own?.final && download(paired(own.final, current.final, rows, cols), nameOf("-before-after"));
+  const savePair = () => {
+    const said = followed === null ? "" : `, overlap with the mask ${Math.round(100 * followed)}%`;
+    if (pair) download(cardOf(pair.before, pair.after, rows, cols, [current!.text, `Seed ${current!.seed}: without a mask, and moved by editing activations${said}. underpaint`]), nameOf("-before-after"));
+  };
 
   return (
     <>
       <h1>Paint</h1>
-      <p class="large">
+      <p class="intro">
         Say what shall be there, draw where, and watch {page.model} paint it: in your browser, with no server behind it.
       </p>
-      <Words page={page} text={text} seed={seed} />
       {failed && <p role="alert">The model cannot run here: {failed}</p>}
       <div class="studio">
+        <div class="say"><Words page={page} text={text} seed={seed} /></div>
         <div class="stage">
-          <Board rows={rows} cols={cols} picture={picture ?? null} mask={mask} outlined={busy || (current?.mask ?? null) !== null}
-            tool={tool} radius={size * cols / 2} put={put} letGo={letGo} undo={undo} still={runtime || first.index == null ? null : pictureOf(first.index)}>
+          <Board rows={rows} cols={cols} picture={picture ?? null} mask={mask} outlined={busy || tool === "move" || (current?.mask ?? null) !== null}
+            tool={tool} radius={size * cols / 2} put={put} letGo={letGo} undo={undo} still={runtime || stored === null ? null : pictureOf(stored)}
+            before={pair && !busy && step === last ? { picture: pair.before, share: wipe } : null}>
             {isLoading && !failed && <Loading {...progress} />}
           </Board>
+          {pair && !busy && step === last && (
+            <label class="wipe">after <input type="range" min="0" max="1" step="0.01" value={wipe} aria-label="How much of the picture before is shown" onInput={(event) => setWipe(Number(event.currentTarget.value))} /> before</label>
+          )}
           <div class="buttons main-buttons">
             {!runtime
               ? <button class="primary" onClick={load} disabled={isLoading}>Load the painter, {megabytes} MB</button>
@@ -170,7 +190,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
                 ? <button class="primary" onClick={() => engine.current?.stop()}>Stop</button>
                 : <button class="primary" onClick={() => paint(mask)}>Paint</button>}
             <button onClick={save} disabled={!picture}>Save PNG</button>
-            <button onClick={savePair} disabled={!current?.mask || !current.final || !isOf(own)}>Save before and after</button>
+            <button onClick={savePair} disabled={!pair}>Save before and after</button>
             <button onClick={share}>Copy link</button>
           </div>
           <p class="status" role="status">{status}</p>
@@ -180,6 +200,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
               {followed < FOLLOWED && <> <button onClick={() => change({ text, seed: newSeed() })}>Try another seed</button></>}
             </p>
           )}
+          {!runtime && stored === null && <p class="note">No picture of these words with this seed is stored. Load the painter to see it.</p>}
           {isOther && <p class="note">This picture is of “{current.text}”, seed {current.seed}. Press Paint for the words above.</p>}
         </div>
         <div class="hands">
@@ -200,7 +221,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
               onInput={(event) => setStep(Math.min(Number(event.currentTarget.value) - 1, (current?.frames.length ?? 1) - 1))} />
           </label>
           <div class="reads">
-            {Object.entries(page.reads).filter(([, read]) => read.targets === 1).map(([name, read]) => (
+            {Object.entries(page.reads).filter(([, read]) => read.targets === 1 || read.targets === 3).map(([name, read]) => (
               <figure key={name}>
                 <Reading name={name} read={read} values={frame?.reads[name] ?? null} step={step} />
                 <figcaption>{name}<span>probe at {read.layer}</span></figcaption>
@@ -228,7 +249,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
             </p>
           </details>
           <p class="note">
-            The three maps are what linear probes read from the model's activations at this step; the picture is the
+            The maps are what linear probes read from the model's activations at this step; the picture is the
             model's estimate of where it is heading.{runtime && ` Runs on ${runtime}.`}
           </p>
         </div>
@@ -243,27 +264,6 @@ function overlapOf(page: Page, from: Shown): number | null {
   return found && from.mask ? overlap(found, from.mask) : null;
 }
 
-function download(canvas: HTMLCanvasElement | null, name: string): void {
-  canvas?.toBlob((blob) => {
-    if (!blob) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href));
-  });
-}
-
-/** Two pictures side by side. */
-function paired(before: Frame["picture"], after: Frame["picture"], rows: number, cols: number): HTMLCanvasElement {
-  const canvas = document.createElement("canvas");
-  canvas.width = 2 * cols;
-  canvas.height = rows;
-  const context = canvas.getContext("2d")!;
-  [before, after].forEach((each, at) => context.putImageData(new ImageData(each, cols, rows), at * cols, 0));
-  return canvas;
-}
-
 /** The object that a picture's last step shows, as the probe reads it. */
 function objectOf(page: Page, from: Shown | null): Mask | null {
   const object = page.reads.saliency;
@@ -276,28 +276,3 @@ function shownBy(page: Page, from: Shown): Own | null {
   const object = objectOf(page, from);
   return object && { object: object.bytes, reads: from.frames.at(-1)!.reads };
 }
-
-function Tools(props: { tool: Tool; setTool: (tool: Tool) => void; size: number; setSize: (size: number) => void }) {
-  const tools: Record<Tool, string> = { brush: "Draw", eraser: "Erase", move: "Drag" };
-  return (
-    <div class="buttons" role="group" aria-label="Tools for the mask">
-      {Object.entries(tools).map(([key, title]) => (
-        <button key={key} aria-pressed={key === props.tool} onClick={() => props.setTool(key as Tool)}>{title}</button>
-      ))}
-      <label class="brush">Brush <input type="range" min="0.04" max="0.4" step="0.02" value={props.size} aria-valuetext={`${Math.round(props.size * 100)}% of the width`} onInput={(event) => props.setSize(Number(event.currentTarget.value))} /></label>
-    </div>
-  );
-}
-
-function Loading({ done, total }: { done: number; total: number }) {
-  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
-  const isHere = done === total;
-  return (
-    <div class="loading">
-      <label>{isHere ? "Starting the model…" : done ? `Fetching the model: ${megabytes(done)} of ${megabytes(total)} MB` : "Fetching the model…"}
-        <progress max="1" value={done / total} />
-      </label>
-    </div>
-  );
-}
-

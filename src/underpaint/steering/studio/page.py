@@ -1,6 +1,7 @@
 """The studio's page: what `desk` does, laid out with Gradio. Nothing is asked of another host."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,10 @@ import torch
 from gradio.components.image_editor import EditorValue
 from gradio.themes import Base
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
-from ...core.errors import UnderpaintError
+from ...core.errors import PromptError, UnderpaintError
 from ..aims import steps_edited
 from .desk import Canvas, Desk, Glimpse, Stroke, glimpse, mask_of, paint
 
@@ -33,7 +35,12 @@ THEME = Base(
     font=["system-ui", "sans-serif"],
     font_mono=["ui-monospace", "monospace"],
 )
-STYLE = "h1 { font-family: Georgia, serif; } footer { display: none !important; }"
+STYLE = (
+    "h1 { font-family: Georgia, serif; } footer { display: none !important; } "
+    ".caption-label { max-width: none !important; white-space: normal !important; "
+    "overflow: visible !important; text-overflow: clip !important; }"
+)
+MOST_SEED = 2**63 - 1
 
 
 def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
@@ -53,11 +60,13 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
         )
         with gradio.Row():
             prompt = gradio.Textbox(text, label="Prompt", scale=4)
-            chosen = gradio.Number(seed, label="Seed", precision=0, minimum=0)
+            # Text: a number field would refuse a bad seed by stamping an error on every picture.
+            chosen = gradio.Textbox(str(seed), label="Seed", max_lines=1)
+        said = gradio.Markdown("")
         with gradio.Row():
             with gradio.Column():
                 drawn = gradio.ImageEditor(
-                    _blank(), label="Mask: paint the object", type="numpy", image_mode="RGBA",
+                    _ground(None), label="Paint the object here", type="numpy", image_mode="RGBA",
                     canvas_size=(EDITOR_PX, EDITOR_PX), fixed_canvas=True, sources=(),
                     transforms=(), layers=False, format="png",
                     brush=gradio.Brush(default_size=48, colors=["#ff8a3d"], color_mode="fixed"),
@@ -82,7 +91,6 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
                     buttons=BUTTONS,
                     interactive=False,
                 )
-                said = gradio.Markdown("")
             with gradio.Column():
                 maps = [
                     gradio.Image(
@@ -100,62 +108,90 @@ def build(desk: Desk, *, text: str, seed: int) -> gradio.Blocks:
             of = gradio.Radio(names, value=names[0], label="Show what is read of")
             look = gradio.Button("Look")
         seen = gradio.Gallery(
-            label="Nearest to the mask first; click to take a seed", columns=6, height="auto",
-            object_fit="contain", format="png", buttons=BUTTONS, interactive=False,
+            label="Nearest to the mask first; click one to paint it", columns=6, height="auto",
+            object_fit="contain", format="png", buttons=[], interactive=False, allow_preview=False,
         )  # fmt: skip
         seeds = gradio.State([])
 
         def start(
-            text: str, seed: float, mask: Any, hard: float, end: float, looks: bool
+            text: str, seed: str, mask: Any, hard: float, end: float, looks: bool
         ) -> Iterator[tuple]:
-            yield from show(desk, text, int(seed), mask, float(hard), int(end), carries=looks)
+            yield from show(desk, text, seed, mask, float(hard), int(end), carries=looks)
 
-        def search(text: str, seed: float, mask: Any, many: float, step: float, name: str) -> tuple:
-            return first_steps(desk, text, int(seed), mask, int(many), int(step), name)
+        def search(text: str, seed: str, mask: Any, many: float, step: float, name: str) -> tuple:
+            return first_steps(desk, text, seed, mask, int(many), int(step), name)
 
-        def take(known: list[int], event: gradio.SelectData) -> int:
-            return known[int(event.index)]
+        def take(known: list[int], event: gradio.SelectData) -> str:
+            return str(known[int(event.index)])
 
-        running = go.click(
-            start, [prompt, chosen, drawn, strength, last, carries], [picture, *maps, said],
-            show_progress="minimal", concurrency_id="model", concurrency_limit=1,
-        )  # fmt: skip
-        stop.click(None, cancels=[running])
-        look.click(
-            search, [prompt, chosen, drawn, count, at, of], [seen, seeds],
-            concurrency_id="model", concurrency_limit=1,
-        )  # fmt: skip
-        seen.select(take, [seeds], [chosen])
+        asked = [prompt, chosen, drawn, strength, last, carries]
+        shown = [picture, *maps, drawn, said]
+        how: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+        running: list[Any] = [
+            go.click(start, asked, shown, show_progress="minimal", **how),
+            # A seed that is clicked is painted at once.
+            seen.select(take, [seeds], [chosen]).then(
+                start, asked, shown, show_progress="minimal", **how
+            ),
+        ]
+        stop.click(None, cancels=running)
+        look.click(search, [prompt, chosen, drawn, count, at, of], [seen, seeds, said], **how)
     return page
 
 
 def show(
-    desk: Desk, text: str, seed: int, drawn: Any, strength: float, last: int, *, carries: bool
+    desk: Desk, text: str, seed: str, drawn: Any, strength: float, last: int, *, carries: bool
 ) -> Iterator[tuple]:
-    """Give, at each step, the picture, a map of each property, and what to say."""
+    """Give, at each step, the picture, a map of each property, the editor, and what to say.
+
+    The editor gets the finished picture as its ground, below what is drawn there. What cannot be
+    done is said, and leaves pictures as they are.
+    """
+    same = gradio.skip()
     mask = mask_of(drawn, desk.setup.model.resolution)
     stroke = None if mask is None else Stroke(mask, strength, 0, last - 1, carries)
     try:
-        for canvas in paint(desk, text, seed, stroke):
+        for canvas in paint(desk, text, seed_of(seed), stroke):
             maps = [_coloured(name, found) for name, found in canvas.read.items()]
-            yield (_pixels(canvas.picture), *maps, _words(desk, canvas, stroke))
+            pixels = _pixels(canvas.picture)
+            is_last = canvas.step + 1 == desk.setup.steps
+            ground = _ground(pixels, (drawn or {}).get("layers")) if is_last else same
+            yield (pixels, *maps, ground, _words(desk, canvas, stroke))
     except UnderpaintError as error:
-        raise gradio.Error(str(error), print_exception=False) from error
+        yield (same, *(same for _ in desk.properties), same, _refused(error))
 
 
 def first_steps(
-    desk: Desk, text: str, seed: int, drawn: Any, count: int, stop_at: int, name: str
-) -> tuple[list[tuple[np.ndarray, str]], list[int]]:
-    """Give what is read of many seeds, each with its caption, and the seeds in the same order."""
+    desk: Desk, text: str, seed: str, drawn: Any, count: int, stop_at: int, name: str
+) -> tuple[Any, Any, str]:
+    """Give what is read of many seeds, each with its caption, the seeds so ordered, and a word."""
     mask = mask_of(drawn, desk.setup.model.resolution)
     try:
-        found = glimpse(desk, text, range(seed, seed + count), stop_at=stop_at, mask=mask)
+        first = seed_of(seed)
+        found = glimpse(desk, text, range(first, first + count), stop_at=stop_at, mask=mask)
     except UnderpaintError as error:
-        raise gradio.Error(str(error), print_exception=False) from error
+        return gradio.skip(), gradio.skip(), _refused(error)
     return (
         [(_coloured(name, each.read[name]), _caption(each)) for each in found],
         [each.seed for each in found],
+        "",
     )
+
+
+def seed_of(written: str) -> int:
+    """Read a seed.
+
+    Raises:
+        PromptError: if it is not a whole number from 0 to 2⁶³ − 1.
+    """
+    text = str(written).strip()
+    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > MOST_SEED:
+        raise PromptError(f"The seed {text!r} is no whole number of at least 0. Give one, as in 7.")
+    return int(text)
+
+
+def _refused(error: UnderpaintError) -> str:
+    return f"**Not done.** {error}"
 
 
 def _caption(found: Glimpse) -> str:
@@ -172,9 +208,14 @@ def _words(desk: Desk, canvas: Canvas, stroke: Stroke | None) -> str:
     return f"Done. Dice of the labeler's mask to yours: **{canvas.score:.2f}**."
 
 
-def _blank() -> EditorValue:
+def _ground(pixels: np.ndarray | None, layers: Any = None) -> EditorValue:
+    """Give what the editor shows: a picture, or a dark ground, below what was drawn."""
     ground = np.full((EDITOR_PX, EDITOR_PX, 4), (29, 27, 25, 255), dtype=np.uint8)
-    return {"background": ground, "layers": [], "composite": ground}
+    if pixels is not None:
+        sized = Image.fromarray(pixels).resize((EDITOR_PX, EDITOR_PX), Image.Resampling.NEAREST)
+        ground[..., :3] = np.asarray(sized)
+    drawn: list[Any] = [np.asarray(each) for each in layers or () if each is not None]
+    return {"background": ground, "layers": drawn, "composite": None}
 
 
 def _pixels(picture: Float[Tensor, "3 height width"]) -> np.ndarray:
