@@ -17,6 +17,7 @@ from torch import Tensor
 import changes
 import pipelines
 import pipelines_joint as joint
+import pipelines_moving as moving
 import pipelines_unet as unets
 import worlds
 from underpaint.core.errors import UnderpaintError
@@ -90,9 +91,9 @@ FAMILIES: dict[str, Family] = {
     "WuerstchenPriorPipeline": Family(unets.wuerstchen),
     "StableCascadePriorPipeline": Family(unets.cascade),
     "IFPipeline": Family(unets.pixels),
-    "AnimateDiffPipeline": Family(unets.moving),
-    "WanPipeline": Family(joint.wan),
-    "CogVideoXPipeline": Family(joint.cogvideo),
+    "AnimateDiffPipeline": Family(moving.animated),
+    "WanPipeline": Family(moving.wan),
+    "CogVideoXPipeline": Family(moving.cogvideo),
     **{
         kind: Family(partial(unets.relative, kind))
         for kind in (

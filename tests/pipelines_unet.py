@@ -49,21 +49,6 @@ def with_control(kind: str) -> Any:
     return getattr(diffusers, kind)(**parts, controlnet=control, requires_safety_checker=False)
 
 
-def moving() -> Any:
-    """Make an AnimateDiff pipeline, which draws video."""
-    parts = worlds.pipeline().components
-    adapter = diffusers.MotionAdapter(
-        block_out_channels=(8, 16),
-        motion_layers_per_block=1,
-        motion_norm_num_groups=2,
-        motion_num_attention_heads=2,
-    )
-    return diffusers.AnimateDiffPipeline(
-        **{name: each for name, each in parts.items() if name != "safety_checker"},
-        motion_adapter=adapter,
-    )
-
-
 def movq() -> VQModel:
     """Make Kandinsky's autoencoder."""
     return VQModel(

@@ -76,7 +76,8 @@ def check_tokens(layer: Any, tokens: Tensor, *, step: int, batch: int, count: in
     if tokens.shape[0] != batch:
         raise LayerError(
             f"{where} runs on a batch of {tokens.shape[0]}; {batch} were expected. A guidance that "
-            "adds copies of its own, such as perturbed attention, does this: leave this layer out."
+            "adds copies of its own, such as perturbed attention, does this: leave this layer out. "
+            "So does attention within tiles: take that off."
         )
     if tokens.shape[1] != count:
         text = f" and {count - rows * cols} of text" if count != rows * cols else ""
