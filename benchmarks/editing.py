@@ -35,8 +35,10 @@ PAGE = ROOT / "docs" / "editing.md"
 PICTURES = ROOT / "docs" / "pictures"
 CONTROLS = (
     "none", "random", "shaped", "weight", "other", "late", "adam", "roll", "patch", "paste",
-
+    "self-guidance",
 )  # fmt: skip
+STEPS_OF = {"self-guidance": ("--steps", "2-8")}
+"""Where a control acts at steps of its own: at the first, attention says nothing yet."""
 STRENGTHS = (0.5, 1, 2, 3, 4, 6)
 SPANS = ("1-3", "1-7", "1-10", "6-15", "11-15")
 LOOKS = (
@@ -123,7 +125,8 @@ def commands_of(
     """List the commands of some parts of the page."""
     edit = ("edit", run.folder, "--count", 1, "--limit", limit, "--frames", 0)
     if "controls" in parts:
-        yield from ((*edit, "--control", control) for control in CONTROLS)
+        for control in CONTROLS:
+            yield (*edit, "--control", control, *STEPS_OF.get(control, ()))
     if "looks" in parts:
         yield from ((*edit, *words) for words in LOOKS)
     if "doses" in parts:
@@ -172,7 +175,8 @@ def like_default(entries: list[dict]) -> dict | None:
 
 def is_beside(entry: dict, like: dict) -> bool:
     """Say whether an entry differs in its control alone, and in when it acts if it acts once."""
-    free = ("control", "steps") if entry["control"] in ONCE else ("control",)
+    is_apart = entry["control"] in (*ONCE, *STEPS_OF)
+    free = ("control", "steps") if is_apart else ("control",)
     return all(entry[name] == like[name] for name in SETTINGS if name not in free)
 
 

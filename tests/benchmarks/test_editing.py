@@ -19,7 +19,8 @@ def test_what_was_stopped_goes_on_with_the_commands_that_are_left(tmp_path, monk
         editing.measure(Run(tmp_path), ["controls"], limit=4, prompts=1)
     monkeypatch.setattr(editing, "underpaint", lambda *words: carried_out.append(words))
     editing.measure(Run(tmp_path), ["controls"], limit=4, prompts=1)
-    assert [words[-1] for words in carried_out] == list(editing.CONTROLS)
+    named = [words[words.index("--control") + 1] for words in carried_out]
+    assert named == list(editing.CONTROLS)
     editing.measure(Run(tmp_path), ["controls"], limit=4, prompts=1)
     assert len(carried_out) == len(editing.CONTROLS)
     editing.measure(Run(tmp_path), ["controls"], limit=8, prompts=1)  # other pictures

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..core.errors import EditError
 from ..core.prompts import Prompt
+from ..models.attending import check_attends, guided
 from ..models.capture import Tap
 from ..models.layers import Layer
 from ..models.traces import Trace, trace
@@ -25,6 +26,7 @@ from .edits import (
     taps,
 )
 from .rivals import masks_of, paste_and_renoise, roll_latents, swap_patches
+from .selfguidance import self_guidance
 from .setups import Setup
 
 Pictures = Float[Tensor, "image 3 height width"]
@@ -129,6 +131,19 @@ def _pasted(setup: Setup, case: Case) -> Pictures:
     return _gone_on(setup, case, latents)
 
 
+def _self_guided(setup: Setup, case: Case) -> Pictures:
+    check_attends(setup.model, setup.guidance)
+    guide = self_guidance(
+        setup.model,
+        [prompt.text for prompt in case.prompts],
+        case.before.latents,
+        masks_of(case.there, case.edit.targets),
+        schedule=case.edit.schedule,
+    )
+    with guided(setup.model, guide, images=len(case.prompts)):
+        return _edited(setup, case, {})
+
+
 CONTROLS: dict[str, Callable[[Setup, Case], Pictures]] = {
     "none": _closed,
     "weight": _along_weight,
@@ -140,11 +155,13 @@ CONTROLS: dict[str, Callable[[Setup, Case], Pictures]] = {
     "roll": _rolled,
     "patch": _swapped,
     "paste": _pasted,
+    "self-guidance": _self_guided,
 }
 """The edit itself; along the probe's weight; along a random direction, and along a random one of
 the data's own covariance, each as far as the edit goes; the literature's recipe; the edit of
-another picture; the edit in the steps after its own; and, once, at its first step: latents rolled,
-the object's patch of them swapped, its pixels pasted into the picture and renoised."""
+another picture; the edit in the steps after its own; once, at its first step: latents rolled, the
+object's patch of them swapped, its pixels pasted into the picture and renoised; and the published
+guidance by what words attend to."""
 
 ONCE = {"roll": 0.0, "patch": 2 / 15, "paste": 7 / 15}
 """Controls that act once, and at which share of a run's steps unless more is said: of 15 steps on
