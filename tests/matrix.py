@@ -75,7 +75,7 @@ FAMILIES: dict[str, Family] = {
     "SanaPAGPipeline": Family(joint.sana_perturbed, PERTURBED, 32),
     "SanaSprintPipeline": Family(joint.sana_sprint, ALONE, 32),
     "LuminaPipeline": Family(joint.lumina),
-    "Lumina2Pipeline": Family(pipelines.lumina2, APART),
+    "Lumina2Pipeline": Family(pipelines.lumina2, APART, 64),
     "CogView3PlusPipeline": Family(joint.cogview3),
     "CogView4Pipeline": Family(joint.cogview4, APART),
     "HunyuanDiTPipeline": Family(joint.hunyuan),
