@@ -87,7 +87,7 @@ def test_the_list_of_commands_says_what_each_says_of_itself():
 
 def test_no_command_is_left_out():
     written = {
-        node.name
+        node.name.replace("_", "-")
         for path in (PACKAGE / "cli").glob("*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef)

@@ -61,7 +61,8 @@ def split_of(
     """
     divide = split_prompts if cut is None else partial(cut_prompts, train=cut[0], test=cut[1])
     if prompts is None:
-        return divide(_made_up(count, seed, takes_text=takes_text), seed=seed)
+        made_up = distinct(_made_up(count, seed, takes_text=takes_text), reads)
+        return divide(made_up, seed=seed, reads=reads)
     rows = prompts if are_given else distinct(prompts, reads)
     said = []
     if twice := len(prompts) - len(rows):
