@@ -9,7 +9,8 @@ from ..core.errors import RunError
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES, Property, find_property
 from ..models import Model
-from ..models.given import Given, Pictures, read_folder
+from ..models.folders import HOLES, WHOLE, read_folder
+from ..models.given import Given, Pictures
 from ..probes.recipes import RECIPES, suits
 from ..runs import runs
 from ..study.presets import Preset
@@ -88,6 +89,8 @@ def pictures_of(
 ) -> Pictures | None:
     """Find what `--images` names: scenes to be drawn, or a folder; None where nothing is named.
 
+    Behind a folder may stand what its zeros are, FOLDER:holes or FOLDER:whole.
+
     Raises:
         RunError: if there is no such folder, or scenes cannot be drawn as they are asked for.
     """
@@ -95,10 +98,12 @@ def pictures_of(
         return None
     if images == RENDERED:
         return _rendered(model, properties)
-    folder = Path(images)
+    named, _, said = images.rpartition(":")
+    zeros = said if named and said in (HOLES, WHOLE) and not Path(images).is_dir() else None
+    folder = Path(named if zeros else images)
     if not folder.is_dir():
         raise RunError(f"--images says {images!r}: that is no folder, nor the word {RENDERED!r}.")
-    return read_folder(folder, properties, size=model.resolution)
+    return read_folder(folder, properties, size=model.resolution, zeros=zeros)
 
 
 def _rendered(model: Model, properties: Sequence[Property]) -> Pictures:

@@ -80,7 +80,10 @@ from .site import write_site
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder that keeps what those say of each picture, for the next run.",
 )
-@click.option("--images", help="Probe these, not generated ones: rendered, or a FOLDER.")
+@click.option(
+    "--images",
+    help="Probe these, not generated ones: rendered, FOLDER, or FOLDER:holes (0 is unknown).",
+)
 @click.option("--recipe", default="ridge", show_default=True, help="Fit by this one beside ridge.")
 @click.option(
     "--rivals-at",

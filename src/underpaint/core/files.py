@@ -5,7 +5,7 @@ none. A sealed file also has its SHA-256 beside it, in the form that `sha256sum 
 cut short by a power failure, or changed later, is told from what is whole and is made again.
 
 What is read is JSON, CSV, safetensors, Parquet and PNG alone, and how much there is of it is asked
-before any of it is held: `read_bytes`, `read_json_file` and `pictures.open_png` are the doors.
+before any of it is held: `read_bytes`, `read_json_file` and `pictures.open_picture` are the doors.
 """
 
 import hashlib

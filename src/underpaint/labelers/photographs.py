@@ -15,11 +15,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image, ImageOps
 from scipy.stats import spearmanr
 from torch import Tensor
 
 from ..core.errors import LabelError
+from ..core.pictures import PHOTOGRAPHS, read_picture
 from ..core.properties import PROPERTIES, Property
 from .checkscene import check_scene
 from .labeler import Labeler, awake, check_maps
@@ -170,12 +170,9 @@ def _ranked(maps: Tensor, known: Tensor) -> float:
 
 def _read(path: Path) -> Float[Tensor, "1 3 height width"]:
     try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-            pixels = np.array(upright) / np.float32(255)
+        return read_picture(path, PHOTOGRAPHS)[None]
     except OSError as error:
         raise LabelError(f"Cannot read {path} ({error}). Save it as PNG.") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
 
 
 def _small(photograph: Photograph, size: tuple[int, int] | None = None) -> Photograph:

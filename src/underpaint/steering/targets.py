@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from ..core.errors import EditError
-from ..core.pictures import open_png
+from ..core.pictures import open_picture, pixels_of
 
 RANDOM_MOVE = (90 / 512, 120 / 512)
 """How far `random_move` goes along each axis: the literature's ±90 to 120 of 512 pixels."""
@@ -231,17 +231,18 @@ def shift_px(maps: Float[Tensor, "*axes height width"], dx: float, dy: float) ->
 
 def _read_grey(path: Path, size: tuple[int, int], *, what: str) -> np.ndarray:
     try:
-        with open_png(path) as picture:
-            if (picture.height, picture.width) != size:
-                raise EditError(
-                    f"The {what} {path} is {picture.width}×{picture.height} pixels; pictures are "
-                    f"{size[1]}×{size[0]}. Draw it at that size."
-                )
-            has_16_bits = picture.mode.startswith("I;16")
-            grey = np.asarray(picture if has_16_bits else picture.convert("L"))
+        with open_picture(path) as picture:
+            pixels, deepest = pixels_of(picture)
     except OSError as error:
         raise EditError(f"Cannot read the {what} {path} ({error}). Save it as a PNG.") from error
-    return grey / 256 if has_16_bits else grey
+    if pixels.shape[:2] != size:
+        raise EditError(
+            f"The {what} {path} is {pixels.shape[1]}×{pixels.shape[0]} pixels; pictures are "
+            f"{size[1]}×{size[0]}. Draw it at that size."
+        )
+    if pixels.ndim == 3:
+        raise EditError(f"The {what} {path} is in colour, and grey is read. Draw it in grey.")
+    return pixels * (256 / (deepest + 1))
 
 
 def box_of(mask: Tensor) -> tuple[int, int, int, int]:
