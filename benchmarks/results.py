@@ -13,7 +13,7 @@ from benchmarks.editing import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
-from underpaint.scores.sentences import crossings, gained, headline, shares_told, spread_told
+from underpaint.scores.sentences import crossings, gained, shares_told, spread_told, timing
 from underpaint.scores.sources import SOURCES, sources_of
 from underpaint.scores.tables import metric_name
 
@@ -110,8 +110,8 @@ def told(summary: Mapping[str, Any]) -> str:
     """Say for each property when it is read, when its rivals get there, and who ends higher."""
     sentences = []
     for name, found in summary["properties"].items():
-        first, rest = headline(name, found, summary.get("noise")).split(":", 1)
-        parts = [f"- **{first}**:{rest}", crossings(found), gained(found)]
+        timed = timing(found, summary.get("noise"))
+        parts = [f"- **{name}**: {timed}", crossings(found), gained(found)]
         sentences.append(" ".join(part for part in parts if part))
     return "\n".join(sentences)
 

@@ -11,8 +11,9 @@ from underpaint.core.errors import RunError
 from underpaint.core.prompts import Prompt
 from underpaint.figures.paper import write_paper
 from underpaint.figures.paper.markup import plain
-from underpaint.figures.paper.words import abstract, headline, lead_words, onset_words, rivalry
+from underpaint.figures.paper.words import abstract, property_words
 from underpaint.runs import runs
+from underpaint.scores.findings import rivalry, title
 
 HOSTILE = 'a #red "cone" \\ $x$ @chen2023 <img src=x> [*] 🎈'
 
@@ -33,6 +34,7 @@ def source(final, onset=None):
         "by_step": steps,
         "final": steps[-1],
         "onset": onset,
+        "reached": onset,
         "metrics": metrics,
     }
 
@@ -59,31 +61,33 @@ def summary():
     }
 
 
-def test_a_lead_is_said_as_its_interval_allows():
-    assert lead_words(lead(4, 4, 5), "it") == "it reaches it 4 steps later (4 to 5)"
-    assert lead_words(lead(-1, -2, -1), "it") == "it reaches it 1 step earlier (1 to 2)"
-    assert "about the same step (−1 to 1 later)" in lead_words(lead(1, -1, 1), "it")
-    assert lead_words(None, "it") == "it never reaches that score"
-
-
 def test_nothing_is_called_early_where_the_interval_includes_zero(summary):
-    assert headline(summary).startswith("The scene can be read before")
+    assert title(summary).startswith("The scene can be read before")
     even = copy.deepcopy(summary)
     even["properties"]["saliency"]["lead"] = {"image": lead(1, 0, 2), "estimate": lead(0, -1, 1)}
-    for said in (headline(even), abstract(even), rivalry(even)):
+    for said in (title(even), abstract(even), rivalry(even)):
         assert "can be read before" not in said
         assert "earlier" not in said
     assert "neither is measurably first" in rivalry(even)
 
 
 def test_the_numbers_of_a_sentence_are_the_runs(summary):
-    said = onset_words("saliency", summary["properties"]["saliency"], summary)
-    assert "Dice 0.83 (0.81 to 0.85)" in said
-    assert "from step 2 of 3 on, under 2.4 times as much noise as signal" in said
-    assert "At the one bar of 0.70, the labeler on the noisy picture reaches it 4 steps" in said
-    summary["properties"]["saliency"]["sources"]["probe"]["onset"] = None
-    said = onset_words("saliency", summary["properties"]["saliency"], summary)
-    assert "no onset" in said
+    found = summary["properties"]["saliency"]
+    said = property_words("saliency", found, summary)
+    assert "the probe scores Dice 0.83 (0.81 to 0.85)." in said
+    assert "By step 2 (2.4× more noise than signal) the probe at up.0 has 90%" in said
+    assert "the labeler on the noisy picture reaches the same score 4 steps later (4 to 5)" in said
+    assert "The one bar is 0.70." in said
+    none = {**found, "bar": None, "lead": {"image": None, "estimate": None}}
+    assert "not measurably above its controls" in property_words("saliency", none, summary)
+
+
+@pytest.mark.parametrize("name", ["a_b", HOSTILE, "x*y*"])
+def test_a_property_of_ones_own_is_named_as_it_is(name, summary):
+    summary["properties"] = {name: summary["properties"]["saliency"]}
+    for markup in (property_words(name, summary["properties"][name], summary), abstract(summary)):
+        outside = re.sub(r'#"(\\.|[^"\\])*"', "", markup)
+        assert set(outside) <= set("*. ")
 
 
 def test_text_from_outside_is_never_markup():

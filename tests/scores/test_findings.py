@@ -16,7 +16,7 @@ def found(image=(4, 4, 5), estimate=(-1, -1, 0), halves=0.2):
     }
     sources = {"probe": curve(0.56), "unconditional": curve(0.33), "position": curve(0.35)}
     sources["probe"]["reached"] = {"step": 3, "low": 2, "high": 3}
-    return {"lead": lead, "sources": sources, "halves": halves and curve(halves)}
+    return {"bar": 0.7, "lead": lead, "sources": sources, "halves": halves and curve(halves)}
 
 
 def said(**properties):
@@ -27,7 +27,8 @@ def test_it_says_how_early_who_else_and_with_which_half():
     words = said(saliency=found(), depth=found(image=(3, 2, 4), estimate=(-2, -3, -1)))
     assert "All of saliency and depth can be read early: from step 3 of 15 on" in words
     assert "reaches the same score 3 to 4 steps later" in words
-    assert "the prediction shows depth earlier; neither is measurably first for saliency" in words
+    assert "x̂₀. The predicted picture shows depth earlier than the probe." in words
+    assert "For saliency, neither is measurably first." in words
     assert "saliency is read at 0.56 from the half" in words
     assert "at 0.33 from the half that does not, and at 0.35 from the place alone" in words
 
@@ -40,7 +41,7 @@ def test_what_is_not_measurably_earlier_is_not_called_early(image):
 
 
 def test_a_probe_that_is_first_is_called_so():
-    assert "the probe reads depth earlier." in said(depth=found(estimate=(2, 1, 3)))
+    assert "The probe reads depth earlier than" in said(depth=found(estimate=(2, 1, 3)))
 
 
 @pytest.mark.parametrize("halves", [0.05, -0.1, None])
@@ -49,9 +50,8 @@ def test_the_caption_is_credited_only_where_its_half_is_measurably_better(halves
 
 
 def test_nothing_known_says_nothing():
-    lead = {"image": None, "estimate": None}
-    assert said(depth={**found(halves=None), "lead": lead}) == ""
-    assert said(depth={**found(halves=None), "lead": None}) == ""
+    for lead in ({"image": None, "estimate": None}, None):
+        assert said(depth={**found(halves=None), "bar": None, "lead": lead}) == ""
 
 
 def test_names_are_listed_as_a_sentence_does():

@@ -26,10 +26,19 @@ export type Run = {
     classify?: Classify;
     edits?: EditSummary[];
   };
+  words: Words;
   layers: Layer[];
   files: string[];
   sources?: Declared[];
   has?: { edits: boolean; recognition: boolean; paint?: boolean; compare?: boolean };
+};
+/** Sentences about what was found, ready to be shown. */
+export type Words = {
+  title: string;
+  rivalry: string;
+  findings: string[];
+  noise: string[];
+  properties: Record<string, { timing: string; leads: Record<string, string>; crossings: string; gaps: string }>;
 };
 export type Classify = {
   namer: string;

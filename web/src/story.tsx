@@ -1,6 +1,6 @@
 import { Curves } from "./charts";
 import { fixed, headlines, meanScore, METRICS, type Prompt, type Property, type Run, sourceOf } from "./data";
-import { compared, crossedBy, heading, leadOver, noiseAt, rivalry } from "./findings";
+import { leadOver } from "./findings";
 import { Guess } from "./guess";
 import { Glossary, Term } from "./terms";
 import { Touch } from "./touch";
@@ -16,7 +16,7 @@ export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
   return (
     <>
       <section class="lead">
-        <h1>{heading(run)}</h1>
+        <h1>{run.words.title}</h1>
         <p class="large">
           A diffusion model turns noise into a picture in {summary.steps} steps. Drag the slider: a{" "}
           <Term word="probe">linear probe</Term> reads {names.join(", ")} from inside the model, while you see noise.
@@ -37,7 +37,7 @@ export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
           <Leads run={run} names={timed} rival="image" />
         </Card>
         <Card title="4. The fair rival">
-          <p>{rivalry(run) || "The predicted picture was not compared in this run."}</p>
+          <p>{run.words.rivalry || "The predicted picture was not compared in this run."}</p>
           <Leads run={run} names={timed} rival="estimate" />
         </Card>
         <Card title="5. Move it yourself">
@@ -73,7 +73,7 @@ function Leads({ run, names, rival }: { run: Run; names: string[]; rival: string
   return (
     <table class="leads">
       <thead><tr><th scope="col">property</th><th scope="col">same score as the probe</th></tr></thead>
-      <tbody>{names.map((name) => <tr key={name}><th scope="row">{name}</th><td>{compared(leadOver(run.summary.properties[name]!, rival))}</td></tr>)}</tbody>
+      <tbody>{names.map((name) => <tr key={name}><th scope="row">{name}</th><td>{leadOver(run, name, rival)}</td></tr>)}</tbody>
     </table>
   );
 }
@@ -90,18 +90,13 @@ function Found({ run, name, property }: { run: Run; name: string; property: Prop
     const point = sources[source]?.by_step[step];
     return `${fixed(point?.mean)} [${fixed(point?.low)}, ${fixed(point?.high)}]`;
   };
-  const own = sources.probe!.onset;
-  const crossed = crossedBy(property, "estimate");
-  const noise = noiseAt(run, at + 1);
+  const words = run.words.properties[name]!;
   return (
     <details class="found" open={name === Object.keys(run.summary.properties)[0]}>
       <summary><b>{name}</b>, {METRICS[property.metric] ?? property.metric} at step {at + 1}: probe {fixed(sources.probe?.by_step[at]?.mean)}, noisy picture {fixed(sources.image?.by_step[at]?.mean)}, predicted picture {fixed(sources.estimate?.by_step[at]?.mean)}</summary>
-      <p>
-        Layer {property.best_layer}.{noise && ` Step ${at + 1} has ${noise}.`}{" "}
-        {own ? `The probe has 90% of its own final skill from step ${own.step} on (${own.low} to ${own.high}).` : "The probe has no onset: it is not measurably above its controls."}{" "}
-        {crossed !== null && `From step ${crossed} on, the labeler on the predicted picture scores higher than the probe.`}
-      </p>
+      <p>{words.timing} {words.crossings}</p>
       <Curves name={name} property={property} sources={headlines()} />
+      {words.gaps && <p class="soft">{words.gaps}</p>}
       <div class="scroll" tabIndex={0}>
         <table>
           <caption>{name}: every source</caption>

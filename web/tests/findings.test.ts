@@ -1,37 +1,17 @@
 import { expect, test } from "vitest";
 
-import type { Property, Run } from "../src/data";
-import { compared, heading, leadOver, noiseAt, rivalry } from "../src/findings";
+import type { Run } from "../src/data";
+import { leadOver, noiseAt } from "../src/findings";
 import { isOn, middleOf } from "../src/guess";
 import { rangeOf } from "../src/tiles";
 
-const property = (image: unknown, estimate: unknown) => ({ lead: { image, estimate } }) as unknown as Property;
-const run = (properties: Record<string, Property>, noise?: (number | null)[]) => ({ summary: { properties, noise } }) as unknown as Run;
-const lead = (steps: number, low: number, high: number) => ({ steps, low, high });
+const properties = { depth: { timing: "", leads: { image: "4 steps later (4 to 5)" }, crossings: "", gaps: "" } };
+const run = { words: { title: "", rivalry: "", findings: [], noise: ["noise alone", ""], properties } } as unknown as Run;
 
-test("a lead is said as its interval allows", () => {
-  expect(compared(lead(4, 4, 5))).toBe("4 steps later (4 to 5)");
-  expect(compared(lead(-1, -2, -1))).toBe("1 step earlier (1 to 2)");
-  expect(compared(lead(0, -1, 1))).toBe("about the same (−1 to 1 later)");
-  expect(compared(null)).toBe("never");
-});
-
-test("a run from before there was one bar has no lead to speak of", () => {
-  expect(leadOver({ lead: { steps: 7, low: 7, high: 9 } } as unknown as Property, "image")).toBeNull();
-});
-
-test("the heading claims only what the intervals carry", () => {
-  const ahead = property(lead(4, 4, 5), lead(-1, -1, -1));
-  const even = property(lead(0, -1, 1), lead(0, -1, 0));
-  expect(heading(run({ saliency: ahead }))).toBe("The scene can be read before the picture shows it");
-  expect(heading(run({ saliency: ahead, depth: even }))).toBe("Some of the scene can be read before the picture shows it");
-  expect(heading(run({ depth: even }))).toBe("Is the scene there before the picture shows it?");
-  expect(rivalry(run({ saliency: ahead, depth: even }))).toBe("For saliency the predicted picture shows it earlier than the probe. For the rest, neither is measurably first.");
-});
-
-test("noise is said as a ratio, and as noise alone where there is nothing else", () => {
-  const some = run({}, [null, 2.44, 0.5]);
-  expect([1, 2, 3, 9].map((step) => noiseAt(some, step))).toEqual(["nothing but noise", "2.4× more noise than signal", "2.0× more signal than noise", ""]);
+test("sentences are the run's own, and what was not timed is not called late", () => {
+  expect(leadOver(run, "depth", "image")).toBe("4 steps later (4 to 5)");
+  expect([leadOver(run, "depth", "estimate"), leadOver(run, "normals", "image")]).toEqual(["not measured", "not measured"]);
+  expect([1, 2, 3].map((step) => noiseAt(run, step))).toEqual(["noise alone", "", ""]);
 });
 
 test("a mask's middle and a spot on it are found in shares of the picture", () => {

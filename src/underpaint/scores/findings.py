@@ -4,9 +4,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.numbers import fixed, number
+from .verdicts import by_verdict, lead_over
 
 Summary = Mapping[str, Any]
-Lead = Mapping[str, int]
+
+
+def title(summary: Summary) -> str:
+    """Give the title that the intervals carry.
+
+    Examples:
+        >>> title({"properties": {}})
+        'Is the scene there before the noisy picture shows it?'
+    """
+    ahead = by_verdict(summary, "image")["later"]
+    if ahead and len(ahead) == len(summary["properties"]):
+        return "The scene can be read before the noisy picture shows it"
+    if ahead:
+        return "Some of the scene can be read before the noisy picture shows it"
+    return "Is the scene there before the noisy picture shows it?"
 
 
 def findings(summary: Summary) -> tuple[str, ...]:
@@ -14,42 +29,42 @@ def findings(summary: Summary) -> tuple[str, ...]:
 
     Each sentence is written from intervals: what they do not carry is not said.
     """
-    said = (_early(summary), _beside_prediction(summary), _by_caption(summary))
+    beside = rivalry(summary)
+    rival = "The fair rival is the clean picture that the model itself predicts at each step, x̂₀."
+    said = (early(summary), f"{rival} {beside}" if beside else "", _by_caption(summary))
     return tuple(each for each in said if each)
 
 
-def _early(summary: Summary) -> str:
-    """Say how much later the labeler sees the same in the noisy picture."""
-    leads = _leads(summary, "image")
-    ahead = [name for name, lead in leads.items() if lead["low"] > 0]
+def early(summary: Summary) -> str:
+    """Say how much later the labeler sees the same in the noisy picture; "" if not measurably."""
+    found = by_verdict(summary, "image")
+    ahead = found["later"]
     if not ahead:
         return ""
-    first = [summary["properties"][name]["sources"]["probe"]["reached"]["step"] for name in ahead]
-    which = (
-        f"All of {listed(ahead)}" if len(ahead) == len(leads) > 1 else listed(ahead).capitalize()
-    )
+    properties = summary["properties"]
+    first = [properties[name]["sources"]["probe"]["reached"]["step"] for name in ahead]
+    leads = [lead_over(properties[name], "image") or {} for name in ahead]
+    spans = [each[end] for each in leads for end in ("steps", "most") if end in each]
+    is_all = len(ahead) == sum(map(len, found.values())) > 1
+    which = f"All of {listed(ahead)}" if is_all else listed(ahead).capitalize()
     return (
         f"{which} can be read early: from step {_span(first)} of {summary['steps']} on, a probe "
         "has 90% of its final skill. In the noisy picture, the labeler reaches the same score "
-        f"{_span([leads[name]['steps'] for name in ahead])} steps later."
+        f"{_span(spans)} step{'' if set(spans) == {1} else 's'} later."
     )
 
 
-def _beside_prediction(summary: Summary) -> str:
-    """Say who is first: the probe, or the labeler on the predicted clean picture."""
-    leads = _leads(summary, "estimate")
-    first = [name for name, lead in leads.items() if lead["low"] > 0]
-    later = [name for name, lead in leads.items() if lead["high"] < 0]
-    even = [name for name in leads if name not in first + later]
-    parts = [
-        f"the probe reads {listed(first)} earlier" if first else "",
-        f"the prediction shows {listed(later)} earlier" if later else "",
-        f"neither is measurably first for {listed(even)}" if even else "",
+def rivalry(summary: Summary) -> str:
+    """Say of all properties at once who is first: the probe or the predicted clean picture."""
+    found = by_verdict(summary, "estimate")
+    first, later, even, never = (found[each] for each in ("later", "earlier", "even", "never"))
+    told = [
+        f"The probe reads {listed(first)} earlier than the predicted picture." if first else "",
+        f"The predicted picture shows {listed(later)} earlier than the probe." if later else "",
+        f"The predicted picture never shows {listed(never)} as well as the probe." if never else "",
+        f"For {listed(even)}, neither is measurably first." if even else "",
     ]
-    if not leads:
-        return ""
-    rival = "The fair rival is the picture that the model itself predicts at each step, x̂₀"
-    return f"{rival}: {'; '.join(part for part in parts if part)}."
+    return " ".join(each for each in told if each)
 
 
 def _by_caption(summary: Summary) -> str:
@@ -76,12 +91,6 @@ def _by_caption(summary: Summary) -> str:
 def listed(names: Sequence[str]) -> str:
     """Write "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def _leads(summary: Summary, rival: str) -> dict[str, Lead]:
-    """Find the leads over a rival that are known."""
-    found = {name: (each.get("lead") or {}) for name, each in summary["properties"].items()}
-    return {name: leads[rival] for name, leads in found.items() if leads.get(rival)}
 
 
 def _span(steps: Sequence[int]) -> str:

@@ -5,9 +5,8 @@ from typing import Any
 
 from ..core.numbers import UNKNOWN, fixed, number
 from .sources import BY_NAME
+from .verdicts import Found, compared
 
-Found = Mapping[str, Any]
-"""A property's part of a summary."""
 Noise = Sequence[float | int | None] | None
 """Each step's ratio of noise to signal, None for noise alone; None where they are not known."""
 
@@ -20,43 +19,33 @@ def headline(name: str, found: Found, noise: Noise) -> str:
         found: Its part of the summary.
         noise: The summary's ratios of noise to signal, None where they are not known.
     """
+    return f"{name}: {timing(found, noise)}"
+
+
+def timing(found: Found, noise: Noise) -> str:
+    """Say the same without the property's name, beginning in lower case."""
     reached = found["sources"]["probe"].get("reached")
     if found.get("bar") is None or reached is None or not found.get("lead"):
-        return f"{name}: the probe at {found['best_layer']} is not measurably above its controls."
+        return f"the probe at {found['best_layer']} is not measurably above its controls."
     rivals = [f"{_named(rival)} {compared(lead)}" for rival, lead in found["lead"].items()]
+    ratio = noise_words(noise, reached["step"])
     return (
-        f"{name}: by step {reached['step']}{_noise(noise, reached['step'])} the probe at "
+        f"by step {reached['step']}{ratio and f' ({ratio})'} the probe at "
         f"{found['best_layer']} has 90% of its final skill; {', '.join(rivals)}."
     )
 
 
 def crossings(found: Found) -> str:
     """Say from which step on each rival beats the better probe, with their intervals."""
+    steps = len(found["sources"]["probe"]["by_step"])
     parts = [
-        f"{_named(rival)} scores higher from step {_step(step)}"
+        f"{_named(rival)} scores higher from step {_step(step, steps)}"
         if step
         else f"{_named(rival)} never scores higher"
         for rival, step in found["crossover"].items()
     ]
-    return f"Beside `probe+position`, {', and '.join(parts)}." if parts else ""
-
-
-def compared(lead: Mapping[str, Any] | None) -> str:
-    """Say when a rival reaches the bar, beside the probe."""
-    if lead is None:
-        return "never reaches that score"
-    low, high, steps = lead["low"], lead["high"], lead["steps"]
-    if low >= 0 or high <= 0:
-        ends = f"{min(abs(low), abs(high))} to {max(abs(low), abs(high))}"
-    else:
-        ends = f"{-low} earlier to {high} later"
-    if "most" in lead:
-        return f"reaches the same score {_between(steps, lead['most'])} ({ends})"
-    if steps == 0:
-        later = "" if low < 0 < high else " later" if low >= 0 else " earlier"
-        return f"reaches the same score at the same step ({ends}{later})"
-    count = f"{abs(steps)} step{'' if abs(steps) == 1 else 's'}"
-    return f"reaches the same score {count} {'later' if steps > 0 else 'earlier'} ({ends})"
+    better = "probe+position" if "probe+position" in found["sources"] else "the probe"
+    return f"Beside {better}, {', and '.join(parts)}." if parts else ""
 
 
 def gap_words(found: Found) -> str:
@@ -72,15 +61,6 @@ def gap_words(found: Found) -> str:
     )
 
 
-def _between(least: int, most: int) -> str:
-    """Say between how many steps later, or earlier, something lies."""
-    words = [f"{abs(each)} {'later' if each >= 0 else 'earlier'}" for each in (least, most)]
-    if least >= 0 or most < 0:
-        near, far = sorted((abs(least), abs(most)))
-        return f"{near} to {far} steps {'later' if least >= 0 else 'earlier'}"
-    return f"between {words[0]} and {words[1]}"
-
-
 def gained(found: Found) -> str:
     """Say what the activation adds to the place at the last step; "" where that was not scored."""
     gain = found.get("gain")
@@ -92,6 +72,25 @@ def gained(found: Found) -> str:
         f"Given the place too, a probe reads {reads} at the last step, {last[0]} ({last[1]} to "
         f"{last[2]}) above the place alone."
     )
+
+
+def noise_words(ratios: Noise, step: int) -> str:
+    """Say how noise compares with signal at a step counted from 1; "" where that is not known.
+
+    Examples:
+        >>> [noise_words([None, 2.44, 0.5], step) for step in (1, 2, 3, 9)]
+        ['noise alone', '2.4× more noise than signal', '2.0× more signal than noise', '']
+    """
+    if not ratios or step > len(ratios):
+        return ""
+    ratio = ratios[step - 1]
+    if ratio is None:
+        return "noise alone"
+    if ratio <= 0:
+        return ""
+    if ratio >= 1:
+        return f"{ratio:.1f}× more noise than signal"
+    return f"{1 / ratio:.1f}× more signal than noise"
 
 
 def shares_told(found: Found, layer: str) -> str:
@@ -142,19 +141,9 @@ def _named(source: str) -> str:
     return BY_NAME[source].said if source in BY_NAME else source
 
 
-def _step(step: Mapping[str, int]) -> str:
-    return f"{step['step']} on ({step['low']} to {step['high']})"
-
-
-def _noise(ratios: Noise, step: int) -> str:
-    """Say how noise compares with signal at a step counted from 1; "" where that is not known."""
-    if not ratios or step > len(ratios):
-        return ""
-    ratio = ratios[step - 1]
-    if ratio is None:
-        return " (noise alone)"
-    if ratio <= 0:
-        return ""
-    if ratio >= 1:
-        return f" ({ratio:.1f}× more noise than signal)"
-    return f" ({1 / ratio:.1f}× more signal than noise)"
+def _step(step: Mapping[str, int] | int, steps: int) -> str:
+    """Write a step with its interval, which ends at "never" where resamples have no such step."""
+    if isinstance(step, int):  # of a run from before crossovers had intervals
+        return f"{step} on"
+    high = "never" if step["high"] > steps else step["high"]
+    return f"{step['step']} on ({step['low']} to {high})"

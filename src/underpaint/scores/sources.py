@@ -80,13 +80,14 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source(
         "image", "the decoded noisy picture x_t, through the labeler", "rival",
-        "#0072B2", "#56b4e9", label="image $x_t$", said="the labeler on x_t",
+        "#0072B2", "#56b4e9", label="image $x_t$", said="the labeler on the noisy picture",
         width=1.4, is_timed=True, is_headline=True,
     ),
     Source(
         "estimate", "the decoded predicted clean picture x̂₀, through the labeler", "rival",
-        "#00795A", "#2fd0a4", label=r"estimate $\hat{x}_0$", said="the labeler on x̂₀", width=1.4,
-        is_timed=True, is_headline=True,
+        "#00795A", "#2fd0a4", label=r"estimate $\hat{x}_0$",
+        said="the labeler on the predicted picture", width=1.4, is_timed=True,
+        is_headline=True,
     ),
     Source(
         "latent", "the latent x_t or x̂₀ itself, through one linear map", "rival",

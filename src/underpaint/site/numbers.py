@@ -10,8 +10,11 @@ from jaxtyping import Float64
 
 from ..core.prompts import Prompt
 from ..models.layers import Layer
+from ..scores.findings import findings, rivalry, title
 from ..scores.scores import Curves, ScoreKey
+from ..scores.sentences import crossings, gap_words, noise_words, timing
 from ..scores.sources import TIMED, as_json, sources_of
+from ..scores.verdicts import when
 
 DECIMALS = 4
 
@@ -40,9 +43,39 @@ def page_numbers(
         "version": version,
         "settings": dict(settings),
         "summary": rounded(summary),
+        "words": words_of(summary),
         "sources": [as_json(each) for each in sources_of(known).values()],
         "layers": [{"name": name, **sizes.get(name, {})} for name in settings["layers"]],
         "files": list(files),
+    }
+
+
+def words_of(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Write every sentence about what was found, so that the page decides nothing itself.
+
+    Returns:
+        The title, who is first, the findings, how noise compares with signal at each step ("" where
+        that is not known), and for each property: when it is read, when each rival reaches the
+        bar, if both were timed, which rival ends higher, and which sources have gaps.
+    """
+    noise = summary.get("noise")
+    steps = range(1, summary["steps"] + 1)
+    properties = {}
+    for name, found in summary["properties"].items():
+        leads = (found.get("lead") or {}) if found.get("bar") is not None else {}
+        timed = timing(found, noise)
+        properties[name] = {
+            "timing": f"{timed[0].upper()}{timed[1:]}",
+            "leads": {rival: when(lead) for rival, lead in leads.items()},
+            "crossings": crossings(found) if found.get("crossover") else "",
+            "gaps": gap_words(found),
+        }
+    return {
+        "title": title(summary),
+        "rivalry": rivalry(summary),
+        "findings": list(findings(summary)),
+        "noise": [noise_words(noise, step) for step in steps],
+        "properties": properties,
     }
 
 

@@ -36,13 +36,3 @@ def picture(path: str, *, caption: str, alt: str, label: str, is_wide: bool = Fa
     image = f"image({json.dumps(path)}, width: 100%, alt: {json.dumps(alt)})"
     where = 'placement: top, scope: "parent", ' if is_wide else "placement: auto, "
     return f"#figure({image}, {where}caption: [{caption}]) <{label}>\n"
-
-
-def joined(names: Sequence[str]) -> str:
-    """List names as a sentence does.
-
-    Examples:
-        >>> joined(["depth", "shading", "mask"])
-        'depth, shading and mask'
-    """
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ...core.numbers import UNKNOWN, fixed, number
-from ...scores.sentences import gap_words
+from ...scores.findings import listed, rivalry, title
 from ...scores.tables import metric_name
-from .markup import joined, picture, plain, table
-from .words import Summary, abstract, headline, onset_words, rivalry, with_interval
+from .markup import picture, plain, table
+from .words import Summary, abstract, property_words, with_interval
 
 _TEXT = Path(__file__).parent / "text"
 _PLACE = re.compile(r"<<(\w+)>>")
@@ -33,9 +33,9 @@ def opening(summary: Summary, settings: Mapping[str, Any], version: str) -> str:
     """Set the page, the title and the abstract."""
     return filled(
         "opening",
-        title=plain(headline(summary))[1:],
+        title=plain(title(summary))[1:],
         about=plain("Linear probes of a diffusion model, beside fair rivals")[1:],
-        heading=plain(headline(summary)),
+        heading=plain(title(summary)),
         model=_model(settings),
         version=plain(version),
         abstract=abstract(summary),
@@ -44,7 +44,7 @@ def opening(summary: Summary, settings: Mapping[str, Any], version: str) -> str:
 
 def introduction(summary: Summary) -> str:
     """Say what is asked and why it matters."""
-    return filled("introduction", rivalry=rivalry(summary))
+    return filled("introduction", rivalry=plain(rivalry(summary)))
 
 
 def related() -> str:
@@ -62,7 +62,7 @@ def data(summary: Summary, settings: Mapping[str, Any], prompts: Sequence[str]) 
         scheduler=plain(str(settings.get("scheduler", "its scheduler"))),
         guidance=f"{settings['guidance']:g}",
         prompts="; ".join(f"“{plain(each[:90])}”" for each in prompts[:2]),
-        labelers=joined([plain(name) for name in settings.get("labelers", {})]),
+        labelers=listed([plain(name) for name in settings.get("labelers", {})]),
         **summary["images"],
     )
 
@@ -85,10 +85,9 @@ def _model(settings: Mapping[str, Any]) -> str:
 def results(summary: Summary, figures: Mapping[str, str]) -> str:
     """Write the findings, a paragraph and a figure for each property, and the table of sources."""
     words = "\n\n".join(
-        f"{onset_words(name, each, summary)} {plain(gap_words(each))}".strip()
-        for name, each in summary["properties"].items()
+        property_words(name, each, summary) for name, each in summary["properties"].items()
     )
-    said = ["= Results", words, rivalry(summary)]
+    said = ["= Results", words, plain(rivalry(summary))]
     if "steps" in figures:
         said.append(
             picture(
@@ -112,22 +111,22 @@ def results(summary: Summary, figures: Mapping[str, str]) -> str:
 
 def _told(name: str, found: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Give each figure of one property, by kind, its caption and its words for who cannot see."""
-    metric, title = metric_name(found["metric"]), name.capitalize()
+    metric, shown = metric_name(found["metric"]), name.capitalize()
     return {
         "curves": (
-            f"{title}: {metric} of every source over steps; bands are 95% intervals over prompts. "
+            f"{shown}: {metric} of every source over steps; bands are 95% intervals over prompts. "
             "See how soon the probe's curve is flat, and where the predicted clean picture "
             "(estimate) crosses it.",
             f"Line plot of {metric} over denoising steps for {name}.",
         ),
         "noise": (
-            f"{title} over the ratio of noise to signal, which does not depend on the schedule. "
+            f"{shown} over the ratio of noise to signal, which does not depend on the schedule. "
             "The dotted line is the one bar: see who crosses it first, coming from the noise on "
             "the left.",
             f"Line plot of scores against noise-to-signal ratio for {name}.",
         ),
         "layers": (
-            f"{title}: the probe's {metric} at every layer and step. {found['best_layer']} was "
+            f"{shown}: the probe's {metric} at every layer and step. {found['best_layer']} was "
             "chosen on validation pictures.",
             f"Heat map of {metric}, layers by steps, for {name}.",
         ),
@@ -183,7 +182,7 @@ def steering(summary: Summary) -> str:
 
 def limits(summary: Summary) -> str:
     """Say what is not shown."""
-    return filled("limits", properties=joined(list(summary["properties"])))
+    return filled("limits", properties=plain(listed(list(summary["properties"]))))
 
 
 def appendix(settings: Mapping[str, Any], summary: Summary) -> str:
