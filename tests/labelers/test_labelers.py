@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from transformers import DepthAnythingConfig, Dinov2Config, DPTConfig
 
 import worlds
@@ -134,6 +135,45 @@ def test_depth_is_what_the_network_says_of_normalised_pixels(tmp_path):
         expected = network((square - 0.5) / 0.5).predicted_depth[:, None]
     found = offtheshelf.depth_labeler(str(folder), CPU).read(square)["depth"]
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def drop(file: Path, *beginnings: str) -> list[str]:
+    """Take some weights out of a file, and name them."""
+    tensors = load_file(file)
+    dropped = [name for name in tensors if name.startswith(beginnings)]
+    kept = {name: each for name, each in tensors.items() if name not in dropped}
+    save_file(kept, file, {"format": "pt"})
+    return dropped
+
+
+@pytest.mark.parametrize(("make", "side"), [(dpt, 32), (depth_anything, 28)])
+def test_a_depth_model_whose_file_lacks_weights_is_refused(tmp_path, make, side):
+    folder = saved(tmp_path / "depth", make, side)
+    assert drop(folder / "model.safetensors", "head.")
+    with pytest.raises(ModelError, match=r"lack head\.\S+, which would stay random"):
+        offtheshelf.depth_labeler(str(folder), CPU)
+
+
+@pytest.mark.parametrize(("make", "side"), [(dpt, 32), (depth_anything, 28)])
+def test_weights_that_a_depth_model_never_uses_may_be_lacking(tmp_path, make, side):
+    folder = saved(tmp_path / "depth", make, side)
+    whole = offtheshelf.depth_labeler(str(folder), CPU).read(images())["depth"]
+    # As in Intel/dpt-large: the first fusion has nothing to add to.
+    assert drop(folder / "model.safetensors", "neck.fusion_stage.layers.0.residual_layer1.")
+    torch.testing.assert_close(
+        offtheshelf.depth_labeler(str(folder), CPU).read(images())["depth"], whole
+    )
+
+
+def test_a_marigold_pipeline_whose_file_lacks_weights_is_refused(tmp_path):
+    folder = marigold(tmp_path / "marigold", "MarigoldNormalsPipeline")
+    assert drop(
+        next((folder / "text_encoder").glob("*.safetensors")),
+        "text_model.final_layer",
+        "final_layer",
+    )
+    with pytest.raises(ModelError, match=r"text_encoder lack \S+, which would stay random"):
+        offtheshelf.marigold_labeler(str(folder), CPU)
 
 
 def test_a_depth_model_in_metres_is_refused(tmp_path):

@@ -93,6 +93,15 @@ def test_code_that_comes_with_weights_is_run_only_where_it_is_allowed(birefnet, 
     torch.testing.assert_close(found.read(square)["saliency"], expected)
 
 
+def test_birefnet_whose_file_lacks_weights_is_refused(birefnet, monkeypatch):
+    monkeypatch.setenv(sources.ALLOW_REMOTE_CODE, "1")
+    save_file(
+        {"head.weight": torch.ones(1, 3, 1, 1)}, birefnet / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(ModelError, match=r"lack head\.bias, which would stay random"):
+        labeler("saliency", str(birefnet), CPU)
+
+
 @pytest.mark.parametrize("name", ["ZhengPeng7/BiRefNet", "ZhengPeng7/BiRefNet@main"])
 def test_code_from_the_hub_has_to_be_pinned(monkeypatch, name):
     monkeypatch.setenv(sources.ALLOW_REMOTE_CODE, "1")

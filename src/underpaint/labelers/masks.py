@@ -7,7 +7,6 @@ U²-Net     and IS-Net from an .onnx file, such as rembg uses (see `graphs`)
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 import torch
 from einops import rearrange
@@ -15,8 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..models.weights import fingerprint
+from ..models.wholeness import check_used
+from .checkscene import check_scene
 from .graphs import onnx_labeler, scaled_reader, split_scaling
-from .labeler import Labeler
+from .labeler import Labeler, awake
 from .sources import (
     UNREADABLE,
     check_remote_code,
@@ -88,13 +89,20 @@ def birefnet_labeler(id_or_path: str, device: torch.device) -> Labeler:
     check_remote_code(id_or_path)
     folder = find_weights(id_or_path, with_code=True)
     try:
-        network: Any = AutoModelForImageSegmentation.from_pretrained(
-            folder, trust_remote_code=True, use_safetensors=True, local_files_only=True
+        network, seen = AutoModelForImageSegmentation.from_pretrained(
+            folder,
+            trust_remote_code=True,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
         )
     except (*UNREADABLE, ImportError) as error:
         raise unreadable(folder, error) from error
     network = network.float().eval()
     read = scaled_reader(lambda pixels: network(pixels)[-1].sigmoid(), BIREFNET_SIDE_PX, device)
+    with awake((network,), device):
+        scene = check_scene()[0]
+        check_used(id_or_path, network, seen["missing_keys"], lambda: read(scene)["saliency"])
     licence = licence_of(id_or_path, folder)
     return Labeler(id_or_path, ("saliency",), licence, read, fingerprint(folder), (network,))
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..core.errors import ModelError
 from ..models.weights import check_part, first_line
-from ..models.wholeness import check_module
+from ..models.wholeness import check_used
+from .checkscene import check_scene
 from .labeler import Namer
 from .sources import UNREADABLE, find_weights, licence_of, read_config, unreadable
 
@@ -78,8 +79,8 @@ def classifier_namer(id_or_path: str, device: torch.device) -> Namer:
     folder = find_weights(id_or_path)
     try:
         processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        network = AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True
+        network, seen = AutoModelForImageClassification.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
         # A timm model names its classes in the network's config alone, once it is loaded.
         written = read_config(folder).get("id2label") or {}
@@ -87,8 +88,6 @@ def classifier_namer(id_or_path: str, device: torch.device) -> Namer:
         classes = tuple(names[at] for at in range(len(names)))
     except (*UNREADABLE, KeyError, ImportError) as error:
         raise unreadable(folder, error) from error
-    # A network without its last layer would name classes at random.
-    check_module(id_or_path, network, folder)
     network = network.float().eval().to(device)
     is_timm = "Timm" in type(processor).__name__
 
@@ -100,6 +99,9 @@ def classifier_namer(id_or_path: str, device: torch.device) -> Namer:
             pixels = processor(images=list(images.cpu()), do_rescale=False, return_tensors="pt")
         return network(pixels["pixel_values"].to(device)).logits
 
+    # A network without its last layer would name classes at random.
+    scene = check_scene()[0]
+    check_used(id_or_path, network, seen["missing_keys"], lambda: read(scene))
     return Namer(id_or_path, classes, licence_of(id_or_path, folder), read)
 
 

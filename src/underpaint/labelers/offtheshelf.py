@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from ..core.errors import LabelError
 from ..models.weights import check_weights, find_folder, fingerprint, read_index
+from ..models.wholeness import check_filled, check_used
+from .checkscene import check_scene
 from .intrinsic import PREFIX, intrinsic_labeler
-from .labeler import Labeler
+from .labeler import Labeler, awake
 from .masks import saliency_labeler
 from .sources import UNREADABLE, find_weights, licence_of, read_config, unreadable
 
@@ -44,8 +46,8 @@ def depth_labeler(id_or_path: str, device: torch.device) -> Labeler:
         )
     try:
         processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        network = AutoModelForDepthEstimation.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True
+        network, seen = AutoModelForDepthEstimation.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except UNREADABLE as error:
         raise unreadable(folder, error) from error
@@ -57,6 +59,9 @@ def depth_labeler(id_or_path: str, device: torch.device) -> Labeler:
         maps = network(pixels["pixel_values"].to(device)).predicted_depth[:, None]
         return {"depth": F.interpolate(maps, size=images.shape[-2:], mode="bicubic")}
 
+    with awake((network,), device):
+        scene = check_scene()[0]
+        check_used(id_or_path, network, seen["missing_keys"], lambda: read(scene)["depth"])
     licence = licence_of(id_or_path, folder)
     return Labeler(id_or_path, ("depth",), licence, read, fingerprint(folder), (network,))
 
@@ -88,6 +93,7 @@ def marigold_labeler(id_or_path: str, device: torch.device) -> Labeler:
         )
     except UNREADABLE as error:
         raise unreadable(folder, error) from error
+    check_filled(pipeline, folder)
     pipeline.set_progress_bar_config(disable=True)
     is_normals = index["_class_name"] == "MarigoldNormalsPipeline"
     names = ["normals"] if is_normals else list(pipeline.target_properties["target_names"])

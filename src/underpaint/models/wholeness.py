@@ -5,13 +5,14 @@ transformers fills a weight that its file lacks with fresh numbers, and says so 
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.errors import ModelError
 
@@ -58,6 +59,35 @@ def check_module(part: str, module: nn.Module, folder: Path | None) -> None:
         # Where others are under another name in the files, theirs are of the same sizes.
         unmatched = [key for key in lacking if not _taken(spare, sizes[key])]
         raise _lacking(part, shared[(unmatched or lacking)[0]][0])
+
+
+@torch.no_grad()
+def check_used(
+    part: str, module: nn.Module, missing: Iterable[str], answer: Callable[[], Tensor]
+) -> None:
+    """Make sure that what a network's files lack has no part in its answer.
+
+    Some published files lack weights that their network never uses, such as those of DPT's first
+    fusion. So each one that is lacking is made NaN, and then 0 if the answer stays finite.
+
+    Args:
+        part: What the network is called.
+        module: As it was read.
+        missing: Names of the weights and buffers that its files lack, as transformers lists them.
+        answer: Asks the network about any picture.
+
+    Raises:
+        ModelError: if one has a part in the answer; it names the network and the weight.
+    """
+    held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    lacking = {name: held[name] for name in sorted(missing) if name in held}
+    floating = [each for each in lacking.values() if each.is_floating_point()]
+    for each in floating:
+        each.fill_(torch.nan)
+    if floating and not answer().isfinite().all():
+        raise _lacking(part, next(iter(lacking)))
+    for each in floating:
+        each.zero_()
 
 
 def _taken(spare: Counter[int], size: int) -> bool:
