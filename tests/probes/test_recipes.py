@@ -10,10 +10,9 @@ from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.probes.recipes import (
     CONVEX_PENALTIES,
     fit_convex,
-    fit_huber,
-    fit_logistic,
     fit_mlp,
     fit_paper,
+    fit_penalised,
 )
 
 PLACE = {"layer": "up.0", "step": 2}
@@ -35,7 +34,7 @@ def world(generator):
 
 def test_logistic_is_that_of_scikit_learn(world):
     activation, _, mask = world
-    probe = fit_logistic(activation, mask, property=SALIENCY, penalty=0.01, **PLACE)
+    probe = fit_penalised("logistic", activation, mask, property=SALIENCY, penalty=0.01, **PLACE)
     x, y = to_rows(activation).double().numpy(), to_rows(mask).flatten().numpy()
     known = LogisticRegression(C=1 / (len(x) * 0.01), tol=1e-10, max_iter=1000).fit(x, y)
     np.testing.assert_allclose(probe.weight[:, 0], known.coef_[0], rtol=1e-4)
@@ -72,11 +71,11 @@ def test_a_convex_recipe_takes_the_penalty_with_the_least_loss_apart(generator):
 def test_logistic_on_cell_means_is_logistic_on_upsampled_pixels(world, generator):
     activation, _, _ = world
     pixels = (torch.rand(24, 1, 12, 8, generator=generator) > 0.5).float()
-    by_cell = fit_logistic(
-        activation, to_grid(pixels, (6, 4)), property=SALIENCY, penalty=0.1, **PLACE
+    by_cell = fit_penalised(
+        "logistic", activation, to_grid(pixels, (6, 4)), property=SALIENCY, penalty=0.1, **PLACE
     )
-    by_pixel = fit_logistic(
-        to_image(activation, (12, 8)), pixels, property=SALIENCY, penalty=0.1, **PLACE
+    by_pixel = fit_penalised(
+        "logistic", to_image(activation, (12, 8)), pixels, property=SALIENCY, penalty=0.1, **PLACE
     )
     torch.testing.assert_close(by_cell.weight, by_pixel.weight, rtol=1e-4, atol=1e-6)
 
@@ -84,7 +83,7 @@ def test_logistic_on_cell_means_is_logistic_on_upsampled_pixels(world, generator
 def test_huber_recovers_a_planted_map_from_labels_with_wild_outliers(world, generator):
     activation, depth, _ = world
     wild = torch.where(torch.rand(depth.shape, generator=generator) < 0.05, 1000.0, depth)
-    probe = fit_huber(activation, wild, property=DEPTH, penalty=1e-8, **PLACE)
+    probe = fit_penalised("huber", activation, wild, property=DEPTH, penalty=1e-8, **PLACE)
     assert (probe(activation) - depth).abs().median() < 0.1
 
 
@@ -140,6 +139,6 @@ def test_the_same_generator_state_gives_the_same_probe(world, recipe):
 def test_fits_that_cannot_be_are_refused(world, generator):
     activation, depth, _ = world
     with pytest.raises(MomentsError, match="must be > 0"):
-        fit_huber(activation, depth, property=DEPTH, penalty=0.0, **PLACE)
+        fit_penalised("huber", activation, depth, property=DEPTH, penalty=0.0, **PLACE)
     with pytest.raises(MomentsError, match="No image"):
         fit_paper(activation[:0], depth[:0], property=DEPTH, generator=generator, **PLACE)

@@ -28,6 +28,11 @@ RECIPES = ("logistic", "huber", "mlp", "paper")
 """Ways to fit a probe that need rows; ridge, which does not, is not among them."""
 CONVEX = ("logistic", "huber")
 """Those with a penalty, which is chosen on pictures apart; each has its own."""
+_LOSSES: dict[str, Loss] = {
+    "logistic": binary_cross_entropy_with_logits,
+    "huber": huber_loss,
+}
+_THRESHOLDS = {"logistic": 0.0, "huber": None}
 CONVEX_PENALTIES = tuple(10.0**exponent for exponent in range(-8, 0))
 """What is chosen from, as fractions of the mean variance of the activations: 1e-8 to 0.1."""
 
@@ -117,7 +122,7 @@ def fit_convex(
         step: From 0.
         relative_penalties: To choose from, as fractions of the mean variance of the activations.
     """
-    loss = binary_cross_entropy_with_logits if recipe == "logistic" else huber_loss
+    loss, threshold = _LOSSES[recipe], _THRESHOLDS[recipe]
     x, y = _paired_rows(*held_out, torch.float64)
     variance = float(activation.double().var(dim=(0, 2, 3), correction=0).mean())
     best, least, start = None, float("inf"), None
@@ -126,13 +131,13 @@ def fit_convex(
         start = _minimise(loss, activation, labels, penalty, start)
         error = float(loss(x @ start[0] + start[1], y))
         if best is None or error < least:
-            threshold = 0.0 if recipe == "logistic" else None
             best, least = Probe(layer, step, property.name, *start, threshold, penalty), error
     assert best is not None, "At least one penalty is given."
     return best
 
 
-def fit_logistic(
+def fit_penalised(
+    recipe: str,
     activation: Float[Tensor, "image channel row col"],
     labels: Float[Tensor, "image target row col"],
     *,
@@ -141,26 +146,13 @@ def fit_logistic(
     step: int,
     penalty: float,
 ) -> Probe:
-    """Minimise `mean cross-entropy + penalty ||w||^2 / 2` by L-BFGS, in float64, to convergence.
+    """Minimise `mean loss + penalty ||w||^2 / 2` by L-BFGS, in float64, to convergence.
 
-    Same objective as scikit-learn's `LogisticRegression(C=1 / (rows penalty))`. Reads log-odds.
+    "logistic" is cross-entropy, and the probe reads log-odds: the same objective as scikit-learn's
+    `LogisticRegression(C=1 / (rows penalty))`. "huber" is Huber's loss with δ = 1.
     """
-    weight, bias = _minimise(binary_cross_entropy_with_logits, activation, labels, penalty)
-    return Probe(layer, step, property.name, weight, bias, threshold=0.0, penalty=penalty)
-
-
-def fit_huber(
-    activation: Float[Tensor, "image channel row col"],
-    labels: Float[Tensor, "image target row col"],
-    *,
-    property: Property,
-    layer: str,
-    step: int,
-    penalty: float,
-) -> Probe:
-    """Minimise `mean Huber loss (δ = 1) + penalty ||w||^2 / 2` by L-BFGS, in float64."""
-    weight, bias = _minimise(huber_loss, activation, labels, penalty)
-    return Probe(layer, step, property.name, weight, bias, penalty=penalty)
+    weight, bias = _minimise(_LOSSES[recipe], activation, labels, penalty)
+    return Probe(layer, step, property.name, weight, bias, _THRESHOLDS[recipe], penalty)
 
 
 def fit_paper(
