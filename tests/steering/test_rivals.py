@@ -9,7 +9,7 @@ import torch
 import worlds
 from underpaint.core.errors import EditError
 from underpaint.core.prompts import Prompt
-from underpaint.models.model import decode
+from underpaint.models import decode
 from underpaint.models.traces import trace
 from underpaint.steering.aims import aim_at
 from underpaint.steering.controls import CONTROLS, late_schedule, step_once

@@ -4,17 +4,19 @@ from .loading import find_device, load, load_as
 from .model import (
     Model,
     as_model,
+    exact_size,
+    packed,
+    permuted,
+    unpacked,
+    untrained,
+)
+from .vae import (
     decode,
     decoder_attention,
     draw,
     encode,
-    exact_size,
     has_decoder_attention,
-    packed,
-    permuted,
     refuse_infinite,
-    unpacked,
-    untrained,
 )
 
 __all__ = [

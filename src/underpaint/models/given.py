@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from ..core.prompts import Prompt
 from .layers import Layer
-from .model import Model, encode
+from .model import Model
 from .schedules import noise_level, plan
 from .traces import Trace, trace
+from .vae import encode
 
 
 @dataclass(frozen=True, eq=False)

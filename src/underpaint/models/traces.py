@@ -23,9 +23,10 @@ from .calling import call
 from .capture import Tap, shadowed, tapped, watched
 from .guard import check_finite, check_hooks, check_latents, check_tokens
 from .layers import Layer, find_place
-from .model import Model, as_model, decode, exact_size, packed, unpacked
+from .model import Model, as_model, exact_size, packed, unpacked
 from .places import Place, text_length
 from .schedules import as_initial, as_seen, observe, plan, substituted
+from .vae import decode
 
 
 @dataclass(frozen=True, eq=False)
