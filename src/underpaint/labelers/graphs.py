@@ -5,19 +5,22 @@ that are published, by their bytes; of any other it is said, and nothing is gues
 
     FILE.onnx:imagenet    U²-Net: ImageNet's mean and deviation
     FILE.onnx:half        IS-Net: x - 0.5
-    FILE.onnx.json        beside the file: {"mean": …, "deviation": …, "side": …, "licence": …}
+    FILE.onnx.json        beside the file: {"mean": …, "deviation": …, "side": …, "licence": …,
+                          "output": NAME}
 
-A graph of 320 pixels alone is taken for U²-Net's, as whoever exports that network has it.
+A graph of 320 pixels alone is taken for U²-Net's, as whoever exports that network has it. One that
+takes bytes scales them itself. Of several outputs, U²-Net's and IS-Net's first is the mask.
 """
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -43,8 +46,34 @@ class Wants:
     deviation: tuple[float, ...]
     licence: str = UNKNOWN_LICENCE
     side_px: int | None = None
+    output: str | None = None
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a graph takes: its input's name, side, if it is fixed, type, and the order of axes."""
+
+    name: str
+    side_px: int | None
+    dtype: torch.dtype
+    is_batched: bool
+    is_channels_last: bool
+
+    def array(self, pixels: Float[Tensor, "3 height width"]) -> Any:
+        """Bring one picture into the graph's order and type; bytes are of 0..1."""
+        ordered = pixels.permute(1, 2, 0) if self.is_channels_last else pixels
+        if self.dtype == torch.uint8:
+            ordered = (ordered * 255).round().clamp(0, 255)
+        return (ordered[None] if self.is_batched else ordered).to(self.dtype).cpu().numpy()
+
+
+_DTYPES = {
+    "tensor(float)": torch.float32,
+    "tensor(float16)": torch.float16,
+    "tensor(double)": torch.float64,
+    "tensor(uint8)": torch.uint8,
+}
+_AS_IT_IS = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 _APACHE, _AGPL = "Apache-2.0", "AGPL-3.0 (its package)"
 _KNOWN = {
     "60024c5c889badc19c04ad937298a77b": Wants(*IMAGENET, _APACHE),  # u2net
@@ -68,53 +97,56 @@ def onnx_labeler(path: str, device: torch.device) -> Labeler:
         ModelError: if the file cannot be read, or takes or gives anything else.
         LabelError: if onnxruntime is not installed, or scaling or size is not known.
     """
-    try:
-        onnxruntime = importlib.import_module("onnxruntime")
-    except ImportError as error:
-        refuse_missing("U²-Net", "onnxruntime", error)
     file, said = split_scaling(path)
-    try:
-        content = file.read_bytes()
-        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    # onnxruntime's errors have no base but Exception.
-    except Exception as error:
-        raise ModelError(
-            f"Cannot read {path} ({first_line(error)}). Give a whole .onnx file."
-        ) from error
-    taken = session.get_inputs()[0]
-    side = _side(path, taken)
-    wants = _wants(path, file, content, said, side)
-    side = side or wants.side_px
+    content, session = _opened(path, file)
+    taken = _taken(path, session)
+    wants = _wants(path, file, content, said, taken)
+    side = taken.side_px or wants.side_px
     if side is None:
         raise LabelError(
             f"{path} takes pictures of any size, and none is said. Write {file.name}.json beside "
             'it, as in {"side": 320}.'
         )
-    dtype = torch.float16 if "float16" in taken.type else torch.float32
+    is_family = said is not None or _known(content) is not None
+    is_told = is_family or (taken.dtype != torch.uint8 and not _beside(file).is_file())
+    place = _place(path, session, wants.output, is_told=is_told)
 
     def shares(pixels: Tensor) -> Tensor:
-        # Published graphs take one picture at a time.
-        arrays = [each[None].to(dtype).cpu().numpy() for each in pixels]
+        arrays = [taken.array(each) for each in pixels]
         try:
-            maps = [session.run(None, {taken.name: each})[0] for each in arrays]
+            # Published graphs take one picture at a time.
+            answers = [session.run(None, {taken.name: each}) for each in arrays]
         except Exception as error:
             raise ModelError(
                 f"{path} cannot read pictures of {side}×{side} ({first_line(error)}). Say another "
                 f"side in {file.name}.json."
             ) from error
-        stacked = torch.cat([torch.from_numpy(each).float() for each in maps]).to(device)
-        if stacked.ndim != 4 or stacked.shape[1] != 1 or not stacked.isfinite().all():
-            raise ModelError(
-                f"{path} gives maps of {tuple(stacked.shape)}, or not all finite: one finite map a "
-                "picture is needed. Export the network's first output."
-            )
+        stacked = torch.stack([_map(path, session, each, place) for each in answers]).to(device)
         low, high = stacked.amin((1, 2, 3), keepdim=True), stacked.amax((1, 2, 3), keepdim=True)
         return (stacked - low) / (high - low).clamp(min=1e-12)
 
     read = scaled_reader(shares, side, device, (wants.mean, wants.deviation))
     scaling = "" if said is None else f":{said}"
+    if _beside(file).is_file():
+        scaling += f":{wants.mean},{wants.deviation},{side},{place}"
     digest = f"sha256:{sha256(content).hexdigest()}{scaling}"
     return Labeler(path, ("saliency",), wants.licence, read, digest)
+
+
+def _opened(path: str, file: Path) -> tuple[bytes, Any]:
+    """Read a file, and have its graph ready to run."""
+    try:
+        onnxruntime = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        refuse_missing("U²-Net", "onnxruntime", error)
+    try:
+        content = file.read_bytes()
+        return content, onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    # onnxruntime's errors have no base but Exception.
+    except Exception as error:
+        raise ModelError(
+            f"Cannot read {path} ({first_line(error)}). Give a whole .onnx file."
+        ) from error
 
 
 def split_scaling(path: str) -> tuple[Path, str | None]:
@@ -143,32 +175,100 @@ def scaled_reader(
     return read
 
 
-def _side(path: str, taken: Any) -> int | None:
-    """Read the side of pictures from a graph's input; None where it is free."""
-    shape = list(taken.shape)
-    sides = {side for side in shape[2:] if isinstance(side, int)}
-    is_pictures = len(shape) == 4 and (shape[1] == 3 or not isinstance(shape[1], int))
-    if not is_pictures or len(sides) > 1 or any(not 1 < side <= _LARGEST_SIDE_PX for side in sides):
+def _taken(path: str, session: Any) -> Taken:
+    """Read from a graph which pictures it takes.
+
+    Raises:
+        ModelError: if they are no square pictures in colour, one at a time.
+    """
+    inputs = session.get_inputs()
+    shape, kind = list(inputs[0].shape), inputs[0].type
+    is_batched = len(shape) == 4
+    axes = shape[1:] if is_batched else shape
+    is_last = len(axes) == 3 and axes[2] == 3 and axes[0] != 3
+    sides = axes[:2] if is_last else axes[1:]
+    channels = axes[2 if is_last else 0] if len(axes) == 3 else None
+    fixed = {side for side in sides if isinstance(side, int)}
+    if (
+        len(inputs) > 1
+        or kind not in _DTYPES
+        or len(axes) != 3
+        or (channels != 3 and (isinstance(channels, int) or not is_batched))
+        or (is_batched and isinstance(shape[0], int) and shape[0] != 1)
+        or len(fixed) > 1
+        or any(not 1 < side <= _LARGEST_SIDE_PX for side in fixed)
+    ):
+        found = ", ".join(f"{each.name}: {each.type} of {list(each.shape)}" for each in inputs)
         raise ModelError(
-            f"{path} takes {shape}; square pictures are needed, as 1 × 3 × side × side of at most "
-            f"{_LARGEST_SIDE_PX} pixels. Export the network so."
+            f"{path} takes {found}; one square picture is needed, as 1 × 3 × side × side or 1 × "
+            f"side × side × 3 of at most {_LARGEST_SIDE_PX} pixels, of floats or bytes. Export the "
+            "network so."
         )
-    return sides.pop() if sides else None
+    side = fixed.pop() if fixed else None
+    return Taken(inputs[0].name, side, _DTYPES[kind], is_batched, is_last)
 
 
-def _wants(path: str, file: Path, content: bytes, said: str | None, side: int | None) -> Wants:
+def _place(path: str, session: Any, output: str | None, *, is_told: bool) -> int:
+    """Find the place of the output that is the mask: the one that is said, or a family's first.
+
+    Raises:
+        LabelError: if there is none of that name, or there are several and nothing tells which.
+    """
+    names = [each.name for each in session.get_outputs()]
+    if output is None and len(names) > 1 and not is_told:
+        raise LabelError(
+            f"{path} gives {', '.join(names)}, and nothing says which of them is the mask. Write "
+            f'{{"output": …}} in {split_scaling(path)[0].name}.json beside it.'
+        )
+    if output is not None and output not in names:
+        raise LabelError(f"{path} has no output {output!r}, only {', '.join(names)}. Say another.")
+    return 0 if output is None else names.index(output)
+
+
+def _map(path: str, session: Any, answers: list[Any], place: int) -> Float[Tensor, "1 side side"]:
+    """Take the mask of one picture from all that a graph answers.
+
+    Raises:
+        ModelError: if it is no map, or smaller than another, which is the likelier mask then.
+    """
+    shapes = [getattr(each, "shape", ()) for each in answers]
+    areas = [_area(shape) for shape in shapes]
+    asked = answers[place]
+    if not areas[place] or areas[place] < max(areas) or not np.isfinite(asked).all():
+        found = ", ".join(
+            f"{each.name} of {list(shape)}"
+            for each, shape in zip(session.get_outputs(), shapes, strict=True)
+        )
+        raise ModelError(
+            f"{path} gives {found}; of these {session.get_outputs()[place].name} is read, and one "
+            "finite square map is needed, no smaller than another. Name it as "
+            f'{{"output": …}} in {split_scaling(path)[0].name}.json, or export it alone.'
+        )
+    return torch.from_numpy(asked.astype(np.float32)).squeeze()[None]
+
+
+def _area(shape: Sequence[int]) -> int:
+    """Count the pixels of one square map, whatever axes of one stand about it; 0 if it is none."""
+    sides = [side for side in shape if side != 1]
+    return sides[0] ** 2 if len(sides) == 2 and sides[0] == sides[1] else 0
+
+
+def _wants(path: str, file: Path, content: bytes, said: str | None, taken: Taken) -> Wants:
     """Find how pixels are scaled: said, written beside the file, or known by its bytes."""
-    known = _KNOWN.get(md5(content, usedforsecurity=False).hexdigest()) or _KNOWN.get(
-        sha256(content).hexdigest()
-    )
+    beside = _beside(file)
+    if taken.dtype == torch.uint8:
+        if said is not None:
+            raise LabelError(f"{path} says {said!r}, and the graph takes bytes. Leave it out.")
+        written = _written(beside, None) if beside.is_file() else Wants(*_AS_IT_IS)
+        return replace(written, mean=_AS_IT_IS[0], deviation=_AS_IT_IS[1])
+    known = _known(content)
     if said is not None:
         if said not in _SAID:
             raise LabelError(f"{path} says {said!r}. Choose from {', '.join(_SAID)}.")
         known = replace(known or Wants(*IMAGENET), mean=_SAID[said][0], deviation=_SAID[said][1])
-    beside = file.with_name(file.name + ".json")
     if beside.is_file():
         return _written(beside, known)
-    if known is None and side == U2NET_SIDE_PX:
+    if known is None and taken.side_px == U2NET_SIDE_PX:
         return Wants(*IMAGENET)
     if known is None:
         raise LabelError(
@@ -176,6 +276,18 @@ def _wants(path: str, file: Path, content: bytes, said: str | None, side: int | 
             f"{path}:half (IS-Net), or write {beside.name} beside it."
         )
     return known
+
+
+def _beside(file: Path) -> Path:
+    """Name the file beside a graph that says what the graph does not."""
+    return file.with_name(file.name + ".json")
+
+
+def _known(content: bytes) -> Wants | None:
+    """Look a published file up by its bytes."""
+    return _KNOWN.get(md5(content, usedforsecurity=False).hexdigest()) or _KNOWN.get(
+        sha256(content).hexdigest()
+    )
 
 
 def _written(beside: Path, known: Wants | None) -> Wants:
@@ -195,6 +307,7 @@ def _written(beside: Path, known: Wants | None) -> Wants:
         if side is not None and not 1 < int(side) <= _LARGEST_SIDE_PX:
             raise ValueError(f"side is a whole number of at most {_LARGEST_SIDE_PX}")
         licence = str(words.get("licence", old.licence))
-        return Wants(mean, deviation, licence, None if side is None else int(side))
+        output = None if words.get("output") is None else str(words["output"])
+        return Wants(mean, deviation, licence, None if side is None else int(side), output)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise LabelError(f"Cannot use {beside} ({first_line(error)}). Mend it.") from error
