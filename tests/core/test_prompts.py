@@ -72,12 +72,50 @@ def test_letters_survive_and_the_encoding_is_named(write, encoding, named):
         ("prompts,seeds\na cone, red,1\n", "more or fewer cells.*'a cone, red,1'"),
         ("prompts,seeds,prompt_inds\nfog,1,5\nrain,2,5\n", "uses prompt_inds 5 twice"),
         ('prompts,seeds\n"fog,1\n', "not valid CSV"),
+        ("prompts,seeds\nfog,1e3\n", "line 2 needs whole numbers.*'fog,1e3'"),
+        ("prompts,seeds\nfog,1_000\n", "line 2 needs whole numbers.*'fog,1_000'"),
+        ("prompts,seeds\nfog," + "9" * 5000, "line 2 needs whole numbers"),
+        ("\n\nprompts,seeds\nfog,x\n", "line 4 needs whole numbers"),
+        ('prompts,seeds\r\n"a\r\nb",1\r\n\r\n"c\r\nd",x\r\n', "line 5 needs whole numbers"),
+        ("prompts,seeds\rfog,1\rrain,x\r", "line 3 needs whole numbers"),
     ],
 )
 def test_an_unusable_file_is_refused_with_its_reason(write, content, words):
     with pytest.raises(PromptError, match=words) as caught:
         read_prompts(write(content))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("blank", ["\n", "   \n", ",\n", " , \n"])
+def test_rows_that_say_nothing_are_no_rows(write, blank):
+    path = write(f"{blank if blank == chr(10) else ''}prompts,seeds\nfog,1\n{blank}rain,2\n{blank}")
+    assert read_prompts(path).prompts == (Prompt("fog", 1), Prompt("rain", 2))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["prompts.csv", "prompts.txt"])
+def test_lines_end_as_any_system_ends_them(tmp_path, end, encoding, name):
+    path = tmp_path / name
+    path.write_bytes(end.join(["prompts,seeds", "fog,1", "thin\train,2.0", ""]).encode(encoding))
+    assert read_prompts(path).prompts == (Prompt("fog", 1), Prompt("thin\train", 2))
+    path.write_bytes(end.join(["prompts", "fog", '"rain, thin"', ""]).encode(encoding))
+    assert [prompt.text for prompt in read_prompts(path).prompts] == ["fog", "rain, thin"]
+
+
+def test_lines_of_json_end_at_line_ends_alone(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "fog\u2028rain", "seed": 1}\n{"prompt": "sun", "seed": 2}\n')
+    assert [prompt.text for prompt in read_prompts(path).prompts] == ["fog\u2028rain", "sun"]
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_an_object_that_says_one_thing_twice_is_refused(tmp_path, ending):
+    path = tmp_path / f"prompts.{ending}"
+    lines = ['{"prompt": "fog", "seed": 1, "seed": 2}', '{"prompt": "sun", "seed": 3}']
+    path.write_text(f"[{','.join(lines)}]" if ending == "json" else "\n".join(lines))
+    with pytest.raises(PromptError, match="the key 'seed' stands twice"):
+        read_prompts(path)
 
 
 def test_a_long_row_is_quoted_in_part(write):

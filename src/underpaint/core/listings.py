@@ -67,6 +67,8 @@ def read_listing(path: Path) -> Listing:
         text, encoding = decode(content)
     except ValueError as error:
         raise PromptError(f"Cannot read {path}: {error}. Save it as UTF-8.") from error
+    if "\n" not in text:  # lines as Macintoshes ended them
+        text = text.replace("\r", "\n")
     return replace(_from_text(path, text), encoding=encoding)
 
 
@@ -95,7 +97,8 @@ def _has_header(text: str) -> bool:
 
 
 def _from_table(path: Path, text: str) -> Listing:
-    text = text.lstrip("\r\n")
+    whole, text = text, text.lstrip("\r\n")
+    before = whole[: len(whole) - len(text)].count("\n")
     delimiter = _delimiter(path, text)
     said = () if delimiter == "," else (f"cells taken as parted by {_DELIMITERS[delimiter]}",)
     try:
@@ -109,7 +112,7 @@ def _from_table(path: Path, text: str) -> Listing:
     columns, taken = find_columns(path, header)
     # What a table leaves empty at the end of a row, an editor may take away with its tabs.
     needed = max(columns.values()) + 1 if delimiter == "\t" else len(header)
-    cells = [(f"{path}, line {line}", row) for line, row in rows]
+    cells = [(f"{path}, line {before + line}", row) for line, row in rows]
     for place, row in cells:
         if not needed <= len(row) <= len(header):
             quoted = shortened(delimiter.join(row))
@@ -136,11 +139,17 @@ def _delimiter(path: Path, text: str) -> str:
 def _cells(
     text: str, delimiter: str, *, quoting: Any
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Give the header, and each row that says anything with the line that it begins at."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True
     )
-    header = next(reader, [])
-    return header, [(reader.line_num, row) for row in reader if row]
+    header, rows = next(reader, []), []
+    begun = reader.line_num + 1
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            rows.append((begun, row))
+        begun = reader.line_num + 1
+    return header, rows
 
 
 def find_columns(path: Path, names: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -228,17 +237,26 @@ def _entries(values: dict[str, Any]) -> list[Any]:
     return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys, each of which stands once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
+    return found
+
+
 def _parsed(text: str) -> Any:
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=_once)
         if isinstance(whole, list | dict):
             return whole
         raise ValueError("it is no list")
     except json.JSONDecodeError:
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) < 2:
             raise
-        return [json.loads(line) for line in lines]
+        return [json.loads(line, object_pairs_hook=_once) for line in lines]
 
 
 def _from_parquet(path: Path, content: bytes) -> Listing:

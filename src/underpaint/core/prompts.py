@@ -14,7 +14,7 @@ from .listings import Row, read_listing, shortened
 
 LARGEST_SEED = 2**63 - 1
 _DRAWN_BELOW = 10**8
-_WHOLE = re.compile(r"([+-]?\d+)\.0*")
+_WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -322,8 +322,9 @@ def _parse_row(row: Row, *, has_seeds: bool) -> Prompt:
 def _whole(cell: Any) -> int:
     """Read a whole number, written 7, "7" or 7.0; none that a float has rounded."""
     if isinstance(cell, str):
-        written = _WHOLE.fullmatch(cell.strip())
-        return int(written[1] if written else cell)
+        if written := _WHOLE.fullmatch(cell.strip()):
+            return int(written[1])
+        raise ValueError(f"{cell} is no whole number")
     if isinstance(cell, bool) or cell != int(cell) or (isinstance(cell, float) and cell > 2**53):
         raise ValueError(f"{cell} is no whole number")
     return int(cell)
