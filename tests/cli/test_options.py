@@ -24,9 +24,10 @@ def test_a_command_that_runs_a_model_takes_what_run_takes(name):
     if "MODEL" in found or name in ("run", "bench"):
         assert {"--device", "--dtype", "--scheduler", "--resolution"} <= found
     if name in ("run", "bench"):
-        assert {"--layers", "--properties"} <= found
+        assert {"--layers", "--properties", "--labelers", "--guidance"} <= found
 
 
 def test_every_command_that_works_on_a_run_s_model_says_where_it_runs():
-    for name in ("edit", "erase", "pick", "classify", "studio", "figure", "export", "serve"):
-        assert {"--device", "--dtype"} <= options(name)
+    names = ("edit", "erase", "pick", "classify", "cross", "studio", "figure", "export", "serve")
+    for name in names:
+        assert {"--model", "--device", "--dtype"} <= options(name)

@@ -135,3 +135,15 @@ def test_scenes_without_a_truth_of_a_property_are_refused(
     assert result.exit_code == 1
     assert "Scenes have no exact edges" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_labelers_are_looked_at_before_a_study_and_not_once_it_is_done(
+    small, tmp_path, saved_model, monkeypatch
+):
+    looked = []
+    monkeypatch.setattr(cli_run, "warn_of_scaling", lambda each, *_: looked.append(each.name))
+    assert run(tmp_path / "out", saved_model).exit_code == 0
+    assert looked == ["brightness"]
+    again = run(tmp_path / "out", saved_model)
+    assert "is done already" in again.output
+    assert looked == ["brightness"]

@@ -108,6 +108,20 @@ def test_a_fingerprint_tells_weights_from_weights_but_not_place_from_place(saved
     assert weights.fingerprint(folder) != weights.fingerprint(saved_model)
 
 
+def test_what_a_call_is_given_beside_a_prompt_makes_another_model(folder):
+    plain = load(str(folder), device="cpu").fingerprint
+    assert plain == weights.fingerprint(folder)  # as it was before a call could be given anything
+    said = folder / "underpaint.json"
+    said.write_text('{"guidance": 2}')
+    assert load(str(folder), device="cpu").fingerprint == plain
+    found = []
+    for skipped in ("1", "2", "1"):
+        said.write_text('{"guidance": 2, "call": {"clip_skip": ' + skipped + "}}")
+        found.append(load(str(folder), device="cpu").fingerprint)
+    assert found[0] == found[2] != found[1] != plain
+    assert all(each.startswith(f"{plain}+") for each in found)
+
+
 def test_a_hub_snapshot_is_named_by_its_revision(tmp_path):
     assert weights.fingerprint(tmp_path / "snapshots" / ("ab" * 20)) == f"revision:{'ab' * 20}"
 

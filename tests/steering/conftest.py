@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 import worlds
 from underpaint.cli import edit as cli_edit
+from underpaint.cli import moved as cli_moved
 from underpaint.cli.main import Commands
 from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.core.properties import DEPTH, SALIENCY, SHADING
@@ -76,7 +77,7 @@ def run(finished, tmp_path):
 @pytest.fixture
 def command(run, monkeypatch):
     """Call `underpaint edit` on that run, with the random model in place of one from disk."""
-    monkeypatch.setattr(cli_edit, "load_as", lambda *_, **__: worlds.model())
+    monkeypatch.setattr(cli_moved, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_edit, "labelers_for", lambda *_: (worlds.BRIGHTEST,))
     monkeypatch.setattr(cli_edit, "namers_for", lambda *_: {"object": worlds.NAMER})
     group = Commands("main", commands={"edit": cli_edit.edit})

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import worlds
 from underpaint.cli import erase as cli_erase
+from underpaint.cli import moved as cli_moved
 from underpaint.cli.main import Commands
 from underpaint.core.errors import EditError
 from underpaint.core.prompts import Prompt
@@ -130,7 +131,7 @@ def test_taps_erase_at_their_steps_alone_and_in_both_halves(model, finished):
 
 @pytest.fixture
 def command(run, monkeypatch):
-    monkeypatch.setattr(cli_erase, "load_as", lambda *_, **__: worlds.model())
+    monkeypatch.setattr(cli_moved, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_erase, "labelers_for", lambda *_: (worlds.BRIGHTEST,))
     monkeypatch.setattr(cli_erase, "namers_for", lambda *_: {"object": worlds.NAMER})
     group = Commands("main", commands={"erase": cli_erase.erase})

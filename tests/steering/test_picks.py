@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import worlds
+from underpaint.cli import moved as cli_moved
 from underpaint.cli import pick as cli_pick
 from underpaint.cli.main import Commands
 from underpaint.core.errors import PickError, SchedulerError
@@ -177,7 +178,7 @@ def test_a_preview_shows_each_step_s_reading_and_changes_nothing(search):
 
 @pytest.fixture
 def command(run, monkeypatch):
-    monkeypatch.setattr(cli_pick, "load_as", lambda *_, **__: worlds.model())
+    monkeypatch.setattr(cli_moved, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_pick, "labelers_for", lambda *_: (worlds.BRIGHTEST,))
     group = Commands("main", commands={"pick": cli_pick.pick})
 
@@ -259,7 +260,7 @@ def test_bad_input_is_one_line_and_leaves_the_run_alone(command, run, arguments,
 
 def test_probes_of_another_model_are_refused(command, run, drawn):
     settings = runs.read_json(run.settings)
-    runs.write_json(run.settings, {**settings, "fingerprint": "sha256:other"})
+    runs.write_json(run.settings, {**settings, "fingerprint": "revision:other"})
     result = command("--mask", drawn)
     assert result.exit_code == 1
-    assert "fitted on world with fingerprint sha256:other" in result.output
+    assert "fitted on world with fingerprint revision:other" in result.output

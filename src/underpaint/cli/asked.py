@@ -76,7 +76,7 @@ def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
         runs.find_run(words["out"])
     words["properties"] = properties_of(words["properties"])
     words["recipe"] = _recipe(words["recipe"], words["properties"])
-    words["labeled_by"] = _labelers(words["labeled_by"], words["properties"], preset)
+    words["labeled_by"] = labelers_of(words["labeled_by"], words["properties"], preset)
     if preset is not None and words["prompts"] is None:
         raise RunError(
             f"--preset {preset.name} studies prompts of your own: give --prompts FILE.csv."
@@ -145,10 +145,14 @@ def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
     return name
 
 
-def _labelers(
-    text: str | None, properties: tuple[Property, ...], preset: Preset | None
+def labelers_of(
+    text: str | None, properties: tuple[Property, ...], preset: Preset | None = None
 ) -> dict[str, str]:
-    """Read `property=ID_OR_FOLDER,…`; what it leaves out is the preset's."""
+    """Read `property=ID_OR_FOLDER,…`; what it leaves out is the preset's.
+
+    Raises:
+        RunError: if it says something else.
+    """
     parts = [part.partition("=") for part in (text or "").split(",") if part.strip()]
     chosen = {name.strip(): source.strip() for name, _, source in parts}
     names = [each.name for each in properties]

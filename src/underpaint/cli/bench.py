@@ -1,6 +1,7 @@
 """`underpaint bench`: what probing costs."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from ..models.layers import find_layers, select_layers
 from ..study.bench import compare
 from ..study.forecast import forecast
 from ..study.study import Study
-from .asked import properties_of
+from .asked import labelers_of, properties_of
 from .options import RUNNING, SAMPLING
 from .progress import reporting
 
@@ -23,6 +24,8 @@ from .progress import reporting
 @click.option("--steps", default=15, show_default=True, type=click.IntRange(min=1))
 @click.option("--layers", "glob", default="*", show_default=True, help="Which layers, as a glob.")
 @click.option("--properties", default="saliency,depth,shading", show_default=True, help="Names.")
+@click.option("--labelers", "labeled_by", help="property=ID_OR_FOLDER,…  [default: tiny's]")
+@click.option("--guidance", type=float, help="Guidance scale.  [default: the model's own]")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1))
 @click.option("--count", type=click.IntRange(min=40), help="Forecast a study of so many pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
@@ -34,6 +37,8 @@ def bench(
     steps: int,
     glob: str,
     properties: str,
+    labeled_by: str | None,
+    guidance: float | None,
     batch: int,
     count: int | None,
     as_json: bool,
@@ -49,7 +54,9 @@ def bench(
     """
     chosen = properties_of(properties)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
-    labelers, layers = labelers_for(model), select_layers(find_layers(model), glob)
+    model = model if guidance is None else replace(model, guidance=guidance)
+    layers = select_layers(find_layers(model), glob)
+    labelers = labelers_for(model, labelers_of(labeled_by, chosen))
     found = compare(
         model,
         labelers,

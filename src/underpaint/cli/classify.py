@@ -11,14 +11,14 @@ from ..core.prompts import Prompt, Split
 from ..core.properties import PROPERTIES
 from ..figures.classes import draw_classes, draw_recognition
 from ..labelers import Namer, namer_for
-from ..models import Model, decode, load_as
+from ..models import Model, decode
 from ..models.layers import find_layers
 from ..runs import runs
-from ..runs.runs import check_run
 from ..study.recognition import latents_of, namer_of, probabilities, write_classes
 from ..study.study import Study
 from .asked import pictures_of
-from .options import PATIENCE_S, RUNNING
+from .moved import OF_RUN, model_of
+from .options import PATIENCE_S
 from .progress import reporting
 from .show import print_classes
 
@@ -33,7 +33,7 @@ VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
     help="vgg16, vgg16:FOLDER, or a classifier's id or folder.  [default: the run's, or tiny's]",
 )
 @click.option("--quick", is_flag=True, help="Leave out the control that makes blank pictures.")
-@RUNNING
+@OF_RUN
 def classify(
     out: Path,
     index: int | None,
@@ -53,8 +53,7 @@ def classify(
     settings = runs.read_settings(run)
     runs.read_summary(run)  # complains where the run is not finished
     prompt = runs.find_prompt(run, index)
-    model = load_as(settings, device=device, dtype=dtype)
-    check_run(settings, model)
+    model = model_of(settings, device=device, dtype=dtype)
     study = _study(run, settings, model, classifier)
     namer = namer_of(study)
     click.echo(f"Classes: {namer.name} ({namer.licence}).", err=True)

@@ -9,14 +9,12 @@ from ..core.files import writing
 from ..core.properties import PROPERTIES
 from ..figures.crossed import draw_crossed
 from ..labelers import labelers_for
-from ..models import load_as
 from ..models.layers import find_layers
 from ..runs import runs
-from ..runs.runs import check_run
 from ..scores.sentences import shares_told
 from ..study.crossing import Crossing, summarise_crossing
 from ..study.crossing import cross as cross_all
-from .options import RUNNING
+from .moved import OF_RUN, model_of
 from .progress import progress_bar
 
 
@@ -25,7 +23,7 @@ from .progress import progress_bar
 @click.option("--captions", default=12, show_default=True, help="How many, from the test prompts.")
 @click.option("--noises", default=12, show_default=True, help="How many, the seeds of those.")
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
-@RUNNING
+@OF_RUN
 def cross(out: Path, captions: int, noises: int, batch: int, device: str, dtype: str) -> None:
     """Draw captions of the run OUT from each other's noise, and say what readings owe to which.
 
@@ -47,8 +45,7 @@ def cross(out: Path, captions: int, noises: int, batch: int, device: str, dtype:
             f"The run has {len(texts)} test captions and {len(seeds)} seeds; {captions} and "
             f"{noises} are asked for. Ask for fewer, or study more prompts."
         )
-    model = load_as(settings, device=device, dtype=dtype)
-    check_run(settings, model)
+    model = model_of(settings, device=device, dtype=dtype)
     crossing = Crossing(
         model=model,
         labelers=tuple(labelers_for(model, settings.get("labeled_by"))),

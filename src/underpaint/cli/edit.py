@@ -15,9 +15,8 @@ from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES
 from ..figures.edits import draw_doses, draw_strip
 from ..labelers import Namer, labelers_for, namer_for
-from ..models import Model, load_as
+from ..models import Model
 from ..runs import runs
-from ..runs.runs import check_run
 from ..steering.aims import CARRIED, HELD, MARGIN, Aim, steps_edited
 from ..steering.controls import CONTROLS, ONCE, step_once
 from ..steering.experiments import Shown, edit_all, edit_frames
@@ -26,7 +25,8 @@ from ..steering.setups import Setup, open_setup
 from ..steering.trials import Trial, summarise_edits
 from .aiming import aims_of
 from .kept import keep, line_of, read_kept, title_of, trial_name
-from .options import PATIENCE_S, RUNNING
+from .moved import OF_RUN, model_of
+from .options import PATIENCE_S
 from .progress import progress_bar
 
 TRIED_STRENGTHS = (0.0, 8.0)
@@ -134,7 +134,7 @@ class Asked:
 )
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
-@RUNNING
+@OF_RUN
 def edit(**words: Any) -> None:
     """Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.
 
@@ -154,8 +154,7 @@ def edit(**words: Any) -> None:
     held_still = _known("hold", asked.hold, settings["properties"])
     carried = _known("carry", asked.carry, settings["properties"]) if asked.has_place else ""
 
-    model = load_as(settings, device=asked.device, dtype=asked.dtype)
-    check_run(settings, model)
+    model = model_of(settings, device=asked.device, dtype=asked.dtype)
     target, aims = aims_of(
         asked.move,
         asked.scale,

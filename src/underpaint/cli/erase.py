@@ -12,15 +12,14 @@ from ..core.errors import EditError
 from ..core.files import held
 from ..core.properties import PROPERTIES
 from ..labelers import labelers_for
-from ..models import load_as
 from ..runs import runs
-from ..runs.runs import check_run
 from ..steering.erasure import Erasing, erase_all, summarise_erasures
 from ..steering.setups import open_setup
 from ..study.folding import joint_columns
 from .edit import namers_for, span_of
 from .kept import two
-from .options import PATIENCE_S, RUNNING
+from .moved import OF_RUN, model_of
+from .options import PATIENCE_S
 from .progress import progress_bar
 
 
@@ -40,7 +39,7 @@ from .progress import progress_bar
 @click.option("--limit", type=int, help="Only so many of those prompts.  [default: all]")
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="Of the random subspaces.")
-@RUNNING
+@OF_RUN
 def erase(
     out: Path,
     names: tuple[str, ...],
@@ -72,8 +71,7 @@ def erase(
     runs.read_summary(run)  # there has to be one, before any time is spent
     prompts = runs.read_split(run, split)[:limit]
 
-    model = load_as(settings, device=device, dtype=dtype)
-    check_run(settings, model)
+    model = model_of(settings, device=device, dtype=dtype)
     labelers = labelers_for(model, settings.get("labeled_by"))
     setup, glob = open_setup(run, model, labelers, glob=glob, batch=batch, namers=namers_for(model))
     whose = f"{limit} of {split}" if limit else split

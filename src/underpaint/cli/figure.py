@@ -9,25 +9,24 @@ from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES, Property
 from ..figures.maps import draw_labels, draw_steps
 from ..labelers import Labeler, label, labelers_for
-from ..models import Model, load_as
+from ..models import Model
 from ..models.layers import find_layers
 from ..models.traces import trace
 from ..runs import runs
-from ..runs.runs import check_run
-from .options import OUT, RUNNING
+from .moved import OF_RUN, model_of
+from .options import OUT
 
 
 @click.command()
 @OUT
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: first of test]")
-@RUNNING
+@OF_RUN
 def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
     """Draw the steps x rows picture for one prompt."""
     folder = runs.find_run(out)
     settings = runs.read_settings(folder)
     prompt = runs.find_prompt(folder, index)
-    model = load_as(settings, device=device, dtype=dtype)
-    check_run(settings, model)
+    model = model_of(settings, device=device, dtype=dtype)
     chosen = tuple(PROPERTIES[name] for name in settings["properties"])
     labelers = labelers_for(model, settings.get("labeled_by"))
     path = draw_pictures(

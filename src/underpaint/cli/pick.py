@@ -19,11 +19,10 @@ from ..core.prompts import Prompt
 from ..core.properties import DEPTH, PROPERTIES, SALIENCY
 from ..figures.sheets import draw_sheet
 from ..labelers import Labeler, label, labelers_for
-from ..models import Model, load_as
+from ..models import Model
 from ..models.layers import Layer, find_layers
 from ..probes.live import preview_taps
 from ..runs import runs
-from ..runs.runs import check_run
 from ..scores.intervals import interval
 from ..steering.picks import (
     Finished,
@@ -39,7 +38,8 @@ from ..steering.picks import (
 )
 from ..steering.setups import open_to_read
 from ..steering.targets import read_map, read_mask
-from .options import PATIENCE_S, RUNNING
+from .moved import OF_RUN, model_of
+from .options import PATIENCE_S
 from .progress import progress_bar
 
 
@@ -76,7 +76,7 @@ class Asked:
 @click.option("--preview", is_flag=True, help="Show what is read at each step in preview-*.png.")
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="The first candidate's.")
-@RUNNING
+@OF_RUN
 def pick(**words: Any) -> None:
     """Find seeds whose pictures have the wanted layout, by what the first steps show.
 
@@ -90,8 +90,7 @@ def pick(**words: Any) -> None:
         if (value := getattr(asked, name)) < 1:
             raise PickError(f"--{name} is {value}. Give a whole number of at least 1.")
     found = runs.read_summary(run)["properties"]
-    model = load_as(settings, device=asked.device, dtype=asked.dtype)
-    check_run(settings, model)
+    model = model_of(settings, device=asked.device, dtype=asked.dtype)
     labelers = labelers_for(model, settings.get("labeled_by"))
     maps, target = _targets(run, model, labelers, list(found), asked)
     by_name = {layer.name: layer for layer in find_layers(model)}

@@ -317,8 +317,9 @@ def _labelers(asked: Asked, model: Model) -> tuple[Labeler, ...]:
     names = [each.name for each in asked.properties]
     loaded = labelers_for(model, asked.labeled_by, cache=asked.label_cache)
     labelers = tuple(each for each in loaded if set(names) & set(each.reads))
+    is_done = runs.is_done(runs.Run(asked.out))  # and then nobody is asked
     for each in labelers:
-        if each.name != "tiny":
+        if each.name != "tiny" and not is_done:
             warn_of_scaling(each, each.reads[0], model)
     read = {name for each in labelers for name in each.reads}
     if missing := [name for name in names if name not in read]:

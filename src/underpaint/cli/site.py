@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from ..models import Model, load_as
+from ..models import Model
 from ..runs import runs
 from ..scores.compare import compare
 from ..site import export as export_site
 from ..site import find_site, server_for
 from ..world.words import grammar
 from .compare import read_sides
-from .options import RUNNING
+from .moved import OF_RUN, model_of
 from .progress import progress_bar
 
 _PROMPTS = click.option(
@@ -45,7 +45,7 @@ _PAINT = click.option(
 )
 @_PROMPTS
 @_PAINT
-@RUNNING
+@OF_RUN
 def export(
     out: Path,
     site: Path,
@@ -59,7 +59,7 @@ def export(
     run = runs.find_run(out)
     settings = runs.read_settings(run)
     compared = compare(read_sides([out, *beside])) if beside else None
-    model = load_as(settings, device=device, dtype=dtype) if prompts else None
+    model = model_of(settings, device=device, dtype=dtype) if prompts else None
     write_site(run, site, model=model, prompts=prompts, paint=paint, compared=compared)
 
 
@@ -74,14 +74,14 @@ def export(
 )
 @_PROMPTS
 @_PAINT
-@RUNNING
+@OF_RUN
 def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: str) -> None:
     """Show the site of the run OUT on this machine, writing OUT/site first if it has none."""
     site = find_site(out)
     if site is None:
         run, site = runs.find_run(out), out / "site"
         settings = runs.read_settings(run)
-        model = load_as(settings, device=device, dtype=dtype) if prompts else None
+        model = model_of(settings, device=device, dtype=dtype) if prompts else None
         write_site(run, site, model=model, prompts=prompts, paint=paint)
     with server_for(site, port=port) as server:
         click.echo(f"http://localhost:{server.server_port}/  (Ctrl-C stops)")

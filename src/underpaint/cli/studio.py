@@ -7,25 +7,20 @@ import click
 
 from ..core.errors import RunError
 from ..labelers import labelers_for
-from ..models import load_as
 from ..runs import runs
-from ..runs.runs import check_run
 from ..steering.studio import open_desk
-from .options import RUNNING
+from .moved import OF_RUN, model_of
 
 LOOPBACK = "127.0.0.1"
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--model", "name", help="Id or folder.  [default: the run's]")
 @click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
 @click.option("--host", default=LOOPBACK, show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535))
-@RUNNING
-def studio(
-    out: Path, name: str | None, glob: str | None, host: str, port: int, device: str, dtype: str
-) -> None:
+@OF_RUN
+def studio(out: Path, glob: str | None, host: str, port: int, device: str, dtype: str) -> None:
     """Paint masks and pick seeds in a browser, with the model and probes of the run OUT.
 
     Listens on this machine alone unless --host says otherwise: whoever reaches it can use the
@@ -40,9 +35,7 @@ def studio(
     run = runs.find_run(out)
     settings = runs.read_json(run.settings)
     runs.read_json(run.summary)  # complains where the run is not finished
-    asked = {**settings, **({"model": name} if name else {})}
-    model = load_as(asked, device=device, dtype=dtype)
-    check_run(settings, model)
+    model = model_of(settings, device=device, dtype=dtype)
     labelers = labelers_for(model, settings.get("labeled_by"))
     desk = open_desk(run, model, labelers, glob=glob)
     first = runs.read_split(run, "test")[0]

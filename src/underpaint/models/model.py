@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -126,9 +127,12 @@ class Model:
     def fingerprint(self) -> str:
         """What tells its weights from others: those of its files, and what was done to them since.
 
-        Adapters count while they act, and so do weights that an adapter was fused into.
+        Adapters count while they act, and so do weights that an adapter was fused into, and what
+        its call is given beside a prompt.
         """
         since = adapters(self.pipeline)
+        if self.weights and self.call:
+            since += json.dumps(self.call, sort_keys=True, default=str)
         if self.as_read and (now := digest(self.denoiser)) != self.as_read:
             since += now
         if not since:

@@ -89,7 +89,8 @@ def write_paint(
     """
     settings, summary = read_json(run.settings), read_json(run.summary)
     if model.dtype != torch.float32 or model.device.type != "cpu":
-        model = load_as(settings, device="cpu", dtype="float32")
+        found_at = {**settings, "model": model.name}
+        model = load_as(found_at, device="cpu", dtype="float32")
     cpu = torch.device("cpu")
     sums, _ = read_moments(run, cpu)
     probes, moments = read_probes(run, cpu), reduce(merge, sums.values())
