@@ -38,9 +38,9 @@ def summary(image, estimate):
         ((1, 1, 1), "later", "1 step later (1 to 1)"),
         ((-3, -4, -2), "earlier", "3 steps earlier (2 to 4)"),
         ((1, 0, 2), "even", "not measurably different (0 to 2 later)"),
-        ((-1, -1, 0), "even", "not measurably different (1 earlier to 0)"),
+        ((-1, -1, 0), "even", "not measurably different (0 to 1 earlier)"),
         ((0, -1, 2), "even", "not measurably different (1 earlier to 2 later)"),
-        ((0, 0, 0), "even", "not measurably different (0 to 0)"),
+        ((0, 0, 0), "even", "not measurably different (0)"),
     ],
 )
 def test_a_rival_is_later_or_earlier_only_where_the_interval_leaves_zero_out(ends, verdict, words):

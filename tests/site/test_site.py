@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -114,6 +115,27 @@ def test_a_site_holds_every_test_prompt_and_the_runs_own_numbers(site):
         final = page["summary"]["properties"][name]["sources"]["probe"]["final"]["mean"]
         assert final == pytest.approx(found["sources"]["probe"]["final"]["mean"], abs=1e-4)
     assert all((site / "downloads" / name).is_file() for name in page["files"])
+
+
+def test_downloads_hold_every_score_in_few_bytes(site):
+    downloads, own = site / "downloads", runs.read_table(site.parent / "scores.parquet")
+    kept = pd.read_parquet(downloads / "scores.parquet")
+    assert (downloads / "scores.parquet").stat().st_size < (
+        site.parent / "scores.parquet"
+    ).stat().st_size
+    pd.testing.assert_frame_equal(
+        kept.drop(columns="value"), own.drop(columns="value"), check_categorical=False
+    )
+    assert np.allclose(kept["value"], own["value"], rtol=1e-6, atol=0, equal_nan=True)
+    table = pd.read_csv(downloads / "scores.csv.gz")
+    assert set(table["property"]) == set(own["property"]) - {"labels"}
+    assert table["step"].min() == 1
+
+
+def test_lists_hold_all_prompts_or_those_with_maps(site):
+    rows, drawn = (read(site / "data" / f"{name}.json") for name in ("prompts", "drawn"))
+    assert drawn == [row for row in rows if row["has_maps"]]
+    assert read(site / "data" / "run.json")["first"] in [row["index"] for row in drawn]
 
 
 def test_a_thumbnail_in_its_sheet_is_its_picture(site):
@@ -465,7 +487,8 @@ def resized(site):
                 (maps / f"{row['index']:05d}").symlink_to(maps / f"{rows[0]['index']:05d}")
             thumb = {"sheet": place // THUMBS_A_SHEET, "place": place % THUMBS_A_SHEET}
             many.append({**row, "has_maps": True, "thumb": thumb})
-        (into / "data" / "prompts.json").write_text(json.dumps(many), encoding="utf-8")
+        for name in ("prompts", "drawn"):
+            (into / "data" / f"{name}.json").write_text(json.dumps(many), encoding="utf-8")
         return f"of{count}"
 
     return copy

@@ -1,7 +1,7 @@
-import * as Plot from "@observablehq/plot";
 import { useEffect, useRef } from "preact/hooks";
 
 import { fixed, METRICS, type Point, type Property, sourceOf } from "./data";
+import type * as Plots from "./plot";
 import { spread } from "./spread";
 
 // What is no source of scores but is drawn beside them.
@@ -19,21 +19,32 @@ export const paint = (name: string): string => {
   return (source && [source.colour, source.dark][isDark() ? 1 : 0]) ?? PAINTS[name]?.[isDark() ? 1 : 0] ?? (isDark() ? "#b3a2e6" : "#6a51a3");
 };
 
-export function Chart(props: { draw: (width: number) => Element; label: string; height: number; depends: unknown[] }) {
+export type Plotting = typeof Plots;
+/** Fetched when the first chart is to be drawn: no picture waits for it. */
+const plotting = (): Promise<Plotting> => import("./plot");
+
+export function Chart(props: { draw: (width: number, Plot: Plotting) => Element; label: string; height: number; depends: unknown[] }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const draw = () => {
+    let current = true;
+    const draw = async () => {
+      const Plot = await plotting().catch(() => null);
       const node = place.current;
-      if (!node) return;
-      const chart = props.draw(Math.min(node.clientWidth || 640, 860));
+      if (!node || !current) return;
+      if (!Plot) {
+        node.textContent = "The chart could not be loaded.";
+        return;
+      }
+      const chart = props.draw(Math.min(node.clientWidth || 640, 860), Plot);
       chart.setAttribute("aria-hidden", "true");
       node.replaceChildren(chart);
     };
-    draw();
+    void draw();
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     scheme.addEventListener("change", draw);
     addEventListener("resize", draw);
     return () => {
+      current = false;
       scheme.removeEventListener("change", draw);
       removeEventListener("resize", draw);
     };
@@ -47,7 +58,7 @@ type Row = Point & { step: number; line: Line };
 const LABEL_GAP = 16;
 
 /** Lines over steps with their intervals; each is named at its end, where no name covers another. */
-export function Lines(props: { lines: Line[]; steps: number; label: string; title: string; at?: number[]; axis?: string; step?: number; height?: number; range?: [number, number]; levels?: { value: number; colour: () => string }[] }) {
+export function Lines(props: { lines: Line[]; steps: number; label: string; title: string; at?: number[]; axis?: string; step?: number; height?: number; range?: [number, number]; gaps?: string; levels?: { value: number; colour: () => string }[] }) {
   const { lines, steps } = props;
   const height = props.height ?? 320;
   const places = props.at ?? Array.from({ length: steps }, (_, at) => at + 1);
@@ -55,7 +66,7 @@ export function Lines(props: { lines: Line[]; steps: number; label: string; titl
   const rows: Row[] = lines.flatMap((line) => line.points.map((point, at) => ({ ...point, step: places[at] ?? at + 1, line })));
   const inks = rows.flatMap((row) => [row.low, row.high, row.mean]).filter((x): x is number => x != null);
   const domain = props.range ?? [Math.min(0, ...inks), Math.max(...inks)];
-  const draw = (width: number) => {
+  const draw = (width: number, Plot: Plotting) => {
     const marginBottom = 44;
     const marginTop = 26;
     const scale = (value: number) => marginTop + ((domain[1] - value) / (domain[1] - domain[0] || 1)) * (height - marginTop - marginBottom);
@@ -80,14 +91,25 @@ export function Lines(props: { lines: Line[]; steps: number; label: string; titl
         Plot.areaY(rows, { x: "step", y1: "low", y2: "high", fill: (d: Row) => d.line.colour(), z: (d: Row) => d.line.name, fillOpacity: 0.14 }),
         ...(props.step !== undefined ? [Plot.ruleX([props.step], { strokeOpacity: 0.45, strokeDasharray: "3 3" })] : []),
         Plot.lineY(rows, { x: "step", y: "mean", stroke: (d: Row) => d.line.colour(), z: (d: Row) => d.line.name, strokeWidth: (d: Row) => (d.line.isBold ? 3 : 1.8), strokeLinejoin: "round" }),
+        // A step between two gaps is no line.
+        Plot.dot(rows.filter((row) => row.mean != null && gapped.has(row.line.name)), { x: "step", y: "mean", r: 3.5, fill: (d: Row) => d.line.colour() }),
         ...names,
         Plot.tip(rows, Plot.pointer({ x: "step", y: "mean", title: (d: Row) => `${d.line.name}, ${props.axis ? "strength" : "step"} ${d.step}\n${fixed(d.mean)}${d.low == null ? "" : ` (${fixed(d.low)} … ${fixed(d.high)})`}`, fill: "var(--panel)", stroke: "var(--line)" })),
       ],
     });
   };
+  const gapped = new Set(lines.filter(hasGaps).map((line) => line.name));
   const said = lines.map((line) => `${line.name}: ${fixed(line.points[0]?.mean)} first, ${fixed(line.points.at(-1)?.mean)} last`).join("; ");
-  return <Chart draw={draw} label={`${props.label}. ${said}.`} height={height} depends={[JSON.stringify(rows.map((row) => [row.line.name, row.mean])), props.step, props.title, props.label]} />;
+  return (
+    <>
+      <Chart draw={draw} label={`${props.label}. ${said}.`} height={height} depends={[JSON.stringify(rows.map((row) => [row.line.name, row.mean])), props.step, props.title, props.label]} />
+      {gapped.size > 0 && <p class="soft gaps">{props.gaps || `Gaps: not measured at these steps (${[...gapped].join(", ")}).`}</p>}
+    </>
+  );
 }
+
+/** Whether a line has steps with a value and steps without. */
+export const hasGaps = (line: { points: { mean: number | null }[] }): boolean => line.points.some((point) => point.mean == null) && line.points.some((point) => point.mean != null);
 
 /** Choose ticks that have room: every step, or every so many and the last one. */
 export function ticksOf(steps: number, width: number): number[] {
@@ -97,12 +119,12 @@ export function ticksOf(steps: number, width: number): number[] {
 }
 
 /** Scores over steps with intervals, a line for each source. */
-export function Curves(props: { name: string; property: Property; sources: string[]; height?: number }) {
+export function Curves(props: { name: string; property: Property; sources: string[]; height?: number; gaps?: string }) {
   const { property } = props;
   const lines = props.sources
     .filter((name) => property.sources[name])
     .map((name) => ({ name, colour: () => paint(name), points: property.sources[name]!.by_step, isBold: name === "probe" }));
-  return <Lines lines={lines} steps={lines[0]?.points.length ?? 1} title={METRICS[property.metric] ?? property.metric} label={`Scores of ${props.name} over steps`} height={props.height} />;
+  return <Lines lines={lines} steps={lines[0]?.points.length ?? 1} title={METRICS[property.metric] ?? property.metric} label={`Scores of ${props.name} over steps`} height={props.height} gaps={props.gaps && `Gaps: ${props.gaps}`} />;
 }
 
 /** One layer's curve with its interval. */
@@ -118,7 +140,7 @@ export function HeatMap(props: { property: Property; layers: string[]; range: [n
   );
   const height = 70 + 18 * props.layers.length;
   const steps = Math.max(...rows.map((row) => row.step));
-  const draw = (width: number) =>
+  const draw = (width: number, Plot: Plotting) =>
     Plot.plot({
       width,
       height,

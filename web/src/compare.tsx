@@ -1,7 +1,6 @@
-import * as Plot from "@observablehq/plot";
 
 import { change } from "./address";
-import { Chart, paint } from "./charts";
+import { Chart, paint, type Plotting } from "./charts";
 import { fixed, METRICS, type Point, sourceOf } from "./data";
 import { useJson } from "./reading";
 
@@ -108,7 +107,7 @@ function OverNoise(props: { name: string; property: Property; runs: Described[];
   ).filter((row) => row.noise !== null);
   const pure = runs.filter((each) => each.noise.includes(null)).map((each) => each.name);
   const bar = property.sources.probe?.bar;
-  const draw = (width: number) =>
+  const draw = (width: number, Plot: Plotting) =>
     Plot.plot({
       width, height: 340, marginBottom: 46, marginRight: 16,
       style: { background: "transparent", fontSize: "13px" },
@@ -136,7 +135,7 @@ function OverNoise(props: { name: string; property: Property; runs: Described[];
 function OverDepth(props: { name: string; property: Property; runs: Described[]; level: number }) {
   const { name, property, runs, level } = props;
   const rows = property.depths.flatMap((layers, run) => layers.map((each) => ({ ...each, run, mean: each.by_level[level] ?? null })));
-  const draw = (width: number) =>
+  const draw = (width: number, Plot: Plotting) =>
     Plot.plot({
       width, height: 280, marginBottom: 46, marginRight: 16,
       style: { background: "transparent", fontSize: "13px" },

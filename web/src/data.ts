@@ -2,7 +2,7 @@
 
 export type Point = { mean: number | null; low: number | null; high: number | null; undefined: number };
 export type Onset = { step: number; low: number; high: number };
-export type Source = { layer: string | null; by_step: Point[]; final: Point; onset: Onset | null };
+export type Source = { layer: string | null; by_step: Point[]; final: Point; onset: Onset | null; seen?: number[] };
 export type Property = {
   metric: string;
   best_layer: string;
@@ -25,8 +25,12 @@ export type Run = {
     cost?: { seconds: number; seconds_generation: number };
     classify?: Classify;
     edits?: EditSummary[];
+    cross?: Cross;
+    splits?: Splits;
   };
   words: Words;
+  /** Index of the prompt that the Story opens with, if maps were drawn. */
+  first?: number;
   layers: Layer[];
   files: string[];
   sources?: Declared[];
@@ -40,6 +44,12 @@ export type Words = {
   noise: string[];
   properties: Record<string, { timing: string; leads: Record<string, string>; crossings: string; gaps: string }>;
 };
+export type Interval = { mean: number | null; low: number | null; high: number | null };
+type Shares = Record<"caption" | "noise" | "meeting", Interval>;
+/** Of `underpaint cross`: shares of variance. */
+export type Cross = { captions: number; noises: number; properties: Record<string, { label: Shares; layers: Record<string, { by_step: Shares[] }> }> };
+/** Of `underpaint run --splits`. */
+export type Splits = { count: number; properties: Record<string, { sources: Record<string, { final: { mean: number; sd: number }; layers: string[] }> }> };
 export type Classify = {
   namer: string;
   classes: string[];
@@ -48,7 +58,7 @@ export type Classify = {
 };
 /** One picture's likeliest classes by source, and at which steps each source is right. */
 export type Recognised = {
-  pictures: Record<string, { probabilities: Record<string, { class: string; by_step: number[] }[]>; hits?: Record<string, number[]> }>;
+  pictures: Record<string, { probabilities: Record<string, { class: string; by_step: (number | null)[] }[]>; hits?: Record<string, (number | null)[]> }>;
 };
 type Measured = { mean: number | null; low: number | null; high: number | null; median: number | null };
 export type EditSummary = {
@@ -102,7 +112,23 @@ export type Maps = {
   scores: Record<string, Record<string, (number | null)[]>>;
 };
 
+const early = new Map<string, Promise<unknown>>();
+
+/** Ask for a file before what reads it is drawn: a frame on a slow phone takes as long as a file. */
+export function askEarly<T>(path: string): Promise<T> {
+  const asked = fetchJson<T>(path);
+  asked.catch(() => undefined); // whoever reads it says so
+  early.set(path, asked);
+  return asked;
+}
+
 export async function readJson<T>(path: string): Promise<T> {
+  const asked = early.get(path) as Promise<T> | undefined;
+  early.delete(path);
+  return asked ?? fetchJson<T>(path);
+}
+
+async function fetchJson<T>(path: string): Promise<T> {
   const answer = await fetch(path);
   if (!answer.ok) throw new Error(`${path} is missing (${answer.status}). Export the site again.`);
   return (await answer.json()) as T;
@@ -114,6 +140,12 @@ export const pictureOf = (index: number): string => `data/images/${folderOf(inde
 /** Write a number in two decimals, as the paper does. */
 export function fixed(value: number | null | undefined): string {
   return value == null ? "–" : value.toFixed(2).replace("-", "−");
+}
+
+/** Write a score at a step, counted from 1; in words where there is none. */
+export function scoreOf(value: number | null | undefined, source: Source | undefined, step: number): string {
+  if (value != null) return fixed(value);
+  return source && !(source.seen && !source.seen.includes(step)) ? "undefined" : "not measured";
 }
 
 /** A picture's mean score of the probe over steps, NaN where none is known. */

@@ -64,7 +64,7 @@ export function Data({ run }: { run: Run }) {
   return (
     <>
       <h1>Data</h1>
-      <p>scores.parquet has every score of every source; scores.csv those of test pictures at the reported layers. Both are free of pickles.</p>
+      <p>scores.parquet has every score of every source, in seven digits; scores.csv.gz those of test pictures at the reported layers. Both are free of pickles.</p>
       <Files files={run.files.filter((each) => !each.startsWith("figures/"))} />
       <details><summary>Figures</summary><Files files={run.files.filter((each) => each.startsWith("figures/"))} /></details>
       <h2>This run</h2>

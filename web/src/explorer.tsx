@@ -1,5 +1,5 @@
 import { stepOf } from "./address";
-import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, type Run } from "./data";
+import { fixed, folderOf, type Maps, METRICS, pictureOf, type Prompt, type Run, scoreOf } from "./data";
 import { usePlace } from "./place";
 import { Player } from "./player";
 import { useJson } from "./reading";
@@ -65,7 +65,7 @@ function Panels(props: { run: Run; prompt: Prompt; maps: Maps; folder: string; s
         const colours = coloursOf(name, sheet.targets);
         const metric = METRICS[property.metric] ?? property.metric;
         const tile = (row: number, at: number): Tile => ({ sheet: folder + sheet.file, left: at * sheet.side, top: row * sheet.side, width: sheet.side, height: sheet.side });
-        const score = (source: string) => fixed(prompt.scores[name]?.[source]?.[step]);
+        const score = (source: string) => scoreOf(prompt.scores[name]?.[source]?.[step], property.sources[source], step + 1);
         return [
           <Panel title={`${name}: probe at ${layer}`} note={`${metric} ${fixed(maps.scores[name]?.[layer]?.[step])}`}><TileView tile={probeTile(maps, folder, name, layer, step)} colours={colours} label={`${name} read by the probe`} /></Panel>,
           <Panel title={`${name}: noisy picture`} note={`${metric} ${score("image")}`}><TileView tile={tile(0, step)} colours={colours} label={`${name} the labeler sees in the noisy picture`} /></Panel>,

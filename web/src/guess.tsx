@@ -31,7 +31,7 @@ export function isOn(pixels: { data: ArrayLike<number>; width: number; height: n
 }
 
 /** Where will the object be? The reader guesses from the noise, then sees what probe and prediction said. */
-export function Guess({ run, prompts }: { run: Run; prompts: Prompt[] }) {
+export function Guess({ run, prompts, waits }: { run: Run; prompts: Prompt[]; waits: boolean }) {
   const [turn, setTurn] = useState(0);
   const [spot, setSpot] = useState<Spot>({ x: 0.5, y: 0.5 });
   const [isOpen, setOpen] = useState(false);
@@ -40,7 +40,7 @@ export function Guess({ run, prompts }: { run: Run; prompts: Prompt[] }) {
   const prompt = prompts[turn % prompts.length]!;
   const step = Math.min(STEP, run.summary.steps);
   const folder = `data/maps/${folderOf(prompt.index)}/`;
-  const { found: maps, failed } = useJson<Maps>(`${folder}maps.json`);
+  const { found: maps, failed } = useJson<Maps>(waits ? null : `${folder}maps.json`);
   const mask = maps?.maps.saliency;
   useEffect(() => {
     if (!maps || !mask) return;

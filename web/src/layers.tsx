@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { change, stepOf } from "./address";
 import { HeatMap, LayerCurve } from "./charts";
+import { Crossed, OtherSplits } from "./crossed";
 import { fixed, METRICS, type Run } from "./data";
 import { inkOn } from "./ink";
 import { numbersOf } from "./tiles";
@@ -56,6 +57,8 @@ export function Layers({ run, options }: { run: Run; options: Record<string, str
           </table>
         </div>
       </details>
+      {run.summary.cross && <Crossed cross={run.summary.cross} property={name} layer={chosen} />}
+      {run.summary.splits && <OtherSplits splits={run.summary.splits} run={run} property={name} />}
     </>
   );
 }

@@ -2,7 +2,7 @@ import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type Address, parse } from "./address";
-import { declare, type Prompt, readJson, type Run } from "./data";
+import { askEarly, declare, type Prompt, readJson, type Run } from "./data";
 import { Edits } from "./edits";
 import { Data, Examples } from "./examples";
 import { Explorer } from "./explorer";
@@ -11,27 +11,36 @@ import { Layers } from "./layers";
 import { Recognition } from "./recognition";
 import { Story } from "./story";
 import "./style.css";
+import { askFirst } from "./touch";
 
 const OPENED = { paint: () => import("./paint/view"), compare: () => import("./compare") }; // fetched when they are opened, not before
 
 const VIEWS = { story: "Story", explorer: "Explorer", layers: "Layers", recognition: "Recognition", edits: "Edits", paint: "Paint", compare: "Compare", examples: "Examples", data: "Data" };
 type View = keyof typeof VIEWS;
-/** Views that need the list of test prompts, which is fetched when one of them is opened. */
-const LISTING = new Set<View>(["story", "explorer", "recognition", "examples"]);
+/** Lists of test prompts, fetched when a view that needs one is opened: those with maps alone, or all. */
+const LISTS: Partial<Record<View, string>> = { story: "data/drawn.json", explorer: "data/drawn.json", recognition: "data/prompts.json", examples: "data/prompts.json" };
 
 const OPTIONAL = ["paint", "edits", "recognition", "compare"] as const;
 /** Views that have something to show in this run. */
 const offered = (run: Run | null): View[] =>
   (Object.keys(VIEWS) as View[]).filter((key) => OPTIONAL.every((each) => each !== key || run?.has?.[each]));
 
+const viewOf = (address: Address): View => (address.view in VIEWS ? (address.view as View) : "story");
+// Asked for before anything is drawn.
+const firstView = viewOf(parse(location.hash));
+const firstList = LISTS[firstView];
+const runAsked = askEarly<Run>("data/run.json");
+if (firstList) void askEarly(firstList);
+if (firstView === "story") runAsked.then(askFirst, () => undefined);
+
 function App() {
   const [address, setAddress] = useState<Address>(parse(location.hash));
   const [run, setRun] = useState<Run | null>(null);
-  const [prompts, setPrompts] = useState<Prompt[] | null>(null);
+  const [lists, setLists] = useState<Record<string, Prompt[]>>({});
   const [failed, setFailed] = useState("");
   const content = useRef<HTMLElement>(null);
-  const view: View = address.view in VIEWS ? (address.view as View) : "story";
-  const needsList = LISTING.has(view);
+  const view = viewOf(address);
+  const list = LISTS[view];
   useEffect(() => {
     const follow = () => setAddress(parse(location.hash));
     addEventListener("hashchange", follow);
@@ -42,14 +51,14 @@ function App() {
     return () => removeEventListener("hashchange", follow);
   }, []);
   useEffect(() => {
-    if (needsList && !prompts) readJson<Prompt[]>("data/prompts.json").then(setPrompts, (error: Error) => setFailed(error.message));
-  }, [needsList]);
+    if (list && !lists[list]) readJson<Prompt[]>(list).then((found) => setLists((known) => ({ ...known, [list]: found })), (error: Error) => setFailed(error.message));
+  }, [list]);
   useEffect(() => {
     scrollTo(0, 0);
     document.title = `${VIEWS[view]} – underpaint`;
   }, [view]);
   const isEmbedded = address.options.embed === "true"; // one view alone, in another page
-  const isReady = run && (prompts || !needsList);
+  const prompts = list ? lists[list] : [];
   return (
     <>
       {!isEmbedded && <button class="skip" onClick={() => content.current?.focus()}>Skip to the content</button>}
@@ -63,8 +72,8 @@ function App() {
       </header>}
       <main class={view} ref={content} tabIndex={-1}>
         {failed && <p role="alert">{failed}</p>}
-        {!failed && !isReady && <p>Reading the run…</p>}
-        {isReady && <Shown view={view} run={run} prompts={prompts ?? []} options={address.options} />}
+        {!failed && !(run && prompts) && <p>Reading the run…</p>}
+        {run && prompts && <Shown view={view} run={run} prompts={prompts} options={address.options} />}
       </main>
       {!isEmbedded && <Footer run={run} />}
     </>

@@ -85,7 +85,8 @@ function OnePicture({ run, prompts, found, options }: { run: Run; prompts: Promp
   const steps = run.summary.steps;
   const step = stepOf(options.step, steps);
   const classes = picture.probabilities[source] ?? [];
-  const best = [...classes].sort((a, b) => (b.by_step[step - 1] ?? 0) - (a.by_step[step - 1] ?? 0))[0];
+  const measured = classes.filter((each) => each.by_step[step - 1] != null);
+  const best = measured.sort((a, b) => b.by_step[step - 1]! - a.by_step[step - 1]!)[0];
   const lines: Line[] = classes.map((each, at) => ({ name: each.class, colour: () => ordered(at), points: each.by_step.map((mean) => ({ mean, low: null, high: null, undefined: 0 })), isBold: at === 0 }));
   return (
     <>
@@ -98,7 +99,7 @@ function OnePicture({ run, prompts, found, options }: { run: Run; prompts: Promp
           {sources.map((each) => <option key={each} value={each}>{each === "image" ? "noisy picture" : each}</option>)}
         </select></label>
       </div>
-      <p aria-live="polite">At step {step} the class network sees {best ? <><strong>{best.class}</strong> ({fixed(best.by_step[step - 1])})</> : "nothing"}.</p>
+      <p aria-live="polite">At step {step} {best ? <>the class network sees <strong>{best.class}</strong> ({fixed(best.by_step[step - 1])})</> : "the class network was not asked: not measured"}.</p>
       {prompt.has_maps && strip ? <Strip {...strip} source={source} steps={steps} step={step} /> : <Still prompt={prompt} hasMaps={prompt.has_maps} />}
       <Lines lines={lines} steps={steps} step={step} title="probability" label={`Class probabilities of this picture, ${source}`} range={[0, 1]} />
       {picture.hits && <Hits hits={picture.hits} steps={steps} step={step} />}
@@ -131,17 +132,18 @@ function Still({ prompt, hasMaps }: { prompt: Prompt; hasMaps: boolean }) {
 }
 
 /** At which steps each source names the true class first. */
-function Hits({ hits, steps, step }: { hits: Record<string, number[]>; steps: number; step: number }) {
+function Hits({ hits, steps, step }: { hits: Record<string, (number | null)[]>; steps: number; step: number }) {
+  const isPartial = Object.values(hits).some((each) => each.some((hit) => hit == null));
   return (
     <div class="scroll" tabIndex={0}>
       <table class="hits">
-        <caption>Who names the true class first, at which step (●)</caption>
+        <caption>Who names the true class first, at which step (●){isPartial && "; – is not measured"}</caption>
         <thead><tr><th scope="col">source</th>{Array.from({ length: steps }, (_, at) => <th scope="col" key={at} class={at + 1 === step ? "now" : ""}>{at + 1}</th>)}</tr></thead>
         <tbody>
           {Object.entries(hits).map(([source, each]) => (
             <tr key={source}>
               <th scope="row">{NAMES[source] ?? source}</th>
-              {each.map((hit, at) => <td key={at} class={at + 1 === step ? "now" : ""} style={{ color: hit ? paint(source) : undefined }}>{hit ? <span role="img" aria-label="yes">●</span> : <span role="img" aria-label="no">·</span>}</td>)}
+              {each.map((hit, at) => <td key={at} class={at + 1 === step ? "now" : ""} style={{ color: hit ? paint(source) : undefined }}><span role="img" aria-label={hit == null ? "not measured" : hit ? "yes" : "no"}>{hit == null ? "–" : hit ? "●" : "·"}</span></td>)}
             </tr>
           ))}
         </tbody>

@@ -1,3 +1,5 @@
+import { useEffect, useState } from "preact/hooks";
+
 import { Curves } from "./charts";
 import { fixed, headlines, meanScore, METRICS, type Prompt, type Property, type Run, sourceOf } from "./data";
 import { leadOver } from "./findings";
@@ -6,13 +8,20 @@ import { Glossary, Term } from "./terms";
 import { Touch } from "./touch";
 import { Unfolding } from "./unfolding";
 
+const PATIENCE_MS = 4000;
+
 /** What the run found: a picture to touch, a guess, five cards, and the numbers behind them. */
 export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
   const { summary } = run;
   const names = Object.keys(summary.properties);
   const timed = names.filter((name) => summary.properties[name]!.bar != null);
   const drawn = prompts.filter((each) => each.has_maps).sort((a, b) => meanScore(b, names[0]!) - meanScore(a, names[0]!));
-  const middle = drawn[Math.floor(drawn.length / 2)]; // neither the best nor the worst read
+  const middle = drawn.find((each) => each.index === run.first) ?? drawn[0];
+  const [isSeen, setSeen] = useState(!middle); // what is further down comes after the first picture
+  useEffect(() => {
+    const timer = setTimeout(() => setSeen(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <>
       <section class="lead">
@@ -21,14 +30,25 @@ export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
           A diffusion model turns noise into a picture in {summary.steps} steps. Drag the slider: a{" "}
           <Term word="probe">linear probe</Term> reads {names.join(", ")} from inside the model, while you see noise.
         </p>
-        {middle && <Touch run={run} prompt={middle} />}
+        {middle && <Touch run={run} prompt={middle} onSeen={() => setSeen(true)} />}
       </section>
       {drawn.length > 0 && names.includes("saliency") && (
         <section>
           <h2>Guess before you look</h2>
-          <Guess run={run} prompts={drawn} />
+          <Guess run={run} prompts={drawn} waits={!isSeen} />
         </section>
       )}
+      {isSeen && <Rest run={run} timed={timed} middle={middle} />}
+    </>
+  );
+}
+
+/** The cards, what is not shown, and the numbers. */
+function Rest({ run, timed, middle }: { run: Run; timed: string[]; middle: Prompt | undefined }) {
+  const { summary } = run;
+  const names = Object.keys(summary.properties);
+  return (
+    <>
       <section class="cards-of-story">
         <Card title="1. Noise becomes a picture"><p>The model starts from pure noise and removes a little of it at each step. The <Term word="noisy picture" /> shows almost nothing for the first steps. At every step the model also predicts the clean picture it is heading for: the <Term word="predicted picture" />.</p></Card>
         <Card title="2. A probe looks inside"><p>A probe is fitted on {summary.images.train} training pictures and tested on {summary.images.test} pictures whose prompts it has not seen. A <Term word="labeler" /> reads each final picture; its reading is the target.</p></Card>
@@ -61,10 +81,20 @@ export function Story({ run, prompts }: { run: Run; prompts: Prompt[] }) {
         <h2>The numbers</h2>
         <p class="soft">Layers and thresholds were chosen on {summary.images.validation} validation pictures. Brackets are 95% intervals over prompts.</p>
         {names.map((name) => <Found key={name} run={run} name={name} property={summary.properties[name]!} />)}
-        {middle && <details><summary>One picture, step by step, every property</summary><Unfolding run={run} prompt={middle} /></details>}
+        {middle && <Unfolded run={run} prompt={middle} />}
         <Glossary />
       </section>
     </>
+  );
+}
+
+function Unfolded({ run, prompt }: { run: Run; prompt: Prompt }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>One picture, step by step, every property</summary>
+      {isOpen && <Unfolding run={run} prompt={prompt} />}
+    </details>
   );
 }
 
@@ -95,8 +125,7 @@ function Found({ run, name, property }: { run: Run; name: string; property: Prop
     <details class="found" open={name === Object.keys(run.summary.properties)[0]}>
       <summary><b>{name}</b>, {METRICS[property.metric] ?? property.metric} at step {at + 1}: probe {fixed(sources.probe?.by_step[at]?.mean)}, noisy picture {fixed(sources.image?.by_step[at]?.mean)}, predicted picture {fixed(sources.estimate?.by_step[at]?.mean)}</summary>
       <p>{words.timing} {words.crossings}</p>
-      <Curves name={name} property={property} sources={headlines()} />
-      {words.gaps && <p class="soft">{words.gaps}</p>}
+      <Curves name={name} property={property} sources={headlines()} gaps={words.gaps} />
       <div class="scroll" tabIndex={0}>
         <table>
           <caption>{name}: every source</caption>

@@ -107,21 +107,29 @@ function clear(canvas: HTMLCanvasElement): void {
 }
 
 /** One tile of a sheet, coloured; empty until its sheet is here, and a word where it cannot be had. */
-export function TileView(props: { tile: Tile; colours: Colours; label: string; span?: Span }) {
+export function TileView(props: { tile: Tile; colours: Colours; label: string; span?: Span; onSettled?: () => void }) {
   const place = useRef<HTMLCanvasElement>(null);
   const [failed, setFailed] = useState("");
   const { tile, colours, span } = props;
   const sheetAddress = usePlace().locate(tile.sheet);
   useEffect(() => {
     let current = true;
-    const show = (sheet: HTMLImageElement) => current && place.current && draw(place.current, sheet, tile, colours, span);
+    const show = (sheet: HTMLImageElement) => {
+      if (!current || !place.current) return;
+      draw(place.current, sheet, tile, colours, span);
+      props.onSettled?.();
+    };
     const known = here.get(sheetAddress);
     setFailed("");
     if (known) {
       show(known);
     } else {
       if (place.current) clear(place.current);
-      sheetAt(sheetAddress).then(show, () => current && setFailed(tile.sheet));
+      sheetAt(sheetAddress).then(show, () => {
+        if (!current) return;
+        setFailed(tile.sheet);
+        props.onSettled?.();
+      });
     }
     return () => {
       current = false;

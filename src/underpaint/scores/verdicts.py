@@ -59,7 +59,7 @@ def when(lead: Lead | None) -> str:
         >>> when({"steps": 4, "low": 4, "high": 5})
         '4 steps later (4 to 5)'
         >>> when({"steps": -1, "low": -1, "high": 0})
-        'not measurably different (1 earlier to 0)'
+        'not measurably different (0 to 1 earlier)'
     """
     verdict = verdict_of(lead)
     if lead is None:
@@ -84,9 +84,11 @@ def compared(lead: Lead | None) -> str:
 
 def _ends(low: int, high: int) -> str:
     """Name both ends of an interval that touches zero or holds it."""
-    first = f"{-low} earlier" if low < 0 else "0"
-    last = f"{high} later" if high > 0 else "0"
-    return f"{first} to {last}"
+    if low == high == 0:
+        return "0"
+    if low >= 0:
+        return f"{low} to {high} later"
+    return f"{-low} earlier to {high} later" if high > 0 else f"{-high} to {-low} earlier"
 
 
 def _count(lead: Lead) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from PIL import Image, ImageOps
 
@@ -84,7 +85,8 @@ def export(
     if model is not None:
         check_run(settings, model)
     test_prompts = read_split(run, "test")
-    test = curves(Scores(read_table(run.scores)), "test")
+    scores = read_table(run.scores)
+    test = curves(Scores(scores), "test")
     rows = prompt_rows(test_prompts, summary, test)
     layers = _layers(model, settings)
     painter = model if paint else None
@@ -100,7 +102,7 @@ def export(
             best_first = [test_prompts[at] for at in reversed(spread_over(rows, len(rows)))]
             write_paint(run, into, painter, layers=layers, prompts=best_first, grammar=grammar)
         _copy_pictures(run, folder, test_prompts)
-        files = _copy_downloads(run, folder, score_table(test_prompts, summary, test))
+        files = _copy_downloads(run, folder, scores, score_table(test_prompts, summary, test))
         drawn = spread_over(rows, prompts if model else 0)
         if model is not None and drawn:
             _draw_maps(run, folder, model, layers, test_prompts, drawn, test, summary, progress)
@@ -114,10 +116,13 @@ def export(
             "paint": painter is not None,
             "compare": compared is not None,
         }
+        if drawn:  # the one in the middle by score: neither the best nor the worst read
+            numbers["first"] = rows[drawn[len(drawn) // 2]]["index"]
         if compared is not None:
             _write_json(folder / "data" / "compare.json", rounded(compared))
         _write_json(folder / "data" / "run.json", numbers)
         _write_json(folder / "data" / "prompts.json", rows)
+        _write_json(folder / "data" / "drawn.json", [row for row in rows if row["has_maps"]])
         card = draw_card(
             [_read_picture(run, each) for each in test_prompts[:12]],
             title="The scene inside a diffusion model",
@@ -190,12 +195,15 @@ def _read_picture(run: Run, prompt: Prompt) -> Image.Image:
         raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
 
 
-def _copy_downloads(run: Run, folder: Path, table: Any) -> list[str]:
-    """Copy what people may want to keep, and list it."""
+def _copy_downloads(run: Run, folder: Path, scores: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """Copy what people may want to keep, scores in as few bytes as will do, and list it."""
     downloads = folder / "downloads"
     downloads.mkdir()
-    table.to_csv(downloads / "scores.csv", index=False)
-    for path in (run.scores, run.summary, run.settings, run.folder / "prompts.csv"):
+    packing = {"method": "gzip", "mtime": 0}
+    table.to_csv(downloads / "scores.csv.gz", index=False, compression=packing)
+    small = scores.astype({"value": "float32"})
+    small.to_parquet(downloads / run.scores.name, index=False, compression="zstd")
+    for path in (run.summary, run.settings, run.folder / "prompts.csv"):
         shutil.copyfile(path, downloads / path.name)
     for path in (run.edits, run.classes, run.probabilities, run.folder / "paper" / "paper.pdf"):
         if path.is_file():

@@ -42,12 +42,28 @@ def page_numbers(
         "schema": 1,
         "version": version,
         "settings": dict(settings),
-        "summary": rounded(summary),
+        "summary": rounded(_shown(summary)),
         "words": words_of(summary),
         "sources": [as_json(each) for each in sources_of(known).values()],
         "layers": [{"name": name, **sizes.get(name, {})} for name in settings["layers"]],
         "files": list(files),
     }
+
+
+def _shown(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what no view shows: other metrics, and gains by layer. The download has all."""
+    left_out = ("metrics", "layers", "share")
+    properties = {
+        name: {
+            **found,
+            "sources": {
+                source: {part: value for part, value in each.items() if part not in left_out}
+                for source, each in found["sources"].items()
+            },
+        }
+        for name, found in summary["properties"].items()
+    }
+    return {**summary, "properties": properties}
 
 
 def words_of(summary: Mapping[str, Any]) -> dict[str, Any]:
