@@ -1,10 +1,13 @@
 """Write docs/results.md, its pictures and the README table from a finished run.
 
-python -m benchmarks.results RUN
+    python -m benchmarks.results RUN ["beside nothing else, on two cores"] [--thorough RUN2]
+
+RUN2 is a run without `--quick`, of fewer pictures where all of them would take too long: what only
+it knows gets a chapter of its own.
 """
 
+import argparse
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,9 +27,11 @@ MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of resu
 KINDS = ("curves", "layers", "noise")
 QUICKLY = " --quick"
 SHOWN_STEPS = (1, 3, 5, 10)
+BOTH = ("probe", "estimate", "position", "joint", "beyond", "beyond swapped", "beyond ensemble")
+"""Sources that are shown of a thorough run too, to hold the others against."""
 
 
-def main(folder: Path, how: str = "") -> None:
+def main(folder: Path, how: str = "", thorough: Path | None = None) -> None:
     """Read a run; write the page, the pictures and the README's block."""
     run = find_run(folder)
     summary, settings = read_json(run.summary), read_json(run.settings)
@@ -39,7 +44,9 @@ def main(folder: Path, how: str = "") -> None:
         shutil.copy(run.figures / f"cross-{name}.png", PICTURES / f"cross-{name}.png")
     if summary.get("classify"):
         shutil.copy(sorted(run.figures.glob("classes-*.png"))[0], PICTURES / "classes.png")
-    PAGE.write_text(page(summary, settings, (run.figures / "table-2.md").read_text(), how))
+    whole = None if thorough is None else read_json(find_run(thorough).summary)
+    results = (run.figures / "table-2.md").read_text()
+    PAGE.write_text(page(summary, settings, results, how, whole))
     before, rest = README.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
     said = "".join(f"{at}. {each}\n" for at, each in enumerate(findings(summary), 1))
@@ -47,9 +54,16 @@ def main(folder: Path, how: str = "") -> None:
 
 
 def page(
-    summary: Mapping[str, Any], settings: Mapping[str, Any], results: str, how: str = ""
+    summary: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    results: str,
+    how: str = "",
+    thorough: Mapping[str, Any] | None = None,
 ) -> str:
-    """Write the page of results; `how` says what the times depend on."""
+    """Write the page of results; `how` says what the times depend on.
+
+    `thorough` is the summary of a run without `--quick`.
+    """
     images, cost = summary["images"], summary["cost"]
     parts = [
         f"# What a run of {summary['model']} shows",
@@ -75,6 +89,7 @@ def page(
         "does, or no value. `shuffled` is fitted to, chosen by and held against the labels of "
         f"other pictures: it shares no more with them than the place.{_absent(summary)}",
         results,
+        *left_out(summary, thorough),
         *costs(cost),
         *splits(summary),
         *crossed(summary),
@@ -145,6 +160,24 @@ def classes(summary: Mapping[str, Any]) -> list[str]:
         "".join(f"| {' | '.join(row)} |\n" for row in rows),
         "Read `conditional` beside the other two: what it knows at step 1 is what the prompt says.",
         "![Classes over steps](pictures/classes.png)",
+    ]
+
+
+def left_out(summary: Mapping[str, Any], thorough: Mapping[str, Any] | None) -> list[str]:
+    """Lay out what a run without `--quick` knows beyond this one, beside what both know."""
+    if thorough is None:
+        return []
+    own = _sources(summary)
+    shown = tuple(each for each in _sources(thorough) if each in BOTH or each not in own)
+    images, cost = thorough["images"], thorough["cost"]
+    return [
+        "## What `--quick` leaves out",
+        f"A run without `--quick`, of {sum(images.values())} pictures ({images['train']} training, "
+        f"{images['test']} test), whose other networks and readers took it to "
+        f"{cost['seconds']:.0f} s. `beyond` and what belongs to it here is what layers add to the "
+        "labeler's maps of x̂₀ and to its latents; above, to a linear reader of x̂₀ alone "
+        "([method](method.md)). `trained` is a small network on x̂₀, fitted to the labels.",
+        table(thorough, shown),
     ]
 
 
@@ -270,4 +303,9 @@ def _step(found: Mapping[str, Any] | None) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    parser = argparse.ArgumentParser(description="Write docs/results.md from a finished run.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("how", nargs="?", default="", help="What the times depend on.")
+    parser.add_argument("--thorough", type=Path, help="A run without --quick.")
+    asked = parser.parse_args()
+    main(asked.run, asked.how, asked.thorough)
