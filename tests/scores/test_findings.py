@@ -40,6 +40,18 @@ def test_what_is_not_measurably_earlier_is_not_called_early(image):
     assert "Depth" in said(depth=found(), shading=found(image=image))
 
 
+@pytest.mark.parametrize(
+    ("high", "words"),
+    [(3, "From step 2 on, the labeler scores higher there than the best"), (16, "")],
+)
+def test_a_rival_that_scores_higher_is_said_to_where_every_resample_has_it(high, words):
+    crossed = {"crossover": {"estimate": {"step": 2, "low": 2, "high": high}}}
+    both = said(depth={**found(), **crossed}, shading=found())
+    assert ("of depth; it also made the labels." in both) == bool(words)
+    assert words in said(depth={**found(), **crossed})
+    assert ("scores higher" in said(depth={**found(), **crossed})) == bool(words)
+
+
 def test_a_probe_that_is_first_is_called_so():
     assert "The probe reads depth earlier than" in said(depth=found(estimate=(2, 1, 3)))
 

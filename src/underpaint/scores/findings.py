@@ -31,7 +31,8 @@ def findings(summary: Summary) -> tuple[str, ...]:
     """
     beside = rivalry(summary)
     rival = "The fair rival is the clean picture that the model itself predicts at each step, x̂₀."
-    said = (early(summary), f"{rival} {beside}" if beside else "", _by_caption(summary))
+    fair = " ".join(each for each in (rival, beside, overtaken(summary)) if each)
+    said = (early(summary), fair if beside else "", _by_caption(summary))
     return tuple(each for each in said if each)
 
 
@@ -65,6 +66,26 @@ def rivalry(summary: Summary) -> str:
         f"For {listed(even)}, neither is measurably first." if even else "",
     ]
     return " ".join(each for each in told if each)
+
+
+def overtaken(summary: Summary) -> str:
+    """Say from which step on the labeler on the predicted picture scores higher than probes.
+
+    Only of properties where every resample has such a step: their intervals end before the last.
+    """
+    steps = {}
+    for name, found in summary["properties"].items():
+        crossed = (found.get("crossover") or {}).get("estimate")
+        if isinstance(crossed, Mapping) and crossed["high"] <= summary["steps"]:
+            steps[name] = crossed["step"]
+    if not steps:
+        return ""
+    is_all = len(steps) == len(summary["properties"])
+    which = "" if is_all else f" of {listed(list(steps))}"
+    return (
+        f"From step {_span(list(steps.values()))} on, the labeler scores higher there than the "
+        f"best probe{which}; it also made the labels."
+    )
 
 
 def _by_caption(summary: Summary) -> str:
