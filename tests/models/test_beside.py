@@ -1,5 +1,8 @@
 """Beside what users do to their pipelines: it works, or it says clearly that it does not."""
 
+import json
+import shutil
+
 import accelerate
 import diffusers
 import pytest
@@ -7,11 +10,12 @@ import torch
 
 import underpaint
 import worlds
-from underpaint.core.errors import LayerError, ModelError
+from underpaint.core.errors import LayerError, ModelError, RunError
 from underpaint.models import Model, load, permuted, untrained
 from underpaint.models.layers import find_layers
 from underpaint.models.traces import trace
 from underpaint.probes.probes import Probe
+from underpaint.runs.runs import check_run
 
 PROMPTS = list(worlds.PROMPTS[:2])
 
@@ -187,3 +191,36 @@ def test_a_denoiser_of_another_pipeline_is_refused():
     pipe.unet.register_to_config(in_channels=9)
     with pytest.raises(ModelError, match="takes 9 channels and its VAE has 4"):
         Model.of(pipe, name="inpainting")
+
+
+@pytest.mark.parametrize(
+    ("part", "word", "value"),
+    [
+        ("scheduler", "beta_end", 0.03),
+        ("vae", "scaling_factor", 0.5),
+        ("unet", "freq_shift", 1),
+    ],
+)
+def test_the_same_weights_configured_otherwise_are_another_model(
+    saved_model, tmp_path, part, word, value
+):
+    first = load(str(saved_model), device="cpu")
+    assert load(str(saved_model), device="cpu", dtype="float16").configuration == (
+        first.configuration
+    )
+    other = tmp_path / "other"
+    shutil.copytree(saved_model, other)
+    file = next((other / part).glob("*config.json"))
+    config = json.loads(file.read_text())
+    assert config[word] != value
+    file.write_text(json.dumps({**config, word: value}))
+    second = load(str(other), device="cpu")
+    settings = {
+        "model": "world",
+        "fingerprint": first.fingerprint,
+        "scheduler": type(first.pipeline.scheduler).__name__,
+        "configuration": first.configuration,
+    }
+    check_run(settings, first)
+    with pytest.raises(RunError, match="with configuration"):
+        check_run({**settings, "fingerprint": second.fingerprint}, second)

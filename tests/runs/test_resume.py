@@ -101,7 +101,7 @@ def test_like_refuses_weights_that_are_no_longer_those(stopped, tmp_path):
         (one / "run.json").write_text(json.dumps(changed))
         result = invoke("run", other, "--like", one)
         assert result.exit_code == 1
-        assert f"was made with another {name}: its weights were" in result.output
+        assert f"was made with another {name}: it was" in result.output
         assert not other.exists()
 
 

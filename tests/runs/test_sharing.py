@@ -1,5 +1,6 @@
 """Shared probes come back as they were, say what they are worth, and are refused elsewhere."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def test_a_local_path_is_not_published_in_the_card(done, tmp_path):
 def test_probes_of_other_weights_are_refused(folder, model):
     with pytest.raises(ModelError, match=r"fitted on owner/thing@c0ffee, sha256:abc, and world"):
         load_probes(str(folder), model=model)
+
+
+def test_probes_of_the_same_weights_configured_otherwise_are_refused(folder, tmp_path, model):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    about = json.loads((copy / "probes.json").read_text())
+    about |= {"fingerprint": model.fingerprint, "configuration": "another"}
+    (copy / "probes.json").write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="fitted on owner/thing@c0ffee configured otherwise"):
+        load_probes(str(copy), model=model)
 
 
 def test_a_folder_in_use_or_a_run_that_is_not_whole_is_refused(done, tmp_path):

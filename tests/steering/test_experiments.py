@@ -249,7 +249,7 @@ def test_the_summary_compares_with_the_random_control_image_by_image(setup):
     json.dumps(list(entries.values()), allow_nan=False)
 
 
-@pytest.mark.parametrize("name", ["fingerprint", "scheduler"])
+@pytest.mark.parametrize("name", ["fingerprint", "scheduler", "configuration"])
 def test_probes_of_another_model_or_scheduler_are_refused(finished, model, name):
     settings = runs.read_json(finished.settings)
     check_run(settings, model)

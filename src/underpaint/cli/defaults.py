@@ -53,6 +53,8 @@ def refuse_other_weights(settings: dict[str, Any]) -> None:
     if theirs is None or theirs["model"] != settings["model"]:
         return
     pairs = [("model", theirs["fingerprint"], settings["fingerprint"])]
+    if "configuration" in theirs:
+        pairs.append(("configuration", theirs["configuration"], settings["configuration"]))
     known = theirs.get("labelers")
     if isinstance(known, dict) and theirs.get("labeled_by", {}) == settings.get("labeled_by", {}):
         found = settings["labelers"]
@@ -60,8 +62,8 @@ def refuse_other_weights(settings: dict[str, Any]) -> None:
     for what, then, now in pairs:
         if then != now:
             raise RunError(
-                f"{other} was made with another {what}: its weights were {then} and are {now}, so "
-                "its numbers cannot be had again. Bring those weights back, or leave out --like."
+                f"{other} was made with another {what}: it was {then} and is {now}, so its numbers "
+                "cannot be had again. Bring that one back, or leave out --like."
             )
 
 

@@ -217,6 +217,7 @@ def settings_of(asked: Asked, study: Study) -> dict[str, Any]:
     settings = {
         "model": model.name,
         "fingerprint": model.fingerprint,
+        "configuration": model.configuration,
         "scheduler": type(model.pipeline.scheduler).__name__,
         "steps": study.steps,
         "guidance": study.guidance,

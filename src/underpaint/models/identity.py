@@ -1,10 +1,13 @@
 """What makes a model another one after it was loaded: adapters, and weights that were changed."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+from diffusers.configuration_utils import FrozenDict
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import Tensor, nn
 
 
@@ -35,6 +38,21 @@ def adapters(pipeline: Any) -> str:
             if isinstance(weight, Tensor):
                 found.update(weight.detach().float().cpu().numpy().tobytes())
     return found.hexdigest() if acting else ""
+
+
+def configuration(pipeline: Any) -> str:
+    """Sum up what the files of a pipeline's parts say beside weights: betas, scaling, attention.
+
+    What they leave to defaults is left out, for a later version of a library may have more.
+    """
+    said = {}
+    for name, part in sorted(pipeline.components.items()):
+        config = getattr(part, "config", None)
+        if isinstance(part, nn.Module | SchedulerMixin) and isinstance(config, FrozenDict):
+            left = {*config.get("_use_default_values", ())}
+            said[name] = {k: v for k, v in config.items() if k[0] != "_" and k not in left}
+    written = json.dumps(said, sort_keys=True, default=str)
+    return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 def is_plain(weight: Tensor) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..core.errors import ModelError
 from .guard import uncompiled
-from .identity import adapters, digest, is_plain
+from .identity import adapters, configuration, digest, is_plain
 from .refusals import check_pipeline
 from .unprompted import UnpromptedPipeline
 
@@ -138,6 +138,11 @@ class Model:
         if not since:
             return self.weights
         return f"{self.weights}+{hashlib.sha256(since.encode()).hexdigest()[:16]}"
+
+    @property
+    def configuration(self) -> str:
+        """What tells two models of the same weights apart: what their files say beside them."""
+        return configuration(self.pipeline)
 
     @property
     def takes_text(self) -> bool:

@@ -151,6 +151,8 @@ def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
     # Runs from before recorded every labeler that was loaded, whether it read anything or not.
     if isinstance(theirs := found.get("labelers"), dict):
         found["labelers"] = {k: v for k, v in theirs.items() if k in wanted.get("labelers", {})}
+    # Nor had they a configuration.
+    found.setdefault("configuration", wanted.get("configuration"))
     if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
         name = differing[0]
         raise RunError(

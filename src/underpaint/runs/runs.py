@@ -181,11 +181,17 @@ def check_run(settings: Mapping[str, object], model: Model) -> None:
     """Refuse to edit a model with what a run found out about another.
 
     Raises:
-        RunError: if the run was made with other weights or another scheduler.
+        RunError: if the run was made with other weights, another scheduler, or the same ones
+            configured otherwise.
     """
-    scheduler = type(model.pipeline.scheduler).__name__
-    for name, seen in (("fingerprint", model.fingerprint), ("scheduler", scheduler)):
-        if settings[name] != seen:
+    found = {
+        "fingerprint": model.fingerprint,
+        "scheduler": type(model.pipeline.scheduler).__name__,
+        "configuration": model.configuration,
+    }
+    for name, seen in found.items():
+        # Runs from before recorded no configuration.
+        if settings.get(name, seen) != seen:
             raise RunError(
                 f"The run's probes were fitted on {settings['model']} with {name} "
                 f"{settings[name]}, and this model has {seen}. Run `underpaint run` on it first."

@@ -142,7 +142,8 @@ def load_probes(
 
     Raises:
         RunError: if there are none, or they are not whole.
-        ModelError: if they were fitted on other weights than those of `model`.
+        ModelError: if they were fitted on other weights than those of `model`, or on the same
+            configured otherwise.
     """
     folder = _find(folder_or_id)
     try:
@@ -164,6 +165,12 @@ def load_probes(
         raise ModelError(
             f"These probes were fitted on {shared.model}, {shared.fingerprint}, and {model.name} "
             f"is {model.fingerprint or 'not from a file'}. Load the model that they name."
+        )
+    said = about.get("configuration")
+    if model is not None and said not in (None, model.configuration):
+        raise ModelError(
+            f"These probes were fitted on {shared.model} configured otherwise: its scheduler, VAE "
+            f"or denoiser has other settings than {model.name}. Load the model that they name."
         )
     return shared
 
@@ -200,6 +207,7 @@ def _about(
         "schema": 1,
         "model": _shown(settings["model"]),
         **{name: settings[name] for name in copied},
+        "configuration": settings.get("configuration"),
         "labelers": {_shown(name): each for name, each in settings["labelers"].items()},
         "resolution": settings.get("resolution"),
         "best_layers": dict(best_layers),
