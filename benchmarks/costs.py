@@ -33,6 +33,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 import worlds  # pyright: ignore[reportMissingImports]
+from benchmarks.clock import beside_a_clock
 from underpaint.cli.classify import class_network
 from underpaint.core.arrays import to_image
 from underpaint.core.prompts import Prompt, split_prompts
@@ -377,20 +378,7 @@ def of_gpu(found: dict[str, Any]) -> list[str]:
             "has not been measured on a GPU.",
             "| what | measured |\n|---|---|\n" + rows,
         ]
-    if speed := found.get("speed"):
-        told += [
-            "## Beside a stand-in for a GPU",
-            "`python -m benchmarks.speed` runs the study of today beside a clock that stands for "
-            f"that GPU, on {speed['machine']['processor']} (load {speed['machine']['load']} when "
-            "it was done). Some of the clock's seconds are guesses; its file says which.",
-            "| what | s |\n|---|--:|\n"
-            f"| wall clock | {speed['wall']:.1f} |\n"
-            f"| floor: generation, decoding and labelers | {speed['floor']:.1f} |\n"
-            f"| all that the clock worked | {sum(speed['device'].values()):.1f} |\n"
-            f"| the clock stood idle | {sum(speed['idle'].values()):.1f} |\n",
-            f"Wall / floor is **{speed['ratio']:.2f}** (asked: ≤ 1.25).",
-        ]
-    return told
+    return told + beside_a_clock(found.get("speed", {}))
 
 
 if __name__ == "__main__":

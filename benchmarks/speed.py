@@ -366,7 +366,9 @@ def main() -> None:
     found = next(each for each in trials if each["ratio"] == middle)
     if asked.into:
         numbers = json.loads(asked.into.read_text())
-        numbers["speed"] = {"machine": machine(), "slow": asked.slow, **found}
+        name = "without --quick" if asked.full else "--quick"
+        known = numbers.setdefault("speed", {})
+        known[name] = {"machine": machine(), "slow": asked.slow, **found}
         asked.into.write_text(json.dumps(numbers, indent=1) + "\n")
     print(f"wall / floor: {found['wall']:.1f} s / {found['floor']:.1f} s = {found['ratio']:.2f}")
 

@@ -36,10 +36,11 @@ def test_costs_are_written_from_what_was_measured(monkeypatch, tmp_path):
     parts = {"generation": 0.5, "pooling": 0.001, "decoding": 0.03, "labelling": 0.01}
     found["parts"] = {**found["machine"], **parts, "naming": 0.002}
     found["gpu"] = {"machine": "G", "model": "M", "code": "that", "measured": {"UNet": "28 ms"}}
-    found["speed"] = {
-        "machine": found["machine"], "wall": 90.0, "floor": 75.0, "ratio": 1.2,
+    speed = {
+        "machine": found["machine"] | {"torch": "2"}, "wall": 90.0, "floor": 75.0, "ratio": 1.2,
         "device": {"generation": 50.0, "decoding": 25.0}, "idle": {"decoding": 4.0},
     }  # fmt: skip
+    found["speed"] = {"--quick": speed, "without --quick": speed | {"wall": 105.0, "ratio": 1.4}}
     monkeypatch.setattr(costs, "PICTURES", tmp_path)
     costs.draw(found)
     assert {path.name for path in tmp_path.iterdir()} == {"growth.png", "scaling.png"}
@@ -50,6 +51,7 @@ def test_costs_are_written_from_what_was_measured(monkeypatch, tmp_path):
     assert "| layers | 4 | 2.00 | 2.17 | 1.04 |" in page
     assert "| decoding | 30.0 | 0.90 |" in page
     assert "Measured of that" in page
-    assert "Wall / floor is **1.20** (asked: ≤ 1.25)." in page
+    assert "| wall clock, s | 90.0 | 105.0 |" in page
+    assert "| **wall / floor** | **1.20** | **1.40** |\n| asked | ≤ 1.25 | ≤ 1.60 |" in page
     older = {key: each for key, each in found.items() if key not in ("parts", "gpu", "speed")}
     assert page.startswith(costs.page(older).rstrip("\n"))
