@@ -12,6 +12,7 @@ come and go together.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ def _described(side: Side) -> dict[str, Any]:
     layers = side.settings["layers"]
     return {
         "name": side.name,
-        "model": side.settings["model"],
+        # A path on this disk is nobody else's.
+        "model": Path(str(side.settings["model"])).name,
         "fingerprint": side.settings["fingerprint"],
         "guidance": side.settings["guidance"],
         "images": side.summary["images"]["test"],
