@@ -70,7 +70,7 @@ def page(
         told(summary),
         "![Steps × rows](pictures/steps.png)",
         f"Made by `underpaint run OUT{QUICKLY if settings.get('quick') else ''} --properties "
-        f"{','.join(summary['properties'])}`"
+        f"{','.join(summary['properties'])}{' --classes' if summary.get('classify') else ''}`"
         f"{how and ', ' + how}: {sum(images.values())} pictures ({images['train']} training, "
         f"{images['validation']} validation, {images['test']} test, split by prompt text), "
         f"{summary['steps']} {settings['scheduler']} steps, guidance {settings['guidance']}. It "
