@@ -95,6 +95,10 @@ def page(
         *crossed(summary),
         *edits(summary),
         *classes(summary),
+        "## Beside a transformer",
+        "The same world, drawn by a flow-matching transformer that does not ship yet: at which "
+        "noise, in which layers and from which half it can be read, and what edits do to it, is in "
+        "[UNet and transformer](world.md#unet-and-transformer).",
         "## Curves and layers",
         *(
             f"![{name}, {kind}](pictures/{kind}-{name}.png)"
