@@ -1,6 +1,7 @@
 """Unconditional latent diffusion: the pictures of diffusers' own pipeline, and a whole study."""
 
 import csv
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -35,13 +36,18 @@ def test_pictures_are_those_of_the_pipeline_itself(name):
     own = worlds.unprompted_pipeline()
     own.scheduler = swap(own.scheduler, name)
     seen = trace(own, worlds.PROMPTS, steps=STEPS)
-    drawn = own(
-        batch_size=3,
-        generator=[torch.Generator().manual_seed(prompt.seed) for prompt in worlds.PROMPTS],
-        num_inference_steps=STEPS,
-        output_type="np",
-    ).images
-    torch.testing.assert_close(seen.images, torch.from_numpy(drawn).permute(0, 3, 1, 2))
+    with patch.object(own.vqvae, "decode", wraps=own.vqvae.decode) as decode:
+        drawn = own(
+            batch_size=3,
+            generator=[torch.Generator().manual_seed(prompt.seed) for prompt in worlds.PROMPTS],
+            num_inference_steps=STEPS,
+            output_type="np",
+        ).images
+    scaling = own.vqvae.config.scaling_factor
+    torch.testing.assert_close(seen.final / scaling, decode.call_args.args[0])
+    # A latent as near to two codes of the book rounds either way, from a difference of 1e-7.
+    images = torch.from_numpy(drawn).permute(0, 3, 1, 2)
+    torch.testing.assert_close(seen.images, images, atol=0.02, rtol=0)
 
 
 def test_latents_are_what_the_denoiser_sees_and_texts_say_nothing(unprompted):

@@ -128,6 +128,6 @@ def _print(labeler: Labeler, said: list[Said], verdict: Verdict) -> None:
     if verdict.steadiness is not None:
         line = "steady" if verdict.is_steady else _UNSTEADY
         click.echo(
-            f"Under other light: {line} (median {verdict.steadiness:.3f}; {STEADY} is asked)."
+            f"Under other light: {line} (least {verdict.steadiness:.3f}; {STEADY} is asked)."
         )
     click.echo(f"Licence: {labeler.licence}.")

@@ -25,7 +25,7 @@ from .checkscene import check_scene
 from .labeler import Labeler, awake, check_maps
 
 STEADY = 0.9
-"""Median agreement below which scaling is likely wrong (docs/models.md has what was measured)."""
+"""Agreement below which scaling is likely wrong (docs/models.md has what was measured)."""
 _LONGEST_PX = 512
 _PHOTOGRAPHS = ("coffee", "astronaut", "chelsea", "motorcycle_left")
 _DISPARITY = "motorcycle_disp.npz"
@@ -130,9 +130,14 @@ def look(labeler: Labeler, property: str, photograph: Photograph, device: torch.
 
 
 def steadiness(said: Sequence[Said]) -> float:
-    """Give the median agreement over pictures and changes; NaN where none is known."""
-    values = np.array([value for each in said for value in each.agreement.values()])
-    return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else np.nan
+    """Give the least agreement of all changes, each the median over pictures; NaN for none.
+
+    One light is enough to tell: IS-Net with ImageNet's statistics is upset by brighter pictures and
+    hardly by darker ones.
+    """
+    values = np.array([[each.agreement[name] for name in CHANGES] for each in said])
+    known = [column[np.isfinite(column)] for column in values.T]
+    return min((float(np.median(each)) for each in known if each.size), default=np.nan)
 
 
 def directions(said: Sequence[Said]) -> float:
