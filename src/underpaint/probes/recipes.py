@@ -122,16 +122,17 @@ def fit_convex(
         step: From 0.
         relative_penalties: To choose from, as fractions of the mean variance of the activations.
     """
-    loss, threshold = _LOSSES[recipe], _THRESHOLDS[recipe]
+    loss = _LOSSES[recipe]
     x, y = _paired_rows(*held_out, torch.float64)
     variance = float(activation.double().var(dim=(0, 2, 3), correction=0).mean())
-    best, least, start = None, float("inf"), None
+    place = {"property": property, "layer": layer, "step": step}
+    best, least, probe = None, float("inf"), None
     for relative in sorted(relative_penalties, reverse=True):
         penalty = relative * (variance or 1.0)
-        start = _minimise(loss, activation, labels, penalty, start)
-        error = float(loss(x @ start[0] + start[1], y))
+        probe = fit_penalised(recipe, activation, labels, penalty=penalty, begin_at=probe, **place)
+        error = float(loss(x @ probe.weight + probe.bias, y))
         if best is None or error < least:
-            best, least = Probe(layer, step, property.name, *start, threshold, penalty), error
+            best, least = probe, error
     assert best is not None, "At least one penalty is given."
     return best
 
@@ -145,13 +146,16 @@ def fit_penalised(
     layer: str,
     step: int,
     penalty: float,
+    begin_at: Probe | None = None,
 ) -> Probe:
     """Minimise `mean loss + penalty ||w||^2 / 2` by L-BFGS, in float64, to convergence.
 
     "logistic" is cross-entropy, and the probe reads log-odds: the same objective as scikit-learn's
-    `LogisticRegression(C=1 / (rows penalty))`. "huber" is Huber's loss with δ = 1.
+    `LogisticRegression(C=1 / (rows penalty))`. "huber" is Huber's loss with δ = 1. A search that
+    begins at another penalty's probe is shorter.
     """
-    weight, bias = _minimise(_LOSSES[recipe], activation, labels, penalty)
+    start = None if begin_at is None else (begin_at.weight, begin_at.bias)
+    weight, bias = _minimise(_LOSSES[recipe], activation, labels, penalty, start)
     return Probe(layer, step, property.name, weight, bias, _THRESHOLDS[recipe], penalty)
 
 
