@@ -95,7 +95,7 @@ def test_like_refuses_weights_that_are_no_longer_those(stopped, tmp_path):
     runs.write_prompts(runs.Run(one), parts)
     settings = json.loads((one / "run.json").read_text())
     for name, changed in (
-        ("model", {**settings, "fingerprint": "sha256:0"}),
+        ("fingerprint", {**settings, "fingerprint": "sha256:0"}),
         ("labeler tiny", {**settings, "labelers": {"tiny": ["MIT", "sha256:0"]}}),
     ):
         (one / "run.json").write_text(json.dumps(changed))
@@ -103,6 +103,17 @@ def test_like_refuses_weights_that_are_no_longer_those(stopped, tmp_path):
         assert result.exit_code == 1
         assert f"was made with another {name}: it was" in result.output
         assert not other.exists()
+
+
+def test_like_takes_another_scheduler_that_is_asked_for(stopped, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    invoke("run", one, "--count", 30, "--quick", "--properties", "depth")
+    runs.write_prompts(
+        runs.Run(one), {p: getattr(stopped[0].split, p) for p in ("train", "validation", "test")}
+    )
+    invoke("run", other, "--like", one, "--scheduler", "euler")
+    settings = json.loads((other / "run.json").read_text())
+    assert settings["scheduler"] == "EulerDiscreteScheduler"
 
 
 def test_no_secret_of_the_surroundings_is_written(stopped, tmp_path, monkeypatch):

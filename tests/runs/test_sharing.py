@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import worlds
 from underpaint.cli import main as cli
 from underpaint.core.errors import ModelError, RunError
+from underpaint.models.identity import identity_of
 from underpaint.runs import runs, sharing
 from underpaint.runs.sharing import load_probes, push_probes, share_run
 from underpaint.study.stages import carry_out
@@ -89,16 +90,21 @@ def test_a_local_path_is_not_published_in_the_card(done, tmp_path):
 
 
 def test_probes_of_other_weights_are_refused(folder, model):
-    with pytest.raises(ModelError, match=r"fitted on owner/thing@c0ffee, sha256:abc, and world"):
+    with pytest.raises(
+        ModelError, match=r"fitted on owner/thing@c0ffee with fingerprint sha256:abc, and world"
+    ):
         load_probes(str(folder), model=model)
 
 
-def test_probes_of_the_same_weights_configured_otherwise_are_refused(folder, tmp_path, model):
+@pytest.mark.parametrize("name", ["configuration", "scheduler"])
+def test_probes_of_the_same_weights_set_otherwise_are_refused(folder, tmp_path, model, name):
     copy = shutil.copytree(folder, tmp_path / "copy")
     about = json.loads((copy / "probes.json").read_text())
-    about |= {"fingerprint": model.fingerprint, "configuration": "another"}
+    about |= {**identity_of(model), name: "another"}
     (copy / "probes.json").write_text(json.dumps(about))
-    with pytest.raises(ModelError, match="fitted on owner/thing@c0ffee configured otherwise"):
+    with pytest.raises(
+        ModelError, match=f"fitted on owner/thing@c0ffee with {name} another, and world"
+    ):
         load_probes(str(copy), model=model)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..core.errors import RunError
+from ..models.identity import difference
 from ..runs import runs
 from ..study.presets import Preset, read_preset
 
@@ -48,21 +49,26 @@ def _words(settings: dict[str, Any]) -> list[str]:
 
 
 def refuse_other_weights(settings: dict[str, Any]) -> None:
-    """Refuse to do a run again, by --like, with weights that are no longer those it had."""
+    """Refuse to do a run again, by --like, with weights that are no longer those it had.
+
+    Who asks for another scheduler or resolution beside --like gets it: then only weights count.
+    """
     other, theirs = click.get_current_context().meta.get(_LIKE, (None, None))
     if theirs is None or theirs["model"] != settings["model"]:
         return
-    pairs = [("model", theirs["fingerprint"], settings["fingerprint"])]
-    if "configuration" in theirs:
-        pairs.append(("configuration", theirs["configuration"], settings["configuration"]))
+    asked = ("swapped_scheduler", "resolution")
+    is_same = all(theirs.get(name) == settings.get(name) for name in asked)
+    then = theirs if is_same else {"fingerprint": theirs["fingerprint"]}
+    differs = difference(then, settings)
+    pairs = [differs] if differs else []
     known = theirs.get("labelers")
     if isinstance(known, dict) and theirs.get("labeled_by", {}) == settings.get("labeled_by", {}):
         found = settings["labelers"]
         pairs += [(f"labeler {name}", known[name], found[name]) for name in found if name in known]
-    for what, then, now in pairs:
-        if then != now:
+    for what, was, now in pairs:
+        if was != now:
             raise RunError(
-                f"{other} was made with another {what}: it was {then} and is {now}, so its numbers "
+                f"{other} was made with another {what}: it was {was} and is {now}, so its numbers "
                 "cannot be had again. Bring that one back, or leave out --like."
             )
 

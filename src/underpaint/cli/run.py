@@ -20,6 +20,7 @@ from ..figures.curves import draw_all
 from ..figures.paper import write_paper
 from ..labelers import PYTHON, Labeler, labelers_for
 from ..models import Model, has_decoder_attention, load, permuted, untrained
+from ..models.identity import identity_of
 from ..models.layers import find_layers, select_layers
 from ..models.reading import reads
 from ..runs import runs
@@ -216,9 +217,7 @@ def settings_of(asked: Asked, study: Study) -> dict[str, Any]:
     model = study.model
     settings = {
         "model": model.name,
-        "fingerprint": model.fingerprint,
-        "configuration": model.configuration,
-        "scheduler": type(model.pipeline.scheduler).__name__,
+        **identity_of(model),
         "steps": study.steps,
         "guidance": study.guidance,
         "layers": [layer.name for layer in study.layers],

@@ -1,14 +1,46 @@
-"""What makes a model another one after it was loaded: adapters, and weights that were changed."""
+"""What tells a model from another: weights as they are now, scheduler and configuration."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.configuration_utils import FrozenDict
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+def identity_of(model: "Model") -> dict[str, str]:
+    """Say what numbers of a model's activations are bound to, as a run records it."""
+    return {
+        "fingerprint": model.fingerprint,
+        "scheduler": type(model.pipeline.scheduler).__name__,
+        "configuration": model.configuration,
+    }
+
+
+def difference(
+    recorded: Mapping[str, Any], found: Mapping[str, Any]
+) -> tuple[str, object, object] | None:
+    """Name the first thing of `identity_of` in which what is found is not what was recorded.
+
+    Args:
+        recorded: What a run or shared probes say. What they do not say is not compared: those from
+            before recorded no configuration.
+        found: What `identity_of` gives, or settings that hold it.
+
+    Returns:
+        Its name, what was recorded, what is found. None where nothing differs.
+    """
+    for name in ("fingerprint", "scheduler", "configuration"):
+        then = recorded.get(name)
+        if then is not None and then != found[name]:
+            return name, then, found[name]
+    return None
 
 
 def digest(denoiser: nn.Module) -> str:

@@ -20,6 +20,7 @@ from ..core.files import refuse_damaged, write_file, write_sealed
 from ..core.pictures import encoded, read_picture, write_picture
 from ..core.prompts import Prompt
 from ..models import Model
+from ..models.identity import difference, identity_of
 from ..probes.moments import Cell, MeanMap, Moments
 from ..probes.probes import Probe, ProbeKey
 from .folder import (
@@ -184,15 +185,9 @@ def check_run(settings: Mapping[str, object], model: Model) -> None:
         RunError: if the run was made with other weights, another scheduler, or the same ones
             configured otherwise.
     """
-    found = {
-        "fingerprint": model.fingerprint,
-        "scheduler": type(model.pipeline.scheduler).__name__,
-        "configuration": model.configuration,
-    }
-    for name, seen in found.items():
-        # Runs from before recorded no configuration.
-        if settings.get(name, seen) != seen:
-            raise RunError(
-                f"The run's probes were fitted on {settings['model']} with {name} "
-                f"{settings[name]}, and this model has {seen}. Run `underpaint run` on it first."
-            )
+    if differs := difference(settings, identity_of(model)):
+        name, then, now = differs
+        raise RunError(
+            f"The run's probes were fitted on {settings['model']} with {name} {then}, and this "
+            f"model has {now}. Run `underpaint run` on it first."
+        )

@@ -22,6 +22,7 @@ from ..core.errors import ModelError, RunError
 from ..core.files import is_whole, read_json_file, write_file
 from ..core.numbers import fixed, number
 from ..models import Model
+from ..models.identity import difference, identity_of
 from ..models.weights import first_line, is_hub_id, split_revision
 from ..probes.probes import Probe, ProbeKey
 from ..scores.tables import markdown, metric_name
@@ -142,8 +143,8 @@ def load_probes(
 
     Raises:
         RunError: if there are none, or they are not whole.
-        ModelError: if they were fitted on other weights than those of `model`, or on the same
-            configured otherwise.
+        ModelError: if they were fitted on other weights than those of `model`, under another
+            scheduler, or on the same configured otherwise.
     """
     folder = _find(folder_or_id)
     try:
@@ -161,16 +162,11 @@ def load_probes(
             f"{folder_or_id} holds no whole shared probes ({first_line(error)}). Write them with "
             "`underpaint share OUT FOLDER`."
         ) from error
-    if model is not None and model.fingerprint != shared.fingerprint:
+    if model is not None and (differs := difference(about, identity_of(model))):
+        name, then, now = differs
         raise ModelError(
-            f"These probes were fitted on {shared.model}, {shared.fingerprint}, and {model.name} "
-            f"is {model.fingerprint or 'not from a file'}. Load the model that they name."
-        )
-    said = about.get("configuration")
-    if model is not None and said not in (None, model.configuration):
-        raise ModelError(
-            f"These probes were fitted on {shared.model} configured otherwise: its scheduler, VAE "
-            f"or denoiser has other settings than {model.name}. Load the model that they name."
+            f"These probes were fitted on {shared.model} with {name} {then}, and {model.name} has "
+            f"{now or 'none, for it is not from a file'}. Load the model that they name."
         )
     return shared
 
