@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from underpaint.site import server_for
+from underpaint.site.serving import server_for
 
 TRIES = 3
 BITS_A_SECOND, DELAY_MS, SLOWER = 1.6e6, 150, 4

@@ -36,7 +36,8 @@ from underpaint.models.layers import Layer, find_layers
 from underpaint.models.traces import trace
 from underpaint.probes.moments import merge
 from underpaint.runs import runs
-from underpaint.site import painting, server_for, serving
+from underpaint.site import painting, serving
+from underpaint.site.serving import server_for
 from underpaint.steering.aims import aim_at_drawn
 from underpaint.steering.edits import Edit, taps
 

@@ -16,9 +16,9 @@ from benchmarks.editing import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
+from underpaint.scores.naming import metric_name
 from underpaint.scores.sentences import crossings, gained, shares_told, spread_told, timing
 from underpaint.scores.sources import SOURCES, sources_of
-from underpaint.scores.tables import metric_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"

@@ -14,6 +14,7 @@ from underpaint.cli import main as cli
 
 PACKAGE = Path(underpaint.__file__).parent
 HEAVY = ("torch", "diffusers", "transformers", "matplotlib", "pandas", "numpy", "PIL", "scipy")
+TABLES = {"numpy", "pandas", "scipy"}
 SUMMARY = {
     "properties": {
         "depth": {
@@ -52,9 +53,28 @@ def test_what_reads_no_picture_imports_nothing_that_does(arguments, tmp_path):
     assert after(called(*(str(tmp_path) if each == "OUT" else each for each in arguments))) == []
 
 
+def test_a_site_that_is_there_is_served_without_what_would_make_it(tmp_path):
+    page = tmp_path / "site"
+    (page / "data").mkdir(parents=True)
+    (page / "index.html").touch()
+    (page / "data" / "run.json").write_text("{}")
+    stopped = """
+from socketserver import BaseServer
+def stop(server):
+    raise KeyboardInterrupt
+BaseServer.serve_forever = stop
+"""
+    assert after(stopped + called("serve", str(tmp_path), "--port", "0")) == []
+
+
+@pytest.mark.parametrize(("command", "needs"), [("paper", set()), ("compare", TABLES)])
+def test_what_reads_numbers_alone_imports_no_network(command, needs):
+    assert set(after(f"import underpaint.cli.{command}")) <= needs
+
+
 def test_the_package_is_imported_without_what_its_names_need():
     assert after("import underpaint") == []
-    assert after("from underpaint import Prompt, find_run") == []
+    assert after("from underpaint import Prompt, find_run, widget") == []
     assert "torch" in after("from underpaint import gather")
 
 

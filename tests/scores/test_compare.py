@@ -9,9 +9,10 @@ import torch
 from underpaint.core.errors import MetricError
 from underpaint.core.properties import SALIENCY
 from underpaint.scores.compare import PAIRED_FROM, compare
-from underpaint.scores.scores import ScoreKey, tabulate
+from underpaint.scores.scores import ScoreKey
 from underpaint.scores.sides import Side
 from underpaint.scores.summaries import summarise
+from underpaint.scores.tabulating import tabulate
 
 COARSE = (None, 8.0, 2.0, 0.5, 0.125)
 FINE = (16.0, 7.0, 4.0, 3.0, 1.5, 1.0, 0.6, 0.25, 0.1)

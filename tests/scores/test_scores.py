@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from underpaint.core.errors import MetricError
-from underpaint.scores.scores import COLUMNS, ScoreKey, Scores, best_layer, curves, tabulate
+from underpaint.scores.scores import COLUMNS, ScoreKey, Scores, best_layer, curves
+from underpaint.scores.tabulating import tabulate
 
 KEYS = (
     ScoreKey("probe", "depth", "up.0", "spearman"),

@@ -6,8 +6,9 @@ import torch
 
 from underpaint.core.errors import MetricError
 from underpaint.core.properties import DEPTH, SALIENCY
-from underpaint.scores.scores import ScoreKey, tabulate
+from underpaint.scores.scores import ScoreKey
 from underpaint.scores.summaries import summarise
+from underpaint.scores.tabulating import tabulate
 
 STEPS, IMAGES = 15, 80
 STARTS = {"probe": 2, "image": 9, "estimate": 5}

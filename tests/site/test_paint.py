@@ -19,10 +19,12 @@ from underpaint.labelers import Labeler
 from underpaint.models.layers import find_layers
 from underpaint.models.traces import trace
 from underpaint.runs import runs
-from underpaint.site import export, painting, server_for
+from underpaint.site import painting
+from underpaint.site.export import export
 from underpaint.site.graphs import picture_graph, word_graph
 from underpaint.site.maps import draw_sheets
 from underpaint.site.painting import plan_steps, reason_against
+from underpaint.site.serving import server_for
 from underpaint.steering import targets
 from underpaint.study.stages import carry_out
 from underpaint.study.study import Study

@@ -19,9 +19,10 @@ from PIL import Image
 from underpaint.cli.main import main
 from underpaint.core.errors import RunError
 from underpaint.runs import runs
-from underpaint.site import export, find_site, server_for
-from underpaint.site.export import STATIC, THUMB_PX, THUMBS_A_SHEET
+from underpaint.site.export import THUMB_PX, THUMBS_A_SHEET, export
+from underpaint.site.folder import STATIC, find_site
 from underpaint.site.numbers import spread_over
+from underpaint.site.serving import server_for
 
 WEB = Path(__file__).parents[2] / "web"
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> 🎈 שלום " + "a red cone " * 900

@@ -7,9 +7,9 @@ import threading
 import pytest
 from PIL import Image
 
-from underpaint.site import server_for
-from underpaint.site.export import STATIC
+from underpaint.site.folder import STATIC
 from underpaint.site.numbers import page_numbers
+from underpaint.site.serving import server_for
 
 STEPS, LAYERS = 4, ("up.0", "up.1")
 SEEN = (1, 4)

@@ -10,8 +10,9 @@ import underpaint as up
 import worlds
 from underpaint.core.errors import RunError
 from underpaint.runs import runs
-from underpaint.site import export, server_for
 from underpaint.site import widget as site_widget
+from underpaint.site.export import export
+from underpaint.site.serving import server_for
 from underpaint.study.stages import carry_out
 
 PAGE = """<!doctype html><html lang="en"><head><title>A notebook</title>

@@ -11,8 +11,9 @@ from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.models.layers import Layer
 from underpaint.models.traces import Trace
 from underpaint.scores.intervals import interval
-from underpaint.scores.scores import Scores, curves, tabulate
+from underpaint.scores.scores import Scores, curves
 from underpaint.scores.summaries import summarise
+from underpaint.scores.tabulating import tabulate
 from underpaint.study.beyond import ALL, beside, fit_joint, layout_of
 from underpaint.study.folding import Batch, Sums, extend, fit_all
 from underpaint.study.scoring import choose_thresholds, readings, score_beside, strangers

@@ -17,7 +17,8 @@ from underpaint.models import decode, draw
 from underpaint.models.traces import trace
 from underpaint.runs import runs
 from underpaint.scores.classes import summarise_classes
-from underpaint.scores.scores import ScoreKey, tabulate
+from underpaint.scores.scores import ScoreKey
+from underpaint.scores.tabulating import tabulate
 from underpaint.site.views import write_recognition
 from underpaint.study import batches, held_out, looks, recognition
 from underpaint.study.pooling import pool, pooled_path, read_means, read_seen

@@ -10,7 +10,8 @@ from underpaint.core.properties import DEPTH, SALIENCY
 from underpaint.models.layers import Layer
 from underpaint.models.traces import Trace
 from underpaint.scores.intervals import interval
-from underpaint.scores.scores import ScoreKey, curves, tabulate
+from underpaint.scores.scores import ScoreKey, curves
+from underpaint.scores.tabulating import tabulate
 from underpaint.study.folding import Batch, Sums, extend, fit_all
 from underpaint.study.scoring import choose_thresholds, readings, score, score_beside, strangers
 from worlds import model

@@ -17,8 +17,8 @@ from ..runs import runs
 from ..study.recognition import latents_of, namer_of, probabilities, write_classes
 from ..study.study import Study
 from .asked import pictures_of
-from .moved import OF_RUN, model_of
-from .options import PATIENCE_S
+from .moved import model_of
+from .options import OF_RUN, PATIENCE_S
 from .progress import reporting
 from .show import print_classes
 

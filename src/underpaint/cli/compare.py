@@ -12,11 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.errors import RunError
-from ..figures.compare import draw_comparisons
-from ..runs import runs
+from ..core.numbers import UNKNOWN, fixed, number
+from ..runs.folder import find_run, is_done, read_settings, read_summary
+from ..runs.tables import read_table
 from ..scores.compare import compare as compared_runs
+from ..scores.naming import metric_name
 from ..scores.sides import Side
-from ..scores.tables import UNKNOWN, fixed, metric_name, number
 
 
 @click.command()
@@ -36,6 +37,8 @@ def compare(outs: tuple[Path, ...], as_json: bool, folder: Path | None) -> None:
     """
     compared = compared_runs(read_sides(outs))
     if folder is not None:
+        from ..figures.compare import draw_comparisons
+
         for path in draw_comparisons(compared, folder):
             click.echo(f"Figure: {path}", err=True)
     if as_json:
@@ -68,13 +71,13 @@ def read_sides(outs: Sequence[Path]) -> list[Side]:
 
 
 def _read(out: Path, name: str) -> Side:
-    run = runs.find_run(out)
-    if not runs.is_done(run):
+    run = find_run(out)
+    if not is_done(run):
         raise RunError(
             f"{out} is not finished, so there is nothing to compare yet. Go on with `underpaint "
             "run --resume`."
         )
-    return Side(name, runs.read_settings(run), runs.read_summary(run), runs.read_table(run.scores))
+    return Side(name, read_settings(run), read_summary(run), read_table(run.scores))
 
 
 def _names(outs: Sequence[Path]) -> list[str]:

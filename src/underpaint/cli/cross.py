@@ -14,7 +14,8 @@ from ..runs import runs
 from ..scores.sentences import shares_told
 from ..study.crossing import Crossing, summarise_crossing
 from ..study.crossing import cross as cross_all
-from .moved import OF_RUN, model_of
+from .moved import model_of
+from .options import OF_RUN
 from .progress import progress_bar
 
 

@@ -25,8 +25,8 @@ from ..steering.setups import Setup, open_setup
 from ..steering.trials import Trial, summarise_edits
 from .aiming import aims_of
 from .kept import keep, line_of, read_kept, title_of, trial_name
-from .moved import OF_RUN, model_of
-from .options import PATIENCE_S
+from .moved import model_of
+from .options import OF_RUN, PATIENCE_S
 from .progress import progress_bar
 
 TRIED_STRENGTHS = (0.0, 8.0)

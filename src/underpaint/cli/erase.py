@@ -18,8 +18,8 @@ from ..steering.setups import open_setup
 from ..study.folding import joint_columns
 from .edit import namers_for, span_of
 from .kept import two
-from .moved import OF_RUN, model_of
-from .options import PATIENCE_S
+from .moved import model_of
+from .options import OF_RUN, PATIENCE_S
 from .progress import progress_bar
 
 

@@ -13,8 +13,8 @@ from ..models import Model
 from ..models.layers import find_layers
 from ..models.traces import trace
 from ..runs import runs
-from .moved import OF_RUN, model_of
-from .options import OUT
+from .moved import model_of
+from .options import OF_RUN, OUT
 
 
 @click.command()

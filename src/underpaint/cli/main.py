@@ -43,7 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "export": ("site", "Write the run OUT as a website into the folder SITE, for any web host."),
     "serve": (
-        "site",
+        "serve",
         "Show the site of the run OUT on this machine, writing OUT/site first if it has none.",
     ),
     "share": (

@@ -10,23 +10,7 @@ from ..core.errors import RunError
 from ..models import Model, load_as
 from ..models.weights import TINY
 from ..runs.runs import check_run
-from .options import RUNNING, together
-
-_MOVED = "underpaint.moved"
-
-
-def _keep(ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
-    ctx.meta[_MOVED] = name
-
-
-MODEL = click.option(
-    "--model",
-    callback=_keep,
-    expose_value=False,
-    help="Id or folder, where it has moved.  [default: the run's]",
-)
-OF_RUN = together(MODEL, RUNNING)
-"""Options of commands that load the model of a run."""
+from .options import MOVED
 
 
 def model_of(settings: Mapping[str, Any], *, device: str, dtype: str) -> Model:
@@ -36,7 +20,7 @@ def model_of(settings: Mapping[str, Any], *, device: str, dtype: str) -> Model:
         ModelError: if it cannot be found, trusted or read.
         RunError: if its folder is not where it was, or what is there is another model.
     """
-    moved = click.get_current_context().meta.get(_MOVED)
+    moved = click.get_current_context().meta.get(MOVED)
     if moved is None:
         _refuse_gone(settings)
     asked = dict(settings) if moved is None else {**settings, "model": moved}

@@ -29,3 +29,20 @@ SAMPLING = together(
     click.option("--scheduler", help="ddim, lms, euler or dpm++.  [default: the model's own]"),
     click.option("--resolution", type=int, help="Pixels of a side.  [default: the model's own]"),
 )
+
+MOVED = "underpaint.moved"
+"""Where click keeps what --model said, for `moved.model_of`."""
+
+
+def _keep(ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
+    ctx.meta[MOVED] = name
+
+
+MODEL = click.option(
+    "--model",
+    callback=_keep,
+    expose_value=False,
+    help="Id or folder, where it has moved.  [default: the run's]",
+)
+OF_RUN = together(MODEL, RUNNING)
+"""Options of commands that load the model of a run."""

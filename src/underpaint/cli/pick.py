@@ -38,8 +38,8 @@ from ..steering.picks import (
 )
 from ..steering.setups import open_to_read
 from ..steering.targets import read_map, read_mask
-from .moved import OF_RUN, model_of
-from .options import PATIENCE_S
+from .moved import model_of
+from .options import OF_RUN, PATIENCE_S
 from .progress import progress_bar
 
 

@@ -25,7 +25,7 @@ from ..models.layers import find_layers, select_layers
 from ..models.reading import reads
 from ..runs import runs
 from ..scores.sources import SOURCES
-from ..site import find_site
+from ..site.folder import find_site
 from ..study import cluster
 from ..study.batches import layout_for
 from ..study.budget import check_budget, fit_batch, free_bytes, need

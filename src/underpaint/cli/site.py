@@ -1,4 +1,4 @@
-"""`underpaint export` and `serve`: a run as a website."""
+"""`underpaint export`: a run as a website."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -10,26 +10,13 @@ import click
 from ..models import Model
 from ..runs import runs
 from ..scores.compare import compare
-from ..site import export as export_site
-from ..site import find_site, server_for
+from ..site.export import export as export_site
 from ..world.words import grammar
 from .compare import read_sides
-from .moved import OF_RUN, model_of
+from .moved import model_of
+from .options import OF_RUN
 from .progress import progress_bar
-
-_PROMPTS = click.option(
-    "--prompts",
-    default=12,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="How many test prompts get maps of every step and layer. 0 needs no model.",
-)
-_PAINT = click.option(
-    "--paint/--no-paint",
-    default=True,
-    show_default=True,
-    help="Add the model itself, to paint with in a browser; not with --prompts 0.",
-)
+from .serve import PAINT, PROMPTS
 
 
 @click.command()
@@ -43,8 +30,8 @@ _PAINT = click.option(
     metavar="OUT2",
     help="Another finished run to compare OUT with, in a view of its own; may be said again.",
 )
-@_PROMPTS
-@_PAINT
+@PROMPTS
+@PAINT
 @OF_RUN
 def export(
     out: Path,
@@ -61,34 +48,6 @@ def export(
     compared = compare(read_sides([out, *beside])) if beside else None
     model = model_of(settings, device=device, dtype=dtype) if prompts else None
     write_site(run, site, model=model, prompts=prompts, paint=paint, compared=compared)
-
-
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "--port",
-    default=8000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="0 takes any that is free.",
-)
-@_PROMPTS
-@_PAINT
-@OF_RUN
-def serve(out: Path, port: int, prompts: int, paint: bool, device: str, dtype: str) -> None:
-    """Show the site of the run OUT on this machine, writing OUT/site first if it has none."""
-    site = find_site(out)
-    if site is None:
-        run, site = runs.find_run(out), out / "site"
-        settings = runs.read_settings(run)
-        model = model_of(settings, device=device, dtype=dtype) if prompts else None
-        write_site(run, site, model=model, prompts=prompts, paint=paint)
-    with server_for(site, port=port) as server:
-        click.echo(f"http://localhost:{server.server_port}/  (Ctrl-C stops)")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
 
 
 def write_site(

@@ -9,7 +9,8 @@ from ..core.errors import RunError
 from ..labelers import labelers_for
 from ..runs import runs
 from ..steering.studio import open_desk
-from .moved import OF_RUN, model_of
+from .moved import model_of
+from .options import OF_RUN
 
 LOOPBACK = "127.0.0.1"
 

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..core.errors import RunError
-from ..scores.tables import metric_name, number
+from ..core.numbers import number
+from ..scores.naming import metric_name
 from .style import OTHER_PAINTS, PAINTS, STYLE
 
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))

@@ -13,8 +13,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..core.numbers import number
+from ..scores.naming import metric_name
 from ..scores.sources import SOURCES
-from ..scores.tables import metric_name
 from .style import STYLE, paints_of
 
 ALSO = ("joint", "trained", "unconditional")

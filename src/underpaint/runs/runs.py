@@ -1,16 +1,14 @@
 """A run's folder: every file we write, its name and shape. The only code that writes results.
 
 Every file is whole or not there (see `files`). Nothing is unpickled: JSON, CSV, safetensors,
-Parquet and PNG. `folder` holds what needs no tensors; here are pictures, sums, probes and tables.
+Parquet and PNG. `folder` and `tables` hold what needs no tensors; here are pictures, sums and
+probes.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import pandas as pd
 import torch
 from jaxtyping import Float
-from pyarrow import ArrowException, parquet
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -39,6 +37,7 @@ from .folder import (
     write_prompts,
 )
 from .packing import pack_moments, pack_probes, unpack_moments, unpack_probes
+from .tables import read_table, write_table
 
 __all__ = [
     "Run",
@@ -66,9 +65,6 @@ __all__ = [
     "write_prompts",
     "write_table",
 ]
-
-LARGEST_TABLE = 2**31
-"""Values of the largest Parquet table that is read."""
 
 
 def write_images(
@@ -154,28 +150,6 @@ def read_probes(
         raise RunError(
             f"Cannot read {run.probes} ({error}). Run `underpaint run` again."
         ) from error
-
-
-def write_table(path: Path, rows: pd.DataFrame) -> None:
-    """Write a table as Parquet."""
-    write_sealed(path, lambda part: rows.to_parquet(part, index=False))
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet table back.
-
-    Raises:
-        RunError: if it is not there or not whole.
-    """
-    try:
-        refuse_damaged(path)
-        facts = parquet.read_metadata(path)
-        if (values := facts.num_rows * facts.num_columns) > LARGEST_TABLE:
-            raise ValueError(f"it has {values} values; {LARGEST_TABLE} are read at most")
-        return pd.read_parquet(path, engine="pyarrow")
-    # pandas believes what is written beside the columns, and stumbles over it in many ways.
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, ArrowException) as error:
-        raise RunError(f"Cannot read {path} ({error}). Delete it to begin anew.") from error
 
 
 def check_run(settings: Mapping[str, object], model: Model) -> None:

@@ -25,7 +25,8 @@ from ..models import Model
 from ..models.identity import difference, identity_of
 from ..models.weights import first_line, is_hub_id, split_revision
 from ..probes.probes import Probe, ProbeKey
-from ..scores.tables import markdown, metric_name
+from ..scores.naming import metric_name
+from ..scores.tables import markdown
 from .packing import pack_probes, unpack_probes
 from .runs import (
     Run,

@@ -12,14 +12,8 @@ import pandas as pd
 
 from ..core.numbers import UNKNOWN, fixed, number
 from ..models.layers import Layer
+from .naming import metric_name
 
-METRIC_NAMES = {
-    "dice": "Dice",
-    "spearman": "Spearman",
-    "pearson": "Pearson",
-    "residual": "Residual correlation",
-    "rmse": "RMSE",
-}
 LITERATURE = {
     ("saliency", "dice"): 0.85,
     ("depth", "spearman"): 0.71,
@@ -166,11 +160,6 @@ def block_rows(layers: Sequence[Layer]) -> list[tuple[str, str, str, str]]:
     names = [*encoders, "Bottleneck", *decoders] if stages else list(sizes)
     nowhere = [(UNKNOWN, UNKNOWN)]
     return [(name, str(len(sizes.get(name, []))), *sizes.get(name, nowhere)[0]) for name in names]
-
-
-def metric_name(metric: str) -> str:
-    """Write a metric's name as papers do; one of the user's own stays as it is."""
-    return METRIC_NAMES.get(metric, metric)
 
 
 def _with_interval(found: Mapping[str, float | None]) -> str:

@@ -3,8 +3,3 @@
 The page itself is built from `web/` into `static/` and ships with the package, so that nobody needs
 Node. What is written here is what that page reads: JSON, and maps packed into a few images.
 """
-
-from .export import export, find_site
-from .serving import server_for
-
-__all__ = ["export", "find_site", "server_for"]

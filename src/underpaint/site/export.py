@@ -5,8 +5,7 @@ The folder is made beside its place and renamed into it: a site is there as a wh
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,13 @@ from ..runs.runs import (
 )
 from ..scores.scores import Curves, ScoreKey, Scores, curves
 from .card import draw_card
+from .folder import STATIC, replaced
 from .maps import PICTURE_PX, Sheets, draw_sheets
 from .numbers import page_numbers, plain, prompt_rows, rounded, score_table, spread_over
 from .packed import pack_files
 from .painting import reason_against, write_paint
 from .views import write_edits, write_recognition
 
-STATIC = Path(__file__).parent / "static"
 DRAWN_AT_ONCE = 4
 THUMB_PX = 128
 THUMBS_A_SHEET = 64
@@ -93,7 +92,7 @@ def export(
     if painter is not None and (against := reason_against(painter, settings, layers)):
         say(f"No paint view: {against}")
         painter = None
-    with _replaced(site) as folder:
+    with replaced(site) as folder:
         left_out = ("build.json", "widget.js", *(() if painter else ("*.wasm",)))
         ignored = shutil.ignore_patterns(*left_out)
         shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=ignored)
@@ -132,40 +131,6 @@ def export(
         pack_files(folder)
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     return {"prompts": len(rows), "maps": len(drawn), "bytes": size}
-
-
-def find_site(folder: Path) -> Path | None:
-    """Find the site in a folder: itself, or the one that `run` leaves in it."""
-    for place in (folder, folder / "site"):
-        if _is_site(place):
-            return place
-    return None
-
-
-def _is_site(folder: Path) -> bool:
-    return (folder / "index.html").is_file() and (folder / "data" / "run.json").is_file()
-
-
-@contextmanager
-def _replaced(site: Path) -> Iterator[Path]:
-    """Give a folder to fill, and put it in the place of the site when all went well."""
-    is_used = site.exists() and not (site.is_dir() and not any(site.iterdir()))
-    if is_used and not _is_site(site):
-        raise RunError(f"{site} is in use and holds no site. Choose another folder.")
-    part = site.with_name(site.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        yield part
-        if site.exists():
-            shutil.rmtree(site)
-        part.rename(site)
-    except OSError as error:
-        raise RunError(
-            f"Cannot write the site to {site} ({error}). Make room or choose another folder."
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _layers(model: Model | None, settings: Mapping[str, Any]) -> tuple[Layer, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.errors import RunError
 from ..runs.folder import Run
-from .export import STATIC, find_site
+from .folder import STATIC, find_site
 
 CODE = STATIC / "widget.js"
 

@@ -11,8 +11,9 @@ import pandas as pd
 from ..core.prompts import Prompt
 from ..probes.probes import Probe, ProbeKey
 from ..runs.runs import Run, read_table, write_images, write_probes, write_table
-from ..scores.scores import Scores, tabulate
+from ..scores.scores import Scores
 from ..scores.sources import JOINT
+from ..scores.tabulating import tabulate
 from .batches import batches, batches_of, without_activations
 from .checkpoints import ReadMaps, held_path, read_held, scores_path, write_held
 from .costs import Seconds, timed, total

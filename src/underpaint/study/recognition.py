@@ -38,7 +38,8 @@ from ..probes.fitting import fit
 from ..probes.moments import Cell, Moments
 from ..runs.runs import Run, update_summary, write_table
 from ..scores.classes import CLASS, likeliest, summarise_classes
-from ..scores.scores import ScoreKey, Scores, tabulate
+from ..scores.scores import ScoreKey, Scores
+from ..scores.tabulating import tabulate
 from .batches import batches_of, drawn, training_parts
 from .costs import CPU
 from .pooling import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...core.numbers import UNKNOWN, fixed, number
 from ...scores.findings import listed, rivalry, title
-from ...scores.tables import metric_name
+from ...scores.naming import metric_name
 from .markup import picture, plain, table
 from .words import Summary, abstract, property_words, with_interval
 

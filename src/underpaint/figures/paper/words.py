@@ -5,8 +5,8 @@ from typing import Any
 
 from ...core.numbers import fixed, number
 from ...scores.findings import listed, rivalry, title
+from ...scores.naming import metric_name
 from ...scores.sentences import crossings, gap_words, timing
-from ...scores.tables import metric_name
 from .markup import plain
 
 Summary = Mapping[str, Any]

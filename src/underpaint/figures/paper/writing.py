@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ...core.errors import RunError
 from ...core.files import write_file
-from ...runs.folder import Run
-from ...runs.runs import read_settings, read_split, read_summary
+from ...runs.folder import Run, read_settings, read_split, read_summary
 from . import parts
 
 REFERENCES = Path(__file__).parent / "references.bib"
