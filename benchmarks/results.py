@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.editing import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
+from underpaint.figures.noise import skill_metric
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
 from underpaint.scores.naming import metric_name
@@ -110,18 +111,25 @@ def page(
 
 
 def race(summary: Mapping[str, Any]) -> str:
-    """Lay out who reaches the bar when, and what each reads at step 1, as Markdown."""
-    sources = {"probe": "probe inside", "estimate": "labeler on x̂₀", "image": "labeler on x_t"}
-    first = {**sources, "position": "place alone"}
-    del first["image"]
-    heads = [f"step 1: {name}" for name in first.values()]
-    heads += [f"at the bar: {name}" for name in sources.values()]
+    """Lay out who reaches the bar when, and what each reads at step 1, as Markdown.
+
+    Scores are those that the bar is one of, for which the place alone has 0 where it is taken out.
+    """
+    sources = {"probe": "probe", "estimate": "labeler on x̂₀", "image": "labeler on x_t"}
+    heads = ["place alone", "step 1: probe", "step 1: labeler on x̂₀", "last step: probe"]
+    heads += [f"step at the bar: {name}" for name in sources.values()]
     rows = [["property (score)", *heads], ["---", *["--:"] * len(heads)]]
     for name, found in summary["properties"].items():
-        known = found["sources"]
-        means = [fixed(number(known[each]["by_step"][0]["mean"])) for each in first]
+        known, metric = found["sources"], skill_metric(found)
+        cells = {each: known[each]["metrics"][metric] for each in (*sources, "position")}
+        place = number(cells["position"]["final"]["mean"])
+        means = [
+            fixed(0.0 if metric == "residual" else place),
+            *(fixed(number(cells[each]["by_step"][0]["mean"])) for each in ("probe", "estimate")),
+            fixed(number(cells["probe"]["final"]["mean"])),
+        ]
         times = [_step(known[each].get("reached")) for each in sources]
-        rows.append([f"{name} ({metric_name(found['metric'])})", *means, *times])
+        rows.append([f"{name} ({metric_name(metric)})", *means, *times])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from underpaint.scores.findings import findings, listed
+from underpaint.scores.findings import findings, listed, moved
 
 
 def curve(mean):
@@ -25,12 +25,17 @@ def said(**properties):
 
 def test_it_says_how_early_who_else_and_with_which_half():
     words = said(saliency=found(), depth=found(image=(3, 2, 4), estimate=(-2, -3, -1)))
-    assert "All of saliency and depth can be read early: from step 3 of 15 on" in words
-    assert "reaches the same score 3 to 4 steps later" in words
-    assert "x̂₀. The predicted picture shows depth earlier than the probe." in words
+    assert (
+        "All of saliency and depth can be read early: a probe has 90% of its final skill" in words
+    )
+    assert "by step 3 of 15." in words
+    assert "same score in the noisy picture 3 to 4 steps later" in words
+    assert (
+        "x̂₀. No probe is measurably ahead of it. The predicted picture shows depth earlier" in words
+    )
     assert "For saliency, neither is measurably first." in words
-    assert "saliency is read at 0.56 from the half" in words
-    assert "at 0.33 from the half that does not, and at 0.35 from the place alone" in words
+    assert "At step 1 saliency depends on the caption." in words
+    assert "0.56 from the run with the caption, 0.33 from the run without and 0.35 from" in words
 
 
 @pytest.mark.parametrize("image", [(1, 0, 2), (-1, -2, 0), None])
@@ -42,18 +47,20 @@ def test_what_is_not_measurably_earlier_is_not_called_early(image):
 
 @pytest.mark.parametrize(
     ("high", "words"),
-    [(3, "From step 2 on, the labeler scores higher there than the best"), (16, "")],
+    [(3, "From step 2 on, the labeler scores higher on the predicted picture than"), (16, "")],
 )
 def test_a_rival_that_scores_higher_is_said_to_where_every_resample_has_it(high, words):
     crossed = {"crossover": {"estimate": {"step": 2, "low": 2, "high": high}}}
     both = said(depth={**found(), **crossed}, shading=found())
-    assert ("of depth; it also made the labels." in both) == bool(words)
+    assert ("probe of depth, but that labeler made the labels." in both) == bool(words)
     assert words in said(depth={**found(), **crossed})
     assert ("scores higher" in said(depth={**found(), **crossed})) == bool(words)
 
 
 def test_a_probe_that_is_first_is_called_so():
-    assert "The probe reads depth earlier than" in said(depth=found(estimate=(2, 1, 3)))
+    words = said(depth=found(estimate=(2, 1, 3)))
+    assert "The probe reads depth earlier than" in words
+    assert "No probe is measurably ahead" not in words
 
 
 @pytest.mark.parametrize("halves", [0.05, -0.1, None])
@@ -64,6 +71,45 @@ def test_the_caption_is_credited_only_where_its_half_is_measurably_better(halves
 def test_nothing_known_says_nothing():
     for lead in ({"image": None, "estimate": None}, None):
         assert said(depth={**found(halves=None), "bar": None, "lead": lead}) == ""
+
+
+@pytest.mark.parametrize(("gain", "control", "is_said"), [(0.3, 0.1, True), (0.2, 0.15, False)])
+def test_what_activations_add_is_said_where_the_control_adds_measurably_less(
+    gain, control, is_said
+):
+    one = found()
+    one["sources"] |= {"beyond": curve(gain), "beyond ensemble": curve(control)}
+    words = said(saliency=one)
+    assert ("activations add 0.30 (0.25 to 0.35) to the saliency score" in words) == is_said
+    assert ("the control, adds 0.10." in words) == is_said
+
+
+def edit(control, success, width=0.1, **other):
+    spread = {"mean": success, "low": success - width, "high": success + width}
+    return {"control": control, "images": 10, "left_out": 2, "success": spread, "seed": 0, **other}
+
+
+def test_an_edit_is_said_to_move_objects_beside_its_own_control():
+    edits = [edit("random", 0.9, seed=1), edit("none", 0.75), edit("random", 0.125)]
+    words = moved({"edits": edits})
+    assert "in 75% of 8 pictures; a random change as large does in 12%." in words
+    assert "Pasting" not in words
+    assert "Pasting its pixels does in 88%." in moved({"edits": [*edits, edit("paste", 0.875)]})
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [],
+        [edit("none", 0.75)],
+        [edit("none", 0.75), edit("random", 0.0, seed=1)],
+        [edit("none", 0.3), edit("random", 0.2)],
+        [edit("none", float("nan")), edit("random", 0.0)],
+    ],
+    ids=["none", "no control", "a control of other moves", "not measurably", "never scored"],
+)
+def test_an_edit_without_a_control_that_moves_less_is_not_told(edits):
+    assert moved({"edits": edits}) == ""
 
 
 def test_names_are_listed_as_a_sentence_does():

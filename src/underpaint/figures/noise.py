@@ -49,8 +49,8 @@ def draw_noise(
     metric, sources = skill_metric(found), found["sources"]
     shown = [x.name for x in SOURCES if (x.is_headline or x.name in ALSO) and x.name in sources]
     labels = {each.name: each.label or each.name for each in SOURCES}
-    figure = Figure(figsize=(3.5, 2.7))
-    axis = figure.add_axes((0.13, 0.15, 0.84, 0.72))
+    figure = Figure(figsize=(4.6, 2.7))
+    axis = figure.add_axes((0.1, 0.15, 0.64, 0.72))
     for source, paint in paints_of(shown).items():
         if metric not in sources[source]["metrics"]:
             continue
@@ -66,7 +66,7 @@ def draw_noise(
     axis.invert_xaxis()
     axis.set_xlabel("noise : signal (log scale, the generation runs to the right)")
     axis.set_ylabel(metric_name(metric))
-    axis.legend(fontsize=5.5, loc="lower right", frameon=False)
+    axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     figure.text(0.02, 0.98, name, fontsize=9, fontweight="bold", va="top")
     return figure
 

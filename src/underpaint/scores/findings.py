@@ -25,14 +25,17 @@ def title(summary: Summary) -> str:
 
 
 def findings(summary: Summary) -> tuple[str, ...]:
-    """Say how early properties are read, against the fair rival, and what the caption does.
+    """Say how early properties are read, beside the fair rival, what the caption does, and edits.
 
     Each sentence is written from intervals: what they do not carry is not said.
     """
-    beside = rivalry(summary)
-    rival = "The fair rival is the clean picture that the model itself predicts at each step, x̂₀."
-    fair = " ".join(each for each in (rival, beside, overtaken(summary)) if each)
-    said = (early(summary), fair if beside else "", _by_caption(summary))
+    said = (
+        early(summary),
+        _beside_the_fair_rival(summary),
+        _by_caption(summary),
+        _beyond(summary),
+        moved(summary),
+    )
     return tuple(each for each in said if each)
 
 
@@ -49,10 +52,20 @@ def early(summary: Summary) -> str:
     is_all = len(ahead) == sum(map(len, found.values())) > 1
     which = f"All of {listed(ahead)}" if is_all else listed(ahead).capitalize()
     return (
-        f"{which} can be read early: from step {_span(first)} of {summary['steps']} on, a probe "
-        "has 90% of its final skill. In the noisy picture, the labeler reaches the same score "
+        f"{which} can be read early: a probe has 90% of its final skill by step {_span(first)} of "
+        f"{summary['steps']}. The labeler reaches the same score in the noisy picture "
         f"{_span(spans)} step{'' if set(spans) == {1} else 's'} later."
     )
+
+
+def _beside_the_fair_rival(summary: Summary) -> str:
+    """Say who is first, the probe or the model's own prediction; "" where neither was timed."""
+    beside = rivalry(summary)
+    if not beside:
+        return ""
+    rival = "The fair rival is the clean picture that the model itself predicts at each step, x̂₀."
+    none = "" if by_verdict(summary, "estimate")["later"] else "No probe is measurably ahead of it."
+    return " ".join(each for each in (rival, none, beside, overtaken(summary)) if each)
 
 
 def rivalry(summary: Summary) -> str:
@@ -83,8 +96,8 @@ def overtaken(summary: Summary) -> str:
     is_all = len(steps) == len(summary["properties"])
     which = "" if is_all else f" of {listed(list(steps))}"
     return (
-        f"From step {_span(list(steps.values()))} on, the labeler scores higher there than the "
-        f"best probe{which}; it also made the labels."
+        f"From step {_span(list(steps.values()))} on, the labeler scores higher on the predicted "
+        f"picture than the best layer's probe{which}, but that labeler made the labels."
     )
 
 
@@ -97,16 +110,76 @@ def _by_caption(summary: Summary) -> str:
         low = halves["by_step"][0].get("low")
         if low is None or low <= 0:
             continue
-        with_it, without, place = (
-            fixed(number(sources[each]["by_step"][0]["mean"]))
-            for each in ("probe", "unconditional", "position")
-        )
+        known = {
+            "the run with the caption": "probe",
+            "the run without": "unconditional",
+            "the caption's text alone": "text",
+            "the place alone": "position",
+        }
+        scores = [
+            f"{_first(sources[source])} from {what}"
+            for what, source in known.items()
+            if source in sources
+        ]
         return (
-            f"At step 1 it takes the caption: {name} is read at {with_it} from the half of the "
-            f"network that sees the caption, at {without} from the half that does not, and at "
-            f"{place} from the place alone."
+            f"At step 1 {name} depends on the caption. The model runs twice a step, with the "
+            f"caption and without: {name} scores {listed(scores)}."
         )
     return ""
+
+
+def _beyond(summary: Summary) -> str:
+    """Say what activations add to the predicted picture at step 1, if its control adds less."""
+    for name, found in summary["properties"].items():
+        gain, control = (
+            found["sources"].get(each, {"by_step": [{}]})["by_step"][0]
+            for each in ("beyond", "beyond ensemble")
+        )
+        if not number(gain.get("low")) > max(0, number(control.get("high"))):
+            continue
+        low, high = (fixed(number(gain[end])) for end in ("low", "high"))
+        return (
+            f"At step 1 a layer's activations add {fixed(gain['mean'])} ({low} to {high}) to the "
+            f"{name} score of a linear reader of x̂₀. A second reader of x̂₀ with random features, "
+            f"the control, adds {fixed(control['mean'])}."
+        )
+    return ""
+
+
+def moved(summary: Summary) -> str:
+    """Say how often an edit of activations moved the object, beside its controls.
+
+    Returns:
+        The sentence; "" where no edit moved more objects than its own random control measurably.
+    """
+    edits = summary.get("edits") or []
+    for edit in (each for each in edits if each["control"] == "none"):
+        others = {each["control"]: each["success"] for each in edits if _are_alike(each, edit)}
+        random = others.get("random", {"high": None})
+        if not number(edit["success"]["low"]) > number(random["high"]):
+            continue
+        said = (
+            f"Editing activations moves the object to where it should be in "
+            f"{_percent(edit['success'])} of {edit['images'] - edit['left_out']} pictures; a "
+            f"random change as large does in {_percent(random)}."
+        )
+        pasted = _percent(others["paste"]) if "paste" in others else ""
+        return said + (f" Pasting its pixels does in {pasted}." if pasted else "")
+    return ""
+
+
+def _are_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two trials differ in their control alone, and the steps that it acts at."""
+    alike = ("target", "prompts", "strength", "layers", "seed", "held", "carried", "margin")
+    return all(one.get(name) == other.get(name) for name in alike)
+
+
+def _percent(share: Mapping[str, Any]) -> str:
+    return f"{100 * number(share['mean']):.0f}%"
+
+
+def _first(source: Mapping[str, Any]) -> str:
+    return fixed(number(source["by_step"][0]["mean"]))
 
 
 def listed(names: Sequence[str]) -> str:

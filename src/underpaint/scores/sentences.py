@@ -88,9 +88,9 @@ def noise_words(ratios: Noise, step: int) -> str:
         return "noise alone"
     if ratio <= 0:
         return ""
-    if ratio >= 1:
-        return f"{ratio:.1f}× more noise than signal"
-    return f"{1 / ratio:.1f}× more signal than noise"
+    more, less = ("noise", "signal") if ratio >= 1 else ("signal", "noise")
+    times = f"{max(ratio, 1 / ratio):.1f}"
+    return "as much noise as signal" if times == "1.0" else f"{times}× more {more} than {less}"
 
 
 def shares_told(found: Found, layer: str) -> str:

@@ -117,9 +117,9 @@ SOURCES: tuple[Source, ...] = (
         absent=QUICK,
     ),
     Source(
-        "unconditional", "one layer's activation in the half that hears no caption", "control",
-        "#3B6EA8", "#8fb8e8", dash=(0, (2, 1)), views=("unconditional",), reads_layers=True,
-        absent="guidance ran no unconditional half",
+        "unconditional", "one layer's activation in the half that runs without the caption",
+        "control", "#3B6EA8", "#8fb8e8", dash=(0, (2, 1)), views=("unconditional",),
+        reads_layers=True, absent="guidance ran no unconditional half",
     ),
     Source(
         "joint", "the last layers' activations together and the place, through one linear map",
@@ -127,7 +127,7 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source(
         "estimate linear",
-        "x̂₀ around each place, and without `--quick` what the labeler sees in it, by a linear map",
+        "x̂₀ around each place, and its labeler's maps unless `--quick`, through one linear map",
         "rival",
         "#2E7D6B", "#7fd0bd", dash=(0, (5, 1.5)), word="linear", views=("joint",),
     ),
@@ -147,26 +147,26 @@ SOURCES: tuple[Source, ...] = (
         reads_layers=True, is_gain=True, absent=QUICK,
     ),
     Source(
-        "beyond swapped", "the same as `beyond`, the layer's activation being another picture's",
+        "beyond swapped", "as `beyond`, with the layer's activation taken from another picture",
         "control", "#7B5EA7", "#bfa5e8", dash=(0, (1, 1)), word="swapped", views=("joint",),
         reads_layers=True, is_gain=True,
     ),
     Source(
-        "beyond ensemble", "the same of a second, random reader of x̂₀ in the layer's place",
+        "beyond ensemble", "what a second reader of x̂₀, of random features, adds to the first",
         "control", "#6E6E6E", "#b5b5b5", dash=(0, (1, 1)), word="ensemble", views=("joint",),
         is_gain=True,
     ),
     Source(
-        "beyond shuffled", "the same of all layers, fitted and held to other pictures' labels",
+        "beyond shuffled", "as `beyond`, of all layers, fitted to and scored on others' labels",
         "control", "#9A6B4F", "#d8b49e", dash=(0, (1, 1)), word="unowned", views=("joint",),
         is_gain=True, absent=QUICK,
     ),
     Source(
-        "shuffled", "one layer's activation, fitted and held to other pictures' labels", "control",
-        "#6E6E6E", "#a9a9a9", dash=":", word="shuffled", reads_layers=True,
+        "shuffled", "one layer's activation, fitted to other pictures' labels and scored on them",
+        "control", "#6E6E6E", "#a9a9a9", dash=":", word="shuffled", reads_layers=True,
     ),
     Source(
-        "ceiling", "the label itself, shrunk to the layer's grid", "bound",
+        "ceiling", "the label itself at the layer's resolution, which bounds its probes", "bound",
         "#111111", "#f2f2f2", dash="-.", is_constant=True, reads_layers=True,
     ),
     Source(
@@ -186,15 +186,15 @@ SOURCES: tuple[Source, ...] = (
         "#7A5C00", "#d9b44a", dash=(0, (1, 2)), word="paper", reads_layers=True,
     ),
     Source(
-        "labeler", "the clean picture, through the labeler, held to exact labels", "bound",
+        "labeler", "the clean picture, through the labeler, scored on exact labels", "bound",
         "#004D40", "#7fd6c2", dash="-.", is_constant=True,
     ),
     Source(
-        "taught", "one layer's activation, fitted to the labeler's labels, held to exact ones",
+        "taught", "one layer's activation, fitted to the labeler's labels, scored on exact ones",
         "probe", "#A34700", "#ffb685", dash="--", reads_layers=True,
     ),
     Source(
-        "judged", "the same probe as taught, held to the labeler's labels", "probe",
+        "judged", "the same probe as `taught`, scored on the labeler's labels", "probe",
         "#A34700", "#ffb685", dash=":", reads_layers=True,
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ Sources
     nested           each layer in running order, beside x̂₀ and all layers that ran before it
     beyond swapped   the same of a layer whose activations are given to other pictures
     beyond ensemble  the same of a second reader of x̂₀: what more columns alone would gain
-    beyond shuffled  the same of all layers, fitted and held to other pictures' labels
+    beyond shuffled  the same of all layers, fitted to other pictures' labels and scored so
 
 In a study that is not thorough, only the last layer is swapped, and `nested` and `beyond shuffled`
 are left out.
