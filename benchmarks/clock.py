@@ -20,6 +20,11 @@ def beside_a_clock(speed: Mapping[str, Any]) -> list[str]:
     rows = [["", *(f"`{name}`" if name[0] == "-" else name for name in speed)]]
     rows += [["---", *("--:" for _ in speed)]]
     rows += [[what, *(f"{each:.1f}" for each in own)] for what, own in seconds.items()]
+    shares = [sum(each["device"].values()) / each["wall"] for each in speed.values()]
+    rows += [["share of the time that the clock worked", *(f"{each:.0%}" for each in shares)]]
+    asked = [each.get("gpu_share") for each in speed.values()]
+    if None not in asked:
+        rows += [["the same as `cost` says, from asking", *(f"{each:.0%}" for each in asked)]]
     rows += [["**wall / floor**", *(f"**{each['ratio']:.2f}**" for each in speed.values())]]
     rows += [["asked", *(ASKED_RATIOS[name] for name in speed)]]
     return [

@@ -22,7 +22,7 @@ The floor is what the clock counted for generation, decoding and labelers alone:
 waits. Machines that are busy otherwise make the ratio worse, never better. With `--slow K` the
 clock takes K times as long for everything: what is left of the ratio then is order and waiting, for
 this machine's own processor time counts K times less. `idle` says before which part the clock
-stood.
+stood; `gpu_share` is what a run's cost says of the clock, from asking it as a GPU is asked.
 """
 
 import argparse
@@ -56,6 +56,7 @@ from underpaint.models.traces import Trace
 from underpaint.probes.trained import Network
 from underpaint.runs import runs
 from underpaint.study import stages
+from underpaint.study.occupancy import Occupancy, looking
 from underpaint.study.study import Study
 
 MEASURED = {
@@ -109,6 +110,11 @@ class Gpu:
             left = self.free_at - time.perf_counter()
         if left > 0:
             time.sleep(left)
+
+    def query(self) -> bool:
+        """Tell whether all that was queued is done, as a stream does."""
+        with self.lock:
+            return time.perf_counter() >= self.free_at
 
 
 def busy(seconds: float) -> None:
@@ -198,6 +204,14 @@ class StandIns:
         names = ("saliency", "depth", "shading")
         return tuple(Labeler(name, (name,), "MIT", reader(name)) for name in names)
 
+    @contextmanager
+    def watched(self, _device: torch.device) -> Iterator[Occupancy]:
+        """Watch the clock in the GPU's place."""
+        seen = Occupancy()
+        seen.add(self.gpu)
+        with looking(seen):
+            yield seen
+
     def counted(self, part: str, work: Callable[..., Any], seconds: Callable[..., float]) -> Any:
         """Let a function be itself, and the clock count what a GPU would take for it."""
 
@@ -242,6 +256,7 @@ def replaced(stand: StandIns) -> list[tuple[str, Any]]:
     return [
         ("underpaint.study.batches.trace", stand.trace),
         ("underpaint.study.looks.draw", lambda *how: (stand.decode(*how), torch.tensor(True))),
+        ("underpaint.study.stages.watched", stand.watched),
         ("underpaint.study.costs.finish", lambda _device: stand.gpu.wait()),
         (
             "underpaint.study.folding.gather",
@@ -339,6 +354,7 @@ def measure(
         "ratio": wall / floor,
         "device": dict(gpu.worked),
         "idle": dict(gpu.idle),
+        "gpu_share": summary["cost"]["gpu_share"],
         "parts": summary["cost"]["parts"],
     }
 

@@ -27,6 +27,7 @@ def test_where_every_part_takes_a_second_the_ratios_are_known():
     assert found["seconds_reference"] == len(layers) * (1.5 + 2 * 2)
     assert found["reference_ratio"] == len(layers) * 5.5 / (3 + 1)
     cell = 8 * layers[-1].channels * layers[-1].grid[0] * layers[-1].grid[1] * 4
+    assert found["gpu_share"] is None  # on a processor nobody asks
     assert found["reference_bytes_written"] >= len(layers) * 2 * cell
 
 
@@ -42,6 +43,7 @@ def test_a_forecast_grows_each_part_by_the_pictures_that_it_is_for():
         floor = sum(each["parts"][part] for part in ("generation", "decoding", "labelling"))
         assert each["floor"] == pytest.approx(floor)
         assert each["ratio"] == pytest.approx(each["seconds"] / floor)
+    assert small["gpu_share"] is None
     assert set(found["labelers"]) == {"brightness"}
     assert found["labelers"]["brightness"] > 0
 

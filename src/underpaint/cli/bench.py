@@ -50,7 +50,8 @@ def bench(
     """Measure what probing costs beside bare generation and the literature's method.
 
     With --count, a small study is carried out too, and what each part of a large one will take is
-    said, beside the floor: generation, decoding and labelers, which no study can go without.
+    said, beside the floor: generation, decoding and labelers, which no study can go without. On a
+    GPU, how much of the time it worked is told too, from asking its streams.
     """
     chosen = properties_of(properties)
     model = load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
@@ -75,9 +76,11 @@ def bench(
     if as_json:
         click.echo(json.dumps(found))
         return
-    study_s = found.pop("study", None)
+    study_s, shares = found.pop("study", None), found.pop("gpu_share") or {}
     for name, value in found.items():
         click.echo(f"{name:24} {value:.3f}" if isinstance(value, float) else f"{name:24} {value}")
+    told = ", ".join(f"{part} {_share(each)}" for part, each in shares.items())
+    click.echo(f"{'GPU worked':24} {told or _share(None)}")
     if study_s is not None:
         _print_forecast(study_s)
 
@@ -91,5 +94,10 @@ def _print_forecast(found: dict[str, Any]) -> None:
     for name in ("overlapped", "seconds", "floor"):
         click.echo(f"{name:16} {small[name]:14.1f} s {large[name]:14.1f} s")
     click.echo(f"{'seconds / floor':16} {small['ratio']:14.2f}   {large['ratio']:14.2f}")
+    click.echo(f"{'GPU worked':16} {_share(small['gpu_share']):>16}")
     for name, seconds in found["labelers"].items():
         click.echo(f"labeler {name}: {seconds * 1000:.1f} ms a picture")
+
+
+def _share(of_time: float | None) -> str:
+    return "not measured" if of_time is None else f"{of_time:.0%}"

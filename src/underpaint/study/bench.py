@@ -9,7 +9,8 @@ extrapolated as the formula in `compare` says.
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,21 @@ from ..models.traces import Trace, excerpt, trace
 from ..probes.moments import merge
 from ..probes.recipes import fit_paper
 from .folding import fit_all, fold, labelled
+from .occupancy import Clock, watched
 from .scoring import readings
 from .study import GROUP
 
 ROUNDS = 3
 
-Clock = Callable[[], float]
-"""Tells seconds since it does not matter when."""
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """Seconds of each part, the share of them that a GPU worked, and what was made."""
+
+    seconds: Mapping[str, float]
+    shares: Mapping[str, float | None]
+    traced: Trace
+    labels: Mapping[str, Tensor]
 
 
 def compare(
@@ -60,7 +69,9 @@ def compare(
 
     Returns:
         `overhead`: probed over bare seconds, the median of paired rounds. `reference_ratio`: the
-        reference's seconds over ours, fitting included. Beside them what was measured, in seconds.
+        reference's seconds over ours, fitting included. Beside them what was measured, in seconds,
+        and `gpu_share`: of each part's, the share that a GPU worked (see `occupancy`), None on any
+        other device.
     """
     prompts = [Prompt(f"a red ball {seed}", seed) for seed in range(images)]
     trace(model, prompts[:2], steps=2, layers=layers)
@@ -68,8 +79,8 @@ def compare(
     for number in range(ROUNDS):
         progress(f"round {number + 1} of {ROUNDS}")
         measured.append(_round(model, labelers, properties, layers, prompts, steps, clock))
-    rounds = [seconds for seconds, _ in measured]
-    traced, labels = measured[-1][1]
+    rounds = [each.seconds for each in measured]
+    traced, labels = measured[-1].traced, measured[-1].labels
     median = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
     progress("one cell of the reference method")
@@ -100,6 +111,7 @@ def compare(
         "layers": len(layers),
         "properties": [each.name for each in properties],
         "seconds": median,
+        "gpu_share": measured[-1].shares if model.device.type == "cuda" else None,
         "seconds_reference": reference,
         "seconds_reference_cell": {"store": store_s, "train": train_s},
         "reference_bytes_written": written * cells,
@@ -114,29 +126,31 @@ def _round(
     prompts: Sequence[Prompt],
     steps: int,
     clock: Clock,
-) -> tuple[dict[str, float], tuple[Trace, dict[str, Tensor]]]:
+) -> Round:
     """Time each part once. `probed` is what a training and a held-out picture cost together."""
     groups = [(first, first + GROUP) for first in range(0, len(prompts), GROUP)]
-    bare_s, _ = _timed(lambda: trace(model, prompts, steps=steps), clock)
-    traced_s, traced = _timed(lambda: trace(model, prompts, steps=steps, layers=layers), clock)
-    label_s, batches = _timed(
-        lambda: [labelled(excerpt(traced, *at), labelers, properties) for at in groups], clock
+    seconds: dict[str, float] = {}
+    shares: dict[str, float | None] = {}
+
+    def part(name: str, work: Callable[[], Any]) -> Any:
+        with watched(model.device) as watch:
+            seconds[name], made = _timed(work, clock)
+        shares[name] = watch.share
+        return made
+
+    part("bare", lambda: trace(model, prompts, steps=steps))
+    traced = part("traced", lambda: trace(model, prompts, steps=steps, layers=layers))
+    batches = part(
+        "label", lambda: [labelled(excerpt(traced, *at), labelers, properties) for at in groups]
     )
-    fold_s, moments = _timed(lambda: reduce(merge, (fold(each)[0] for each in batches)), clock)
-    fit_s, probes = _timed(lambda: fit_all(moments, moments, properties, layers=layers), clock)
-    read_s, _ = _timed(lambda: [readings(probes, each) for each in batches], clock)
+    moments = part("fold", lambda: reduce(merge, (fold(each)[0] for each in batches)))
+    probes = part("fit", lambda: fit_all(moments, moments, properties, layers=layers))
+    part("read", lambda: [readings(probes, each) for each in batches])
     labels = {
         each.name: torch.cat([batch.labels[each.name] for batch in batches]) for each in properties
     }
-    seconds = {
-        "bare": bare_s,
-        "traced": traced_s,
-        "label": label_s,
-        "fold": fold_s,
-        "read": read_s,
-        "fit": fit_s,
-    }
-    return {**seconds, "probed": traced_s + fold_s + read_s}, (traced, labels)
+    seconds["probed"] = seconds["traced"] + seconds["fold"] + seconds["read"]
+    return Round(seconds, shares, traced, labels)
 
 
 def _timed(work: Callable[[], Any], clock: Clock) -> tuple[float, Any]:

@@ -38,15 +38,16 @@ def forecast(study: Study, *, pictures: int, count: int, progress: Progress) -> 
         progress: Told how far the small one is.
 
     Returns:
-        `measured` and `forecast`, as `account` gives them, and `labelers`: what each takes for a
-        picture that it looks at.
+        `measured` and `forecast`, as `account` gives them, `labelers`: what each takes for a
+        picture that it looks at, and in `measured` the `gpu_share` of the time that a GPU worked
+        (see `occupancy`), None on any other device.
     """
     small = _split(max(pictures, LEAST))
     planned = replace(study, split=small)
     with tempfile.TemporaryDirectory() as folder:
         run = open_run(Path(folder) / "run", {})
         cost = carry_out(planned, run, progress)["cost"]
-    measured = account(cost["seconds"], cost["parts"])
+    measured = account(cost["seconds"], cost["parts"]) | {"gpu_share": cost["gpu_share"]}
     large = _split(count)
     parts = {part: _grown(part, small, large) * each for part, each in cost["parts"].items()}
     hidden = sum(cost["parts"].values()) - cost["seconds"]

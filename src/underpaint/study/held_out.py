@@ -78,7 +78,7 @@ def score_held_out(study: Study, journal: Journal, fitted: Fitted, cuts: Cuts) -
     Drawing what the rivals see has a lane of its own, and so has scoring: the next batch is
     generated meanwhile, and its rivals drawn while these are scored.
     """
-    how = {"ahead": study.ahead, "device": study.model.device}
+    how = {"ahead": study.ahead, "device": study.model.device, "watch": journal.watch}
     with lane(**how) as scorer, lane(**how) as looker:
         _score_validation(study, journal, cuts, scorer)
         drawn_s = _score_test(study, journal, fitted, cuts, looker, scorer)

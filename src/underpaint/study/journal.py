@@ -1,7 +1,7 @@
 """Where what a study does is written, and who is told how far it is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from ..runs.runs import Run
 from .checkpoints import checked
 from .costs import CPU, timed
 from .lanes import Lane
+from .occupancy import Occupancy
 
 
 @dataclass(frozen=True, eq=False)
 class Journal:
-    """A run's folder, who is told what, and the lanes in which files are written.
+    """A run's folder, who is told what, the lanes in which files are written, and who watches.
 
     Sums have a lane of their own: they are gigabytes, and nothing on the way reads them back.
     """
@@ -24,6 +25,7 @@ class Journal:
     say: Say
     writer: Lane
     keeper: Lane
+    watch: Occupancy = field(default_factory=Occupancy)
 
     def write(self, work: Callable[..., object], *what: object) -> None:
         """Have `work(*what)` done in the lane of files, and its seconds counted."""

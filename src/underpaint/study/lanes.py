@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 
 from .costs import CPU, Seconds, total
+from .occupancy import Occupancy
 
 Piece = Callable[[], Seconds]
 """Work that gives the seconds of its parts."""
@@ -21,10 +22,16 @@ class Lane:
     """
 
     def __init__(
-        self, thread: ThreadPoolExecutor | None = None, ahead: int = 0, device: torch.device = CPU
+        self,
+        thread: ThreadPoolExecutor | None = None,
+        ahead: int = 0,
+        device: torch.device = CPU,
+        watch: Occupancy | None = None,
     ) -> None:
         self._thread, self._ahead, self._failed = thread, ahead, False
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        if self._stream is not None and watch is not None:
+            watch.add(self._stream)
         self._waiting: deque[Future[Seconds]] = deque()
         self._done: list[Seconds] = []
 
@@ -63,7 +70,9 @@ class Lane:
 
 
 @contextmanager
-def lane(*, ahead: int, device: torch.device = CPU) -> Iterator[Lane]:
+def lane(
+    *, ahead: int, device: torch.device = CPU, watch: Occupancy | None = None
+) -> Iterator[Lane]:
     """Open a lane; on leaving, everything that was handed over is done.
 
     If the block fails, the piece in progress is finished and the others are dropped.
@@ -71,13 +80,14 @@ def lane(*, ahead: int, device: torch.device = CPU) -> Iterator[Lane]:
     Args:
         ahead: How many pieces may be unfinished; 0 does each at once, in the calling thread.
         device: Where they compute.
+        watch: Sees that they do.
     """
     if not ahead:
         yield Lane()
         return
     thread = ThreadPoolExecutor(1, thread_name_prefix="underpaint")
     try:
-        opened = Lane(thread, ahead, device)
+        opened = Lane(thread, ahead, device, watch)
         yield opened
         opened.drain()
     finally:

@@ -20,6 +20,7 @@ from .costs import CPU, Seconds, account, peak_rss_mb, peak_vram_mb, timed, tota
 from .held_out import fit_and_score
 from .journal import Journal, Progress, Say
 from .lanes import lane
+from .occupancy import watched
 from .recognition import check_classes, write_classes
 from .study import Study
 from .training import fold_all
@@ -58,11 +59,13 @@ def carry_out(
         begun = time.perf_counter()
         parts = {part: getattr(study.split, part) for part in ("train", "validation", "test")}
         write_prompts(run, parts)
-        how = {"ahead": study.ahead, "device": study.model.device}
-        with _awake(study), lane(**how) as keeper, lane(**how) as writer:
-            journal = Journal(run, progress, say, writer, keeper)
-            folded = fold_all(study, journal)
-            scored = fit_and_score(study, journal, folded)
+        device = study.model.device
+        with _awake(study), watched(device) as watch:
+            how = {"ahead": study.ahead, "device": device, "watch": watch}
+            with lane(**how) as keeper, lane(**how) as writer:
+                journal = Journal(run, progress, say, writer, keeper, watch)
+                folded = fold_all(study, journal)
+                scored = fit_and_score(study, journal, folded)
         clear(run, "validation", "scores", "seen-tuning", "seen-training")
         named_s = _classes(study, run, progress)
         properties, summarised = timed("summarising", partial(_summarised, study, run), CPU)
@@ -74,7 +77,7 @@ def carry_out(
             "noise": _noise(study),
             "images": {part: len(prompts) for part, prompts in parts.items()},
             "properties": properties,
-            "cost": _cost(study, begun, spent),
+            "cost": _cost(study, begun, spent, watch.share),
         }
         if study.goes_beyond:
             looked = LOOK_SIDE if study.looks_ahead else None
@@ -102,12 +105,13 @@ def _summarised(study: Study, run: Run) -> dict:
     return summarise(Scores(read_table(run.scores)), study.properties, noise=_noise(study))
 
 
-def _cost(study: Study, begun: float, parts: Seconds) -> dict[str, Any]:
+def _cost(study: Study, begun: float, parts: Seconds, gpu_share: float | None) -> dict[str, Any]:
     seconds, generation = time.perf_counter() - begun, parts.get("generation", 0.0)
     return {
         **account(seconds, parts),
         "seconds_generation": generation,
         "overhead": seconds / generation if generation else None,
+        "gpu_share": gpu_share,
         "peak_rss_mb": peak_rss_mb(),
         "peak_vram_mb": peak_vram_mb(study.model.device),
     }
