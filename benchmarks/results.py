@@ -18,7 +18,14 @@ from underpaint.figures.noise import skill_metric
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
 from underpaint.scores.naming import metric_name
-from underpaint.scores.sentences import crossings, gained, shares_told, spread_told, timing
+from underpaint.scores.sentences import (
+    crossings,
+    gained,
+    shares_told,
+    spread_told,
+    step_words,
+    timing,
+)
 from underpaint.scores.sources import SOURCES, sources_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,7 +135,7 @@ def race(summary: Mapping[str, Any]) -> str:
             *(fixed(number(cells[each]["by_step"][0]["mean"])) for each in ("probe", "estimate")),
             fixed(number(cells["probe"]["final"]["mean"])),
         ]
-        times = [_step(known[each].get("reached")) for each in sources]
+        times = [step_words(known[each].get("reached"), summary["steps"]) for each in sources]
         rows.append([f"{name} ({metric_name(metric)})", *means, *times])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -304,14 +311,11 @@ def table(
             means = [fixed(number(by_step[step - 1]["mean"])) for step in steps]
             last = [fixed(number(by_step[-1][part])) for part in ("mean", "low", "high")]
             title = f"{name} ({metric_name(found['metric'])})"
-            times = [_step(found["sources"][source].get(part)) for part in ("onset", "reached")]
+            each = found["sources"][source]
+            times = [step_words(each.get(x), len(each["by_step"])) for x in ("onset", "reached")]
             ends = [f"{last[0]} ({last[1]} to {last[2]})", *times]
             rows.append([title, source, *means, *ends])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def _step(found: Mapping[str, Any] | None) -> str:
-    return f"{found['step']} ({found['low']} to {found['high']})" if found else UNKNOWN
 
 
 if __name__ == "__main__":

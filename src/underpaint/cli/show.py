@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..core.numbers import fixed, number
 from ..runs.folder import find_run, read_summary
-from ..scores.sentences import gap_words, headline, shares_told, spread_told
+from ..scores.sentences import gap_words, headline, shares_told, spread_told, step_words
 from .options import OUT
 
 
@@ -64,8 +64,8 @@ def _sources_table(name: str, found: Mapping[str, Any]) -> Table:
             *(fixed(number(by_step[min(at, len(by_step) - 1)]["mean"])) for at in (0, 2)),
             f"{fixed(number(final['mean']))} "
             f"({fixed(number(final['low']))}–{fixed(number(final['high']))})",
-            _step(each["onset"]),
-            _step(each.get("reached")),
+            step_words(each["onset"], len(by_step), "–"),
+            step_words(each.get("reached"), len(by_step), "–"),
         )
     return table
 
@@ -92,13 +92,6 @@ def _differences(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> I
                 for step, at in shown.items()
             )
         )
-
-
-def _step(found: Mapping[str, Any] | None) -> str:
-    if found is None:
-        return "–"
-    earliest = f"{found['earliest']}–" if "earliest" in found else ""
-    return f"{earliest}{found['step']} ({found['low']}–{found['high']})"
 
 
 def print_classes(console: Console, found: Mapping[str, Any]) -> None:

@@ -39,7 +39,7 @@ def crossings(found: Found) -> str:
     """Say from which step on each rival beats the better probe, with their intervals."""
     steps = len(found["sources"]["probe"]["by_step"])
     parts = [
-        f"{_named(rival)} scores higher from step {_step(step, steps)}"
+        f"{_named(rival)} scores higher from step {_crossed(step, steps)}"
         if step
         else f"{_named(rival)} never scores higher"
         for rival, step in found["crossover"].items()
@@ -141,9 +141,27 @@ def _named(source: str) -> str:
     return BY_NAME[source].said if source in BY_NAME else source
 
 
-def _step(step: Mapping[str, int] | int, steps: int) -> str:
-    """Write a step with its interval, which ends at "never" where resamples have no such step."""
+def step_words(found: Mapping[str, int] | None, steps: int, to: str = " to ") -> str:
+    """Write a step with its interval, which ends at "never" where resamples have no such step.
+
+    Args:
+        found: The step, counted from 1, its bounds, and the `earliest` that it may have been where
+            steps between were not looked at; None for no step.
+        steps: How many there are.
+        to: What stands between two steps.
+
+    Examples:
+        >>> step_words({"step": 3, "low": 2, "high": 16}, 15)
+        '3 (2 to never)'
+    """
+    if found is None:
+        return UNKNOWN
+    earliest = f"{found['earliest']}{to}" if "earliest" in found else ""
+    high = "never" if found["high"] > steps else found["high"]
+    return f"{earliest}{found['step']} ({found['low']}{to}{high})"
+
+
+def _crossed(step: Mapping[str, int] | int, steps: int) -> str:
     if isinstance(step, int):  # of a run from before crossovers had intervals
         return f"{step} on"
-    high = "never" if step["high"] > steps else step["high"]
-    return f"{step['step']} on ({step['low']} to {high})"
+    return step_words(step, steps).replace(" (", " on (")
