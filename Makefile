@@ -8,6 +8,7 @@ BIN := .venv/bin
 COUNT ?= 200
 demo: .venv/ready
 	$(BIN)/underpaint run demo --count $(COUNT) --quick --properties saliency,depth,shading,normals,albedo --classes
+	$(BIN)/underpaint edit demo --limit 8 --count 1 --frames 3 --control none --control random
 	$(BIN)/underpaint show demo
 
 # The full study of `tiny`, edits and erasures, and the pages that say what they show. The same command

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from underpaint.core.errors import MetricError
-from underpaint.scores.intervals import interval, intervals, onset, resampled
+from underpaint.scores.intervals import interval, intervals, onset, resampled, share_interval
 
 STEPS = 15
 
@@ -39,6 +40,21 @@ def test_intervals_hold_the_truth_as_often_as_they_claim(random):
         found = interval(values, [str(i) for i in range(60)], level=0.8, resamples=300, seed=trial)
         held += found.low <= 0 <= found.high
     assert 0.7 < held / 200 < 0.9
+
+
+@pytest.mark.parametrize(("holds", "prompts"), [(1.0, 5), (0.0, 12)])
+def test_a_share_of_all_or_none_has_an_exact_interval_over_prompts(holds, prompts):
+    values = np.array([*[holds] * 2 * prompts, np.nan])
+    names = [*[str(at) for at in range(prompts)] * 2, "unknown"]
+    wanted = binomtest(int(holds) * prompts, prompts).proportion_ci(0.95, "exact")
+    found = share_interval(values, names)
+    assert (found.mean, found.undefined) == (holds, 1)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+
+
+def test_a_share_between_all_and_none_is_resampled(random):
+    values, names = (random.random(40) < 0.7).astype(float), [str(at) for at in range(40)]
+    assert share_interval(values, names) == interval(values, names)
 
 
 def test_copies_of_an_image_add_no_certainty(random):

@@ -22,6 +22,7 @@ from underpaint.runs import runs
 from underpaint.site.export import THUMB_PX, THUMBS_A_SHEET, export
 from underpaint.site.folder import STATIC, find_site
 from underpaint.site.numbers import spread_over
+from underpaint.site.refreshing import refresh
 from underpaint.site.serving import server_for
 
 WEB = Path(__file__).parents[2] / "web"
@@ -69,11 +70,14 @@ def site(tmp_path_factory):
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    (out / "site").rename(out / "bare")  # of a run that was neither edited nor classified
-    shutil.copytree(out, out.parent / "other", ignore=shutil.ignore_patterns("bare"))
-    for words in (["classify", str(out)], ["edit", str(out), "--count", "1", "--frames", "2"]):
+    shutil.copytree(out / "site", out / "bare")  # of a run that was neither edited nor classified
+    shutil.copytree(out, out.parent / "other", ignore=shutil.ignore_patterns("bare", "site"))
+    edit = ["edit", str(out), "--count", "1", "--control", "none", "--control", "random"]
+    for words in (["classify", str(out)], [*edit, "--frames", "2"]):
         result = CliRunner().invoke(main, words)
         assert result.exit_code == 0, result.output
+        assert f"Site: {out / 'site'}" in result.output
+    (out / "site").rename(out / "refreshed")
     words = ["export", str(out), str(out / "site"), "--prompts", "99", "--no-paint"]
     result = CliRunner().invoke(main, [*words, "--with", str(out.parent / "other")])
     assert result.exit_code == 0, result.output
@@ -158,6 +162,43 @@ def test_scores_of_maps_are_those_of_the_table(site):
         for name, found in page.items():
             layer = found["best_layer"]
             assert maps["scores"][name][layer] == row["scores"][name]["probe"]
+
+
+def test_commands_after_the_run_leave_its_site_as_an_export_would(site, tmp_path):
+    run, into = runs.find_run(site.parent), tmp_path / "new"
+    fresh, before = site.parent / "refreshed" / "data", site.parent / "bare" / "data"
+    export(run, into, model=None, prompts=0, progress=lambda *_: None)
+    new = into / "data"
+    edits = sorted(path.relative_to(new) for path in (new / "edits").rglob("*.*"))
+    assert len(edits) >= 5
+    for path in (*edits, "recognition.json", "recognition.json.gz"):
+        assert (fresh / path).read_bytes() == (new / path).read_bytes(), path
+    shown, wanted, was = (read(each / "run.json") for each in (fresh, new, before))
+    for name in ("summary", "words", "settings", "files", "has"):
+        assert shown[name] == wanted[name], name
+    assert shown["has"] != was["has"]
+    assert all((fresh.parent / "downloads" / name).is_file() for name in shown["files"])
+    assert (shown["layers"], shown["first"]) == (was["layers"], was["first"])
+    assert (
+        gzip.decompress((fresh / "run.json.gz").read_bytes()) == (fresh / "run.json").read_bytes()
+    )
+
+
+def test_frames_are_of_the_first_control_alone_and_scores_of_each(site):
+    assert [each["control"] for each in read(site / "data" / "edits" / "index.json")] == ["none"]
+    entries = read(site / "data" / "run.json")["summary"]["edits"]
+    assert [each["control"] for each in entries] == ["none", "random"]
+    assert "above_random" in entries[0]
+
+
+def test_a_site_of_another_version_is_left_as_it_is(site, tmp_path):
+    shutil.copytree(site.parent / "bare", tmp_path / "old")
+    shown = tmp_path / "old" / "data" / "run.json"
+    shown.write_text(json.dumps({**read(shown), "version": "0.0.1"}))
+    content = shown.read_bytes()
+    assert not refresh(runs.find_run(site.parent), tmp_path / "old")
+    assert shown.read_bytes() == content
+    assert not (shown.parent / "edits").exists()
 
 
 def test_a_folder_that_is_no_site_is_left_alone(site, tmp_path):
@@ -274,6 +315,11 @@ def test_the_slider_shows_an_edit_at_each_strength_with_the_targets_outline(brow
     wait_until(page, "document.querySelector('.outline path').getAttribute('d').length > 8")
     said = page.inner_text(".three figure:nth-child(2) figcaption")
     assert f"{picture['dice_target'][-1]:.2f}" in said
+    shares = [each["success"] for each in read(site / "data" / "run.json")["summary"]["edits"]]
+    verdict = page.inner_text("p.verdict")
+    for share in shares:  # the edit's own, and its control's
+        mean, low, high = (f"{round(100 * share[part])}%" for part in ("mean", "low", "high"))
+        assert f"{mean} [{low}, {high}]" in verdict
     look = "document.querySelectorAll('.three canvas')[1].toDataURL()"
     strongest = page.evaluate(look)
     page.focus("input[type=range]")

@@ -61,11 +61,9 @@ export type Recognised = {
   pictures: Record<string, { probabilities: Record<string, { class: string; by_step: (number | null)[] }[]>; hits?: Record<string, (number | null)[]> }>;
 };
 type Measured = { mean: number | null; low: number | null; high: number | null; median: number | null };
-export type EditSummary = {
-  target: string;
-  prompts: string;
-  control: string;
-  strength: number;
+/** How an edit was made, as its frames and its summary both name it. */
+type Trial = { target: string; prompts: string; control: string; strength: number; layers: string; unconditional: number; seed: number; held: string; carried: string; margin: number };
+export type EditSummary = Trial & {
   steps: [number, number];
   images: number;
   left_out: number;
@@ -75,14 +73,11 @@ export type EditSummary = {
   background_psnr: Measured;
   gain: Measured;
   above_random?: Measured;
+  success?: Measured & { undefined: number };
 };
-export type Frames = {
-  target: string;
-  prompts: string;
-  control: string;
+export type Frames = Trial & {
   first_step: number;
   last_step: number;
-  layers: string;
   strengths: number[];
   folder: string;
   pictures: EditedPicture[];

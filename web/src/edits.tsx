@@ -35,17 +35,17 @@ export function Edits({ run, options }: { run: Run; options: Record<string, stri
       {failed && <p role="alert">{failed}</p>}
       {run.has?.edits && !failed && (
         <p>
-          While the picture is made, activations are moved so that the probe reads another place of the object. The orange outline
-          is that target. Strength 1 makes the reading the target; beyond, the edit goes as many times as far.
+          While the picture is made, activations are changed so that the probe reads the object elsewhere. The orange outline is that
+          target. At strength 1 the probe reads exactly the target; at strength 2 the change is twice as large.
         </p>
       )}
-      {found && <Chosen edits={found} options={options} />}
+      {found && <Chosen edits={found} summary={run.summary.edits ?? []} options={options} />}
       {run.summary.edits && run.summary.edits.length > 0 && <Trials edits={run.summary.edits} />}
     </>
   );
 }
 
-function Chosen({ edits, options }: { edits: Frames[]; options: Record<string, string> }) {
+function Chosen({ edits, summary, options }: { edits: Frames[]; summary: EditSummary[]; options: Record<string, string> }) {
   const preferred = Math.max(edits.findIndex((each) => each.control === "none"), 0);
   const edit = edits[Number(options.edit ?? preferred)] ?? edits[0]!;
   const picture = edit.pictures.find((each) => String(each.index) === options.prompt) ?? edit.pictures[0]!;
@@ -62,6 +62,7 @@ function Chosen({ edits, options }: { edits: Frames[]; options: Record<string, s
         </select></label>
       )}
       {edits.length === 1 && <p class="soft">{titleOf(edit)}</p>}
+      <Verdict edit={edit} summary={summary} />
       <Thumbs choices={edit.pictures.map(({ index, text }) => ({ index, text, sheet: `data/edits/${edit.folder}/${folderOf(index)}.webp`, place: 0 }))} chosen={picture.index} onChoose={(index) => change({ prompt: String(index) })} />
       <p class="prompt" tabIndex={0} dir="auto">{picture.text}</p>
       <div class="controls">
@@ -72,6 +73,30 @@ function Chosen({ edits, options }: { edits: Frames[]; options: Record<string, s
     </>
   );
 }
+
+const NAMED = ["target", "prompts", "strength", "layers", "unconditional", "seed", "held", "carried", "margin"] as const;
+
+/** The summary of the trial that frames are of, or of the same trial with another control. */
+export const trialOf = (edit: Frames, summary: EditSummary[], control: string): EditSummary | undefined =>
+  summary.find((each) => each.control === control && each.steps[0] === edit.first_step + 1 && each.steps[1] === edit.last_step + 1 && NAMED.every((name) => each[name] === edit[name]));
+
+/** In how many pictures the object went where it should, and in how many with the control. */
+function Verdict({ edit, summary }: { edit: Frames; summary: EditSummary[] }) {
+  const own = trialOf(edit, summary, edit.control);
+  const random = edit.control === "random" ? undefined : trialOf(edit, summary, "random");
+  if (own?.success?.mean == null) return null;
+  return (
+    <p class="verdict">
+      At strength {edit.strength}, the object is at the target and has left its old place in <strong>{share(own.success)}</strong> of {own.images - own.success.undefined} pictures.
+      {random?.success?.mean != null && <> Control, activations changed as much in a random direction: <strong>{share(random.success)}</strong>.</>}
+      {" "}Brackets are 95% intervals over prompts.
+    </p>
+  );
+}
+
+const percent = (value: number | null) => (value === null ? "–" : `${Math.round(100 * value)}%`);
+const share = (found: EditSummary["success"]): string =>
+  found?.mean == null ? "–" : found.low === null ? percent(found.mean) : `${percent(found.mean)} [${percent(found.low)}, ${percent(found.high)}]`;
 
 function Frame({ edit, picture, place }: { edit: Frames; picture: EditedPicture; place: number }) {
   const [width, height] = picture.size;
@@ -135,15 +160,15 @@ function Trials({ edits }: { edits: EditSummary[] }) {
   return (
     <>
       <h2>All trials of this run</h2>
-      <p>Each row is one edit of many pictures. Gain is Dice to the target above that of the unedited picture; brackets are 95% intervals over prompts.</p>
+      <p>Each row is one edit of many pictures. Success is the share of pictures whose object is at the target and has left its old place. Gain is Dice to the target above that of the unedited picture; brackets are 95% intervals over prompts.</p>
       <div class="scroll" tabIndex={0}>
         <table>
-          <thead><tr><th scope="col">edit</th><th scope="col">direction</th><th scope="col">strength</th><th scope="col">steps</th><th scope="col">pictures</th><th scope="col">median Dice to target</th><th scope="col">mean gain</th><th scope="col">above random</th><th scope="col">background</th></tr></thead>
+          <thead><tr><th scope="col">edit</th><th scope="col">direction</th><th scope="col">strength</th><th scope="col">steps</th><th scope="col">pictures</th><th scope="col">success</th><th scope="col">median Dice to target</th><th scope="col">mean gain</th><th scope="col">above random</th><th scope="col">background</th></tr></thead>
           <tbody>
             {edits.map((each, at) => (
               <tr key={at}>
                 <th scope="row">{each.target}</th><td>{each.control === "none" ? "acting" : each.control}</td><td>{each.strength}</td><td>{each.steps[0]}–{each.steps[1]}</td>
-                <td>{each.images}{each.left_out ? ` (${each.left_out} left out)` : ""}</td><td>{fixed(each.dice_target.median)}</td><td>{say(each.gain)}</td><td>{say(each.above_random)}</td>
+                <td>{each.images}{each.left_out ? ` (${each.left_out} left out)` : ""}</td><td>{share(each.success)}</td><td>{fixed(each.dice_target.median)}</td><td>{say(each.gain)}</td><td>{say(each.above_random)}</td>
                 <td>{each.background_psnr.median == null ? "–" : `${each.background_psnr.median.toFixed(1)} dB`}</td>
               </tr>
             ))}

@@ -20,6 +20,7 @@ from .asked import pictures_of
 from .moved import model_of
 from .options import OF_RUN, PATIENCE_S
 from .progress import reporting
+from .refreshed import refresh_site
 from .show import print_classes
 
 VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
@@ -61,6 +62,7 @@ def classify(
     path = draw_asked(study, run, prompt)
     print_classes(Console(), found)
     click.echo(f"Picture: {path}")
+    refresh_site(run)
 
 
 def class_network(model: Model, chosen: str | None) -> Namer:

@@ -17,6 +17,7 @@ from ..study.crossing import cross as cross_all
 from .moved import model_of
 from .options import OF_RUN
 from .progress import progress_bar
+from .refreshed import refresh_site
 
 
 @click.command()
@@ -74,3 +75,4 @@ def cross(out: Path, captions: int, noises: int, batch: int, device: str, dtype:
                 figure.savefig(path, dpi=200)
         click.echo(f"{name}: {shares_told(own, layer)}")
     click.echo(f"Pictures: {run.figures / 'cross-*.png'}")
+    refresh_site(run)

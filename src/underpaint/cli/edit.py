@@ -28,6 +28,7 @@ from .kept import keep, line_of, read_kept, title_of, trial_name
 from .moved import model_of
 from .options import OF_RUN, PATIENCE_S
 from .progress import progress_bar
+from .refreshed import refresh_site
 
 TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
@@ -56,7 +57,7 @@ class Asked:
     margin: float
     glob: str | None
     unconditional: float
-    control: str
+    controls: tuple[str, ...]
     frames: int | None
     batch: int
     seed: int
@@ -125,12 +126,20 @@ class Asked:
     show_default=True,
     help="Push the unconditional half the other way, by this share.",
 )
-@click.option("--control", type=click.Choice(list(CONTROLS)), default="none", show_default=True)
+@click.option(
+    "--control",
+    "controls",
+    type=click.Choice(list(CONTROLS)),
+    multiple=True,
+    default=("none",),
+    show_default=True,
+    help="How to edit; said again, the same edits are made so too.",
+)
 @click.option(
     "--frames",
     type=click.IntRange(min=0),
-    help="Of how many pictures to keep the edit at every strength, for the site.  [default: "
-    f"{FRAMES}, or 0 of one --prompt]",
+    help="Of how many pictures to keep the edit at every strength, for the site, by the "
+    f"first --control.  [default: {FRAMES}, or 0 of one --prompt]",
 )
 @click.option("--batch", default=32, show_default=True, help="Images at once.")
 @click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
@@ -141,13 +150,13 @@ def edit(**words: Any) -> None:
     What is aimed at may be combined, a drawn mask with neither move nor scale. Without any of it,
     objects are moved at random. Keeps a row for each picture in edits.parquet, a before/after strip
     in figures/, and means with intervals over prompts in summary.json. The same edit again takes
-    the place of the last.
+    the place of the last. OUT/site shows it.
     """
     asked = Asked(**words)
     run = runs.find_run(asked.out)
     settings = runs.read_settings(run)
     _check(asked)
-    span = _span(asked.span, settings["steps"], asked.control)
+    spans = [_span(asked.span, settings["steps"], control) for control in asked.controls]
     prompts = _prompts(run, asked.index, asked.split)[: asked.limit]
     runs.read_summary(run)  # there has to be one, before any time is spent
     read_kept(run)  # what cannot be added to is refused before any time is spent
@@ -169,16 +178,32 @@ def edit(**words: Any) -> None:
     setup, glob = open_setup(
         run, model, labelers, glob=asked.glob, batch=asked.batch, namers=namers_for(model)
     )
-    trial = _trial(asked, target, span, glob, held_still, carried)
+    for control, span in zip(asked.controls, spans, strict=True):
+        trial = _trial(asked, control, target, span, glob, held_still, carried)
+        frames = _frames(asked) if control == asked.controls[0] else 0
+        _carry_out(run, setup, trial, prompts, aims, frames=frames)
+    refresh_site(run)
+
+
+def _carry_out(
+    run: runs.Run,
+    setup: Setup,
+    trial: Trial,
+    prompts: Sequence[Prompt],
+    aims: Sequence[Aim],
+    *,
+    frames: int,
+) -> None:
+    """Edit in one way under a progress bar, keep what came of it, and say it in a line."""
     with progress_bar() as bar:
         task = bar.add_task("edited pictures", total=len(prompts) * len(aims))
         rows, shown = edit_all(
             setup, trial, prompts, aims, lambda _stage, done, _of: bar.update(task, completed=done)
         )
     said = _keep(run, trial, rows, shown)
-    if frames := _frames(asked):
+    if frames:
         _keep_frames(run, setup, trial, _editable(rows, prompts), aims[0], count=frames)
-    click.echo(said)
+    click.echo(f"{trial.control}: {said}" if trial.control != "none" else said)
 
 
 def _check(asked: Asked) -> None:
@@ -197,13 +222,19 @@ def _check(asked: Asked) -> None:
 
 
 def _trial(
-    asked: Asked, target: str, span: tuple[int, int], glob: str, held_still: str, carried: str
+    asked: Asked,
+    control: str,
+    target: str,
+    span: tuple[int, int],
+    glob: str,
+    held_still: str,
+    carried: str,
 ) -> Trial:
     of = f"{asked.limit} of {asked.split}" if asked.limit else asked.split
     return Trial(
         target=target,
         prompts=of if asked.index is None else f"prompt {asked.index}",
-        control=asked.control,
+        control=control,
         strength=asked.strength,
         first_step=span[0],
         last_step=span[1],

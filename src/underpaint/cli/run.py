@@ -46,6 +46,7 @@ from .figure import draw_pictures
 from .options import OUT, RUNNING
 from .progress import reporting
 from .prompts import digest, prompts_of, say_unknown, split_of
+from .refreshed import refresh_site
 from .site import write_site
 
 
@@ -146,7 +147,8 @@ def run(**words: Any) -> None:
     elif asked.classes and not is_named:
         ask_for_classes(study, folder, with_blank=False)
     elif is_shown(folder):
-        split_again(study, folder, asked)
+        if split_again(study, folder, asked):
+            refresh_site(folder)
         click.echo(
             f"{asked.out} is done already; `underpaint show {asked.out}` prints it.", err=True
         )
@@ -277,18 +279,19 @@ def fold_fit_score_and_summarise(study: Study, folder: runs.Run, asked: Asked) -
             ) from error
 
 
-def split_again(study: Study, folder: runs.Run, asked: Asked) -> None:
+def split_again(study: Study, folder: runs.Run, asked: Asked) -> bool:
     """Split the prompts with the seeds that follow the run's own, and keep the spread.
 
-    Does nothing where none are asked for, or the run has so many.
+    Does nothing where none are asked for, or the run has so many; returns whether it did.
     """
     known = runs.read_summary(folder).get("splits", {})
     if not asked.splits or known.get("count") == asked.splits:
-        return
+        return False
     seeds = [asked.seed + at for at in range(1, asked.splits + 1)]
     with reporting() as report:
         found, spent = timed("splits", partial(resplit, study, seeds, report), study.model.device)
     runs.update_summary(folder, {"splits": {**found, "seconds": spent["splits"]}})
+    return True
 
 
 def is_shown(folder: runs.Run) -> bool:

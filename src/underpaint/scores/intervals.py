@@ -9,7 +9,7 @@ Steps count from 0 here; what people read is from 1.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -87,6 +87,28 @@ def intervals(
         Interval(float(mean), low, high, int(count))
         for mean, (low, high), count in zip(means, ends, undefined, strict=True)
     ]
+
+
+def share_interval(
+    values: Float64[np.ndarray, "image"], groups: Sequence[str], *, level: float = 0.95
+) -> Interval:
+    """Give the share of images for which something holds: as `interval`, but exact at 0 and 1.
+
+    If it holds for all images of n prompts or for none, every resample says the same, and an
+    interval of no width would claim too much. There the ends are those of Clopper and Pearson
+    (1934, *Biometrika* 26:404-413): `((1 - level)/2)^(1/n)` to 1, or 0 to 1 less that.
+
+    Args:
+        values: 1 where it holds, 0 where it does not, NaN where that is not known.
+        groups: As in `intervals`, and so is `level`.
+    """
+    found = interval(values, groups, level=level)
+    prompts = len(set(np.asarray(groups)[~np.isnan(values)]))
+    if prompts < 2 or found.mean not in (0.0, 1.0):
+        return found
+    least = ((1 - level) / 2) ** (1 / prompts)
+    ends = {"low": least} if found.mean else {"high": 1 - least}
+    return replace(found, **ends)
 
 
 def ratios(

@@ -6,7 +6,6 @@ The folder is made beside its place and renamed into it: a site is there as a wh
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from .maps import PICTURE_PX, Sheets, draw_sheets
 from .numbers import page_numbers, plain, prompt_rows, rounded, score_table, spread_over
 from .packed import pack_files
 from .painting import reason_against, write_paint
-from .views import write_edits, write_recognition
+from .refreshing import copy_downloads, installed, write_later
 
 DRAWN_AT_ONCE = 4
 THUMB_PX = 128
@@ -108,10 +107,9 @@ def export(
         for place, row in enumerate(rows):
             sheet, below = divmod(place, THUMBS_A_SHEET)
             row |= {"has_maps": place in drawn, "thumb": {"sheet": sheet, "place": below}}
-        numbers = page_numbers(settings, summary, layers=layers, files=files, version=_version())
+        numbers = page_numbers(settings, summary, layers=layers, files=files, version=installed())
         numbers["has"] = {
-            "edits": write_edits(run, folder / "data" / "edits"),
-            "recognition": write_recognition(run, folder / "data" / "recognition.json"),
+            **write_later(run, folder / "data"),
             "paint": painter is not None,
             "compare": compared is not None,
         }
@@ -168,15 +166,7 @@ def _copy_downloads(run: Run, folder: Path, scores: pd.DataFrame, table: pd.Data
     table.to_csv(downloads / "scores.csv.gz", index=False, compression=packing)
     small = scores.astype({"value": "float32"})
     small.to_parquet(downloads / run.scores.name, index=False, compression="zstd")
-    for path in (run.summary, run.settings, run.folder / "prompts.csv"):
-        shutil.copyfile(path, downloads / path.name)
-    for path in (run.edits, run.classes, run.probabilities, run.folder / "paper" / "paper.pdf"):
-        if path.is_file():
-            shutil.copyfile(path, downloads / path.name)
-    if run.figures.is_dir():
-        shutil.copytree(run.figures, downloads / "figures")
-    found = (path for path in downloads.rglob("*") if path.is_file())
-    return sorted(str(path.relative_to(downloads).as_posix()) for path in found)
+    return copy_downloads(run, downloads)
 
 
 def _draw_maps(
@@ -240,10 +230,3 @@ def _save(image: Image.Image, path: Path, *, lossless: bool = False) -> None:
 def _write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
-
-
-def _version() -> str:
-    try:
-        return version("underpaint")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"

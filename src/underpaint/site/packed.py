@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+from ..core.files import write_file
 from .serving import PACKED
 
 SUFFIXES = (".html", ".js", ".css", ".json", ".wasm")
@@ -23,9 +24,21 @@ def pack_files(folder: Path) -> int:
         is_download = path.relative_to(folder).parts[0] == "downloads"
         if path.suffix not in SUFFIXES or is_download or path.stat().st_size < LEAST_BYTES:
             continue
-        content = path.read_bytes()
-        small = gzip.compress(content, compresslevel=6, mtime=0)
-        if len(small) < len(content):
-            path.with_name(path.name + PACKED).write_bytes(small)
-            packed += 1
+        packed += pack(path)
     return packed
+
+
+def pack(path: Path) -> bool:
+    """Write `NAME.gz` beside a file if compressing makes it smaller, in place of one from before.
+
+    Returns:
+        Whether there is one.
+    """
+    content = path.read_bytes()
+    small = gzip.compress(content, compresslevel=6, mtime=0)
+    packed = path.with_name(path.name + PACKED)
+    if len(small) < len(content):
+        write_file(packed, lambda part: part.write_bytes(small))
+        return True
+    packed.unlink(missing_ok=True)
+    return False

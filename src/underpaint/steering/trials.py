@@ -1,7 +1,7 @@
 """One way to edit, how its pictures are scored, and what many of them say together."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import cast
 
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from ..core.numbers import or_null
-from ..scores.intervals import interval
+from ..scores.intervals import Interval, interval, share_interval
 from ..scores.metrics import dice, prepare, rmse, spearman
 
 MEASURES = (
@@ -39,6 +39,8 @@ says of the object and its colour what the prompt says, where the object was mov
 the object is where it should be and not where it was; and whether it is so and still the object."""
 
 KEPT = ("object_kept", "colour_kept")
+SHARES = (*KEPT, "success", "joint")
+"""Measures that are 1 or 0 of each picture."""
 
 THERE, GONE = 0.7, 0.5
 """An object is where it should be if its Dice to the target is above the one, and is no more where
@@ -192,7 +194,9 @@ def _entry(trial: Trial, rows: pd.DataFrame, others: Mapping[Trial, pd.DataFrame
     prompts = rows["prompt"].to_list()
     scores = {measure: _numbers(rows, measure) for measure in MEASURES}
     for measure, values in scores.items():
-        entry[measure] = _plain(values, prompts)
+        entry[measure] = _plain(
+            values, prompts, of=share_interval if measure in SHARES else interval
+        )
     entry["kid"] = _plain(_numbers(rows, "kid"), prompts)
     entry["by_distance"] = _by_distance(rows)
     entry["gain"] = _plain(scores["dice_target"] - scores["dice_unedited"], prompts)
@@ -208,13 +212,13 @@ def _entry(trial: Trial, rows: pd.DataFrame, others: Mapping[Trial, pd.DataFrame
 
 def _by_distance(rows: pd.DataFrame) -> list[dict]:
     """Give success over the distance moved, in thirds of the moves."""
-    moved = rows[rows["distance"].notna() & rows["success"].notna()]
+    moved = pd.DataFrame(rows[rows["distance"].notna() & rows["success"].notna()])
     if len(moved) < FEWEST or len({*moved["distance"]}) < 3:
         return []
     found = []
     for places in np.array_split(np.argsort(moved["distance"].to_numpy(), kind="stable"), 3):
         third = moved.iloc[places]
-        success = _plain(_numbers(third, "success"), third["prompt"].to_list())
+        success = _plain(_numbers(third, "success"), third["prompt"].to_list(), of=share_interval)
         ends = [float(third["distance"].min()), float(third["distance"].max())]
         found.append({"distance": ends, "images": len(third), "success": success})
     return found
@@ -238,12 +242,17 @@ def _numbers(rows: pd.DataFrame, column: str) -> Float64[np.ndarray, "row"]:
     return rows[column].to_numpy(dtype=np.float64)
 
 
-def _plain(values: Float64[np.ndarray, "row"], prompts: list[str]) -> dict:
+def _plain(
+    values: Float64[np.ndarray, "row"],
+    prompts: list[str],
+    *,
+    of: Callable[[Float64[np.ndarray, "row"], list[str]], Interval] = interval,
+) -> dict:
     known = values[~np.isnan(values)]
     if np.isinf(known).any():  # backgrounds that nothing changed: their PSNR has no mean
         undefined = {"undefined": len(values) - len(known)}
         found = dict.fromkeys(("mean", "low", "high"), math.nan) | undefined
     else:
-        found = asdict(interval(values, prompts))
+        found = asdict(of(values, prompts))
     found["median"] = float(np.median(known)) if len(known) else math.nan
     return {name: or_null(value) for name, value in found.items()}
