@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -20,6 +21,8 @@ from ..scores.tables import caption
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 """Colour maps of one-target properties; others of the user's own are drawn in `OTHER_COLOURS`."""
 OTHER_COLOURS = "cividis"
+GAP = 0.04
+"""Between two maps of a row, in widths of one."""
 SHARES = (0.01, 0.99)
 """Of a row's values, what lies beyond its colour map's ends."""
 
@@ -45,21 +48,18 @@ def draw_steps(
     rows = _rows(model, labelers, properties, trace, probes, best_layers)
     steps = len(trace.timesteps)
     figure = Figure(figsize=(0.8 * (steps + 1) + 1, 0.82 * len(rows) + 0.5))
-    axes = figure.subplots(len(rows), steps + 1, squeeze=False)
-    for (name, maps, colours), line in zip(rows, axes, strict=True):
-        low, high = _range(maps, colours)
-        for axis, one in zip(line, maps, strict=True):
-            axis.imshow(one.numpy(), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.spines[:].set_visible(False)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
-    for step in range(steps):
-        axes[0][step].set_title(str(step + 1), fontsize=9)
-    axes[0][steps].set_title("final", fontsize=9)
+    # An axis a row, not one a map: there are hundreds of maps, and an axis costs more than its map.
+    axes = figure.subplots(len(rows), squeeze=False)[:, 0]
+    for (name, maps, colours), axis in zip(rows, axes, strict=True):
+        _draw_row(axis, maps, colours)
+        axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    heads = [*(str(step + 1) for step in range(steps)), "final"]
+    middles = [(1 + GAP) * place + 0.5 for place in range(steps + 1)]
+    axes[0].set_xticks(middles, heads, fontsize=9)
+    axes[0].tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0)
     text = trace.prompts[0].text
     figure.suptitle(caption(text, width=110, lines=2), fontsize=10, y=0.99)
-    figure.subplots_adjust(wspace=0.04, hspace=0.06, top=1 - 0.55 / figure.get_figheight())
+    figure.subplots_adjust(hspace=0.06, top=1 - 0.55 / figure.get_figheight())
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, bbox_inches="tight")
 
@@ -96,6 +96,27 @@ def draw_labels(
     figure.subplots_adjust(wspace=0.04, hspace=0.04)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200, bbox_inches="tight")
+
+
+def _draw_row(axis: Axes, maps: Tensor, colours: str | None) -> None:
+    """Draw maps side by side, all in one range; a map is 1 wide."""
+    low, high = _range(maps, colours)
+    height = maps.shape[1] / maps.shape[2]
+    for place, one in enumerate(maps):
+        left = (1 + GAP) * place
+        axis.imshow(
+            one.numpy(),
+            cmap=colours,
+            vmin=low,
+            vmax=high,
+            interpolation="nearest",
+            extent=(left, left + 1, 0, height),
+        )
+    axis.set_xlim(0, (1 + GAP) * len(maps) - GAP)
+    axis.set_ylim(0, height)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.spines[:].set_visible(False)
 
 
 def _range(maps: Tensor, colours: str | None) -> tuple[float, float]:
