@@ -10,11 +10,11 @@ from ..core.files import held
 from ..core.prompts import Prompt, Split
 from ..core.properties import PROPERTIES
 from ..figures.classes import draw_classes, draw_recognition
-from ..labelers import Namer, namer_for
+from ..labelers import Namer, name, namer_for
 from ..models import Model, decode
 from ..models.layers import find_layers
 from ..runs import runs
-from ..study.recognition import latents_of, namer_of, probabilities, write_classes
+from ..study.recognition import latents_of, namer_of, write_classes
 from ..study.study import Study
 from .asked import pictures_of
 from .moved import model_of
@@ -84,10 +84,7 @@ def draw_asked(study: Study, run: runs.Run, prompt: Prompt) -> Path:
     found = runs.read_summary(run)["classify"]["sources"]
     latents = {VIEWS[source]: each for source, each in latents_of(study, run, prompt).items()}
     pictures = {view: decode(study.model, each[:, 0]) for view, each in latents.items()}
-    seen = {
-        view: probabilities(study.model, namer_of(study), each)[:, 0]
-        for view, each in latents.items()
-    }
+    seen = {view: name(namer_of(study), each) for view, each in pictures.items()}
     path = run.figures / f"classes-{prompt.index or 0:05d}.png"
     for suffix in (".pdf", ".png"):
         draw_recognition(found, (run.figures / "recognition").with_suffix(suffix))
