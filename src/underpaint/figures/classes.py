@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..core.numbers import number
 from ..scores.tables import caption
-from .style import OTHER_PAINTS, PAINTS, STYLE
+from .style import OTHER_PAINTS, PAINTS, styled
 
 SHOWN = 5
 """So many classes have a line, the same in every strip: the likeliest, over strips and steps."""
@@ -36,7 +35,7 @@ SOURCE_NAMES = {
 }
 
 
-@rc_context(STYLE)
+@styled()
 def draw_classes(
     strips: Mapping[str, Float[Tensor, "step 3 height width"]],
     probabilities: Mapping[str, Float[Tensor, "step class"]],
@@ -86,7 +85,7 @@ def draw_classes(
     _save(figure, path)
 
 
-@rc_context(STYLE)
+@styled()
 def draw_recognition(found: Mapping[str, Any], path: Path) -> None:
     """Draw how often each source names the true class at each step, with 95% bands over prompts.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from ..core.errors import RunError
 from ..core.numbers import number
 from ..scores.naming import metric_name
-from .style import OTHER_PAINTS, PAINTS, STYLE
+from .style import OTHER_PAINTS, PAINTS, styled
 
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
 SHOWN = ("probe", "estimate", "image", "position")
@@ -39,7 +39,7 @@ def draw_comparisons(compared: Mapping[str, Any], folder: Path) -> tuple[Path, .
             figure = draw_comparison(name, found, compared["runs"])
             for suffix, metadata in ((".png", None), (".pdf", {"CreationDate": None})):
                 paths.append(folder / f"compare-{name}{suffix}")
-                with rc_context(STYLE):
+                with styled():
                     figure.savefig(paths[-1], dpi=300, metadata=metadata)
     except OSError as error:
         raise RunError(
@@ -48,7 +48,7 @@ def draw_comparisons(compared: Mapping[str, Any], folder: Path) -> tuple[Path, .
     return tuple(paths)
 
 
-@rc_context(STYLE)
+@styled()
 def draw_comparison(
     name: str, found: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
 ) -> Figure:

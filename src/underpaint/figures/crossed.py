@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..core.numbers import number
-from .style import STYLE
+from .style import styled
 
 COLOURS = {"caption": "#D55E00", "meeting": "#B03060", "noise": "#0072B2"}
 
 
-@rc_context(STYLE)
+@styled()
 def draw_crossed(name: str, found: Mapping[str, Any], *, layer: str) -> Figure:
     """Draw shares over steps at one layer, beside the label's, and the meeting's at every layer.
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -33,7 +32,7 @@ from ..scores.tables import (
     truth_page,
 )
 from .noise import draw_noise
-from .style import PAINTS, STYLE, paints_of
+from .style import PAINTS, STYLE, paints_of, styled
 
 COLUMN_INCHES = 3.5
 LEAST_POINTS = 4.8
@@ -88,7 +87,7 @@ def draw_all(
     return tuple(paths)
 
 
-@rc_context(STYLE)
+@styled()
 def draw_curves(name: str, found: Mapping[str, Any]) -> Figure:
     """Draw one property's scores over steps: every source with its interval, and three onsets.
 
@@ -129,7 +128,7 @@ def draw_curves(name: str, found: Mapping[str, Any]) -> Figure:
     return figure
 
 
-@rc_context(STYLE)
+@styled()
 def draw_layers(name: str, found: Mapping[str, Any], *, order: Sequence[str] = ()) -> Figure:
     """Draw the probe's headline score at every layer and step, the best layer framed.
 
@@ -344,7 +343,7 @@ def _scale(values: Float64[np.ndarray, "layer step"]) -> Normalize:
 def _save(figure: Figure, path: Path) -> None:
     # Without a date the same numbers make the same file.
     metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
-    with rc_context(STYLE):
+    with styled():
         figure.savefig(path, dpi=300, metadata=metadata)
 
 

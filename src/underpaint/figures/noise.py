@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..core.numbers import number
 from ..scores.naming import metric_name
 from ..scores.sources import SOURCES
-from .style import STYLE, paints_of
+from .style import paints_of, styled
 
 ALSO = ("joint", "trained", "unconditional")
 """Drawn beside the sources of the headline."""
@@ -27,7 +26,7 @@ def skill_metric(found: Mapping[str, Any]) -> str:
     return "residual" if "residual" in metrics else found["metric"]
 
 
-@rc_context(STYLE)
+@styled()
 def draw_noise(
     name: str, found: Mapping[str, Any], noise: Sequence[float | None] | None
 ) -> Figure | None:

@@ -1,9 +1,13 @@
 """How all plots look: one style, and a colour and a dash for every source."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from matplotlib import rc_context
+
 from ..scores.sources import SOURCES, Source, sources_of
+from .fonts import families
 
 STYLE: dict[Any, Any] = {
     "font.size": 7,
@@ -16,6 +20,13 @@ STYLE: dict[Any, Any] = {
     "ytick.major.size": 2,
     "pdf.fonttype": 42,  # text stays text, as publishers ask
 }
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw and save in this style while the block, or the function, runs."""
+    with rc_context({**STYLE, "font.family": families()}):
+        yield
 
 
 def paints_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
