@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.editing import edit_table, erase_table
+from benchmarks.edit_tables import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
 from underpaint.figures.noise import skill_metric
 from underpaint.runs.runs import find_run, read_json

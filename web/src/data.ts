@@ -77,6 +77,8 @@ export type EditSummary = Trial & {
 };
 export type Frames = Trial & {
   first_step: number;
+  /** Who said where the object is before the edit: labelers, if it is not said. */
+  seen_by?: string;
   last_step: number;
   strengths: number[];
   folder: string;

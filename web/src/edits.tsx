@@ -23,7 +23,7 @@ const CONTROLS: Record<string, string> = {
 };
 
 export const titleOf = (edit: Frames): string =>
-  `${edit.target}${edit.prompts === "test" ? "" : `, ${edit.prompts}`} — ${CONTROLS[edit.control] ?? edit.control}, steps ${edit.first_step + 1}–${edit.last_step + 1}, ${edit.layers}`;
+  `${edit.target}${edit.prompts === "test" ? "" : `, ${edit.prompts}`} — ${CONTROLS[edit.control] ?? edit.control}, steps ${edit.first_step + 1}–${edit.last_step + 1}, ${edit.layers}${edit.seen_by === "probes" ? ", seen by probes" : ""}`;
 
 /** Pictures before and after an edit, at every strength that was kept. */
 export function Edits({ run, options }: { run: Run; options: Record<string, string> }) {

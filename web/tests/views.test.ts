@@ -39,6 +39,8 @@ test("ticks have room, and begin and end where steps do", () => {
 test("an edit's title says what was moved, along what, and when", () => {
   const edit = { target: "move 0.2,0", prompts: "prompt 3", control: "random", first_step: 0, last_step: 7, layers: "up.*" } as Frames;
   expect(titleOf(edit)).toBe("move 0.2,0, prompt 3 — control: as far, in a random direction, steps 1–8, up.*");
+  expect(titleOf({ ...edit, seen_by: "labelers" })).toBe(titleOf(edit));
+  expect(titleOf({ ...edit, seen_by: "probes" })).toBe(`${titleOf(edit)}, seen by probes`);
 });
 
 test("steps shown begin with the first ones and end with the last, whatever the run", () => {

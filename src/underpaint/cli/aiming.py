@@ -7,9 +7,16 @@ from typing import cast
 from torch import Tensor
 
 from ..core.errors import EditError
-from ..steering.aims import Aim, Place, Side, aim_at
+from ..steering.aims import Aim, Place, Side, aim_at, aim_beside
 from ..steering.experiments import names_in
-from ..steering.targets import move_mask, random_move, read_map, read_mask, scale_mask
+from ..steering.targets import (
+    move_mask,
+    random_move,
+    random_place,
+    read_map,
+    read_mask,
+    scale_mask,
+)
 
 
 def aims_of(
@@ -22,17 +29,21 @@ def aims_of(
     count: int,
     size: tuple[int, int],
     carried: str = "",
+    beside: bool = False,
 ) -> tuple[str, list[Aim]]:
     """Say what to aim at, in words and as what makes targets of the labels that are there."""
+    if beside and (depth, light) != (None, None):
+        raise EditError("--beside asks for a second object. Give no --depth and --light with it.")
     if mask is not None and not (move is None and scale is None):
         raise EditError("--mask says where the object is. Give no --move and --scale beside it.")
     is_free = (move, scale, mask, light) == (None,) * 4 and depth in (None, "translate")
-    shift = random_move if is_free else _move(move)
+    anywhere = random_place if beside else random_move
+    shift = anywhere if is_free else _move(move, anywhere)
     places: dict[str, Place] = {}
     if scale is not None:
         places[f"scale {scale:g}"] = lambda old, _random: scale_mask(old, scale)
     if shift is not None and (move is not None or depth is None):
-        places["random moves" if shift is random_move else f"move {move}"] = shift
+        places["random moves" if shift is anywhere else f"move {move}"] = shift
     if mask is not None:
         drawn = read_mask(mask, size)
         places[f"mask {mask.name}"] = lambda _old, _random: drawn
@@ -48,16 +59,21 @@ def aims_of(
         words.append(f"depth {Path(depth).name}")
     if light is not None:
         words.append(f"light {light}")
+    if beside:
+        words.append("beside the object")
     place = _one_after_another(list(places.values()))
-    aim = aim_at(place, depth=wanted, light=cast(Side | None, light), carried=names_in(carried))
-    return ", ".join(words), [aim] * (count if shift is random_move else 1)
+    if beside and place is not None:
+        aim = aim_beside(place, carried=names_in(carried))
+    else:
+        aim = aim_at(place, depth=wanted, light=cast(Side | None, light), carried=names_in(carried))
+    return ", ".join(words), [aim] * (count if shift is anywhere else 1)
 
 
-def _move(text: str | None) -> Place | None:
+def _move(text: str | None, anywhere: Place) -> Place | None:
     if text is None:
         return None
     if text == "random":
-        return random_move
+        return anywhere
     try:
         dx, dy = (float(part) for part in text.split(","))
     except ValueError as error:

@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.errors import EditError
 from ..core.files import held
 from ..core.prompts import Prompt
-from ..core.properties import PROPERTIES
+from ..core.properties import DEPTH, PROPERTIES, SALIENCY, SHADING
 from ..figures.edits import draw_doses, draw_strip
 from ..labelers import Namer, labelers_for, namer_for
 from ..models import Model
@@ -21,6 +21,7 @@ from ..steering.aims import CARRIED, HELD, MARGIN, Aim, steps_edited
 from ..steering.controls import CONTROLS, ONCE, step_once
 from ..steering.experiments import Shown, edit_all, edit_frames
 from ..steering.frames import strengths_of, write_frames
+from ..steering.seeing import SEERS, check_read
 from ..steering.setups import Setup, open_setup
 from ..steering.trials import Trial, summarise_edits
 from .aiming import aims_of
@@ -55,6 +56,8 @@ class Asked:
     hold: str
     carry: str
     margin: float
+    seen_by: str
+    beside: bool
     glob: str | None
     unconditional: float
     controls: tuple[str, ...]
@@ -83,6 +86,12 @@ class Asked:
 )
 @click.option(
     "--light", type=click.Choice(["left", "right"]), help="Side to light the object from."
+)
+@click.option(
+    "--beside",
+    is_flag=True,
+    help="Leave the object where it is, and ask for its like at the new place, which is random "
+    "where none is given.",
 )
 @click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
 @click.option(
@@ -118,6 +127,14 @@ class Asked:
     default=MARGIN,
     show_default=True,
     help="Edit only so near to the object, a share of the side; -1 everywhere.",
+)
+@click.option(
+    "--seen-by",
+    type=click.Choice(list(SEERS)),
+    default="labelers",
+    show_default=True,
+    help="Who says what the unedited picture shows: labelers, of the finished picture; or the "
+    "run's probes, up to the last step that is edited. Labelers score in any case.",
 )
 @click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
 @click.option(
@@ -160,6 +177,8 @@ def edit(**words: Any) -> None:
     prompts = _prompts(run, asked.index, asked.split)[: asked.limit]
     runs.read_summary(run)  # there has to be one, before any time is spent
     read_kept(run)  # what cannot be added to is refused before any time is spent
+    if asked.seen_by == "probes":
+        check_read(settings["properties"], _needed(asked))
     held_still = _known("hold", asked.hold, settings["properties"])
     carried = _known("carry", asked.carry, settings["properties"]) if asked.has_place else ""
 
@@ -173,6 +192,7 @@ def edit(**words: Any) -> None:
         count=asked.count,
         size=model.resolution,
         carried=carried,
+        beside=asked.beside,
     )
     labelers = labelers_for(model, settings.get("labeled_by"))
     setup, glob = open_setup(
@@ -221,6 +241,12 @@ def _check(asked: Asked) -> None:
         )
 
 
+def _needed(asked: Asked) -> list[str]:
+    """Name what has to be known of a picture to make the targets that are asked for."""
+    also = {DEPTH.name: asked.depth == "translate", SHADING.name: asked.light is not None}
+    return [SALIENCY.name, *(name for name, is_needed in also.items() if is_needed)]
+
+
 def _trial(
     asked: Asked,
     control: str,
@@ -244,6 +270,8 @@ def _trial(
         held=held_still,
         carried=carried,
         margin=asked.margin,
+        seen_by=asked.seen_by,
+        beside=asked.beside,
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from ..core.errors import RunError
 from ..core.pictures import name_apart
 from ..runs import runs
-from ..steering.trials import MEASURES, Trial, completed, edit_columns
+from ..steering.trials import LATER, MEASURES, Trial, completed, edit_columns
 
 
 def read_kept(run: runs.Run) -> pd.DataFrame | None:
@@ -15,7 +15,7 @@ def read_kept(run: runs.Run) -> pd.DataFrame | None:
     if not run.edits.exists():
         return None
     kept = runs.read_table(run.edits)
-    known = {*edit_columns(), *MEASURES} - {"success", "joint"}
+    known = {*edit_columns(), *MEASURES} - LATER.keys()
     if missing := sorted(known - set(kept.columns)):
         raise RunError(f"{run.edits} has no column {missing[0]}. Delete it to begin anew.")
     return completed(kept)
@@ -36,8 +36,11 @@ def line_of(entry: dict) -> str:
     unedited, target, old = (two(x) for x in median.values())
     psnr = entry["background_psnr"]["median"]
     shares = [two(entry[name]["mean"]) for name in ("success", "joint")]
+    covered = [two(entry[name]["median"]) for name in ("recall_new", "recall_old")]
+    both = f" of the new place {covered[0]} covered and of the old {covered[1]};"
     return (
-        f"Median Dice to the target {target} (unedited {unedited}), to the old mask {old}; "
+        f"Median Dice to the target {target} (unedited {unedited}), to the old mask {old};"
+        f"{both if entry['beside'] else ''} "
         f"success {shares[0]}, with the object kept {shares[1]}; "
         f"background {'–' if psnr is None else f'{psnr:.1f} dB'}; {entry['images']} pictures, "
         f"{entry['left_out']} left out; {entry['time']:.2f}× the time of no edit."
@@ -54,6 +57,7 @@ def title_of(trial: Trial) -> str:
         "carried": trial.carried.replace(",", ", "),
         "margin": f"{trial.margin:g}" if trial.margin >= 0 else "",
         "pushed": f"{trial.unconditional:g}" if trial.unconditional else "",
+        "seen by": trial.seen_by if trial.seen_by != "labelers" else "",
         "seed": str(trial.seed) if trial.seed else "",
     }
     rest = "".join(f", {name} {value}" for name, value in also.items() if value)
@@ -68,6 +72,9 @@ def trial_name(trial: Trial, *, strength: bool = False) -> str:
     words = f"{trial.target} {trial.prompts} {trial.control}"
     words += f" {trial.strength:g}" if strength else ""
     settings = asdict(trial)
+    for name, usual in (("seen_by", "labelers"), ("beside", False)):
+        if settings[name] == usual:  # so that what was made before there was a choice is found
+            del settings[name]
     if not strength:  # frames hold every strength
         del settings["strength"]
     return name_apart(f"{words} {trial.first_step + 1}-{trial.last_step + 1}", settings)

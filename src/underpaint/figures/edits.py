@@ -65,6 +65,8 @@ SETTINGS = (
     "held",
     "carried",
     "margin",
+    "seen_by",
+    "beside",
     "seed",
 )
 SHARES = {
@@ -91,7 +93,7 @@ def series(
     found = [
         each
         for each in entries
-        if each["control"] == control and all(each[name] == like[name] for name in same)
+        if each["control"] == control and all(each.get(name) == like.get(name) for name in same)
     ]
     return sorted(found, key=lambda each: each[over])
 

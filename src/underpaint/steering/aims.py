@@ -16,7 +16,7 @@ from ..core.arrays import normalise
 from ..core.errors import EditError
 from ..core.properties import DEPTH, PROPERTIES, SALIENCY, SHADING, Property
 from ..labelers import Labeler, label
-from .targets import carry_map, grow_mask, shift_between, translate_map
+from .targets import carry_map, copy_map, grow_mask, shift_between, translate_map
 
 Labels = Mapping[str, Float[Tensor, "_target height width"]]
 """Maps of one picture by property, as probes are fitted on them; a mask holds 0 and 1."""
@@ -82,6 +82,38 @@ def aim_at(
             own = targets.get(SHADING.name, _own(there, SHADING))
             targets[SHADING.name] = relit(own, then, light)
         return targets
+
+    return aim
+
+
+def aim_beside(place: Place, *, carried: Sequence[str] = ()) -> Aim:
+    """Make an aim of a second object: the one that is there stays, and its like shall be beside it.
+
+    The target mask is the union of both places.
+
+    Args:
+        place: Where the second shall be, made of the first's mask.
+        carried: Properties whose maps are asked for at the new place as they are at the old one
+            (`copy_map`).
+
+    Raises:
+        EditError: when it is called: if there is no object, the places overlap, or a map is not in
+            the labels.
+    """
+
+    def aim(there: Labels, random: np.random.Generator) -> dict[str, Tensor]:
+        now = _own(there, SALIENCY)
+        then = place(now, random)
+        if ((now > 0) & (then > 0)).any():
+            raise EditError(
+                "The second object would stand on the first, which stays. Move it farther away."
+            )
+        looks = {
+            name: copy_map(_own(there, PROPERTIES[name]), now, then)
+            for name in carried
+            if name != SALIENCY.name
+        }
+        return {SALIENCY.name: torch.maximum(now, then.to(now)), **looks}
 
     return aim
 

@@ -25,9 +25,10 @@ from .edits import (
     shaped_directions,
     taps,
 )
-from .rivals import masks_of, paste_and_renoise, roll_latents, swap_patches
+from .rivals import copy_patches, masks_of, paste_and_renoise, roll_latents, swap_patches
 from .selfguidance import self_guidance
 from .setups import Setup
+from .targets import carry_map, copy_map
 
 Pictures = Float[Tensor, "image 3 height width"]
 
@@ -39,9 +40,10 @@ class Case:
     Args:
         prompts: One for each picture.
         before: How the unedited pictures came about.
-        there: Their labels, by property.
+        there: What targets were made of, by property: their labels, or what probes read.
         edit: Targets, steps and strength.
         seed: Of what is random in a control.
+        beside: Whether the objects stay, and their like shall be where targets are besides.
     """
 
     prompts: tuple[Prompt, ...]
@@ -49,6 +51,17 @@ class Case:
     there: Mapping[str, Tensor]
     edit: Edit
     seed: int
+    beside: bool = False
+
+    @property
+    def masks(self) -> tuple[Tensor, Tensor]:
+        """Where the objects are, and where they, or their like, shall be.
+
+        Raises:
+            EditError: if nothing says where they shall be.
+        """
+        old, then = masks_of(self.there, self.edit.targets)
+        return old, then * (old <= 0) if self.beside else then
 
     @property
     def step(self) -> int:
@@ -110,12 +123,13 @@ def _late(setup: Setup, case: Case) -> Pictures:
 
 def _rolled(setup: Setup, case: Case) -> Pictures:
     x = case.before.latents[case.step]
-    return _gone_on(setup, case, roll_latents(x, *masks_of(case.there, case.edit.targets)))
+    return _gone_on(setup, case, roll_latents(x, *case.masks))
 
 
 def _swapped(setup: Setup, case: Case) -> Pictures:
     x = case.before.latents[case.step]
-    return _gone_on(setup, case, swap_patches(x, *masks_of(case.there, case.edit.targets)))
+    patched = copy_patches if case.beside else swap_patches
+    return _gone_on(setup, case, patched(x, *case.masks))
 
 
 def _pasted(setup: Setup, case: Case) -> Pictures:
@@ -123,10 +137,11 @@ def _pasted(setup: Setup, case: Case) -> Pictures:
         setup.model,
         case.before.images,
         case.before.final,
-        masks_of(case.there, case.edit.targets),
+        case.masks,
         step=case.step,
         steps=setup.steps,
         seeds=[(case.seed, prompt.seed) for prompt in case.prompts],
+        paste=copy_map if case.beside else carry_map,
     )
     return _gone_on(setup, case, latents)
 
@@ -137,7 +152,7 @@ def _self_guided(setup: Setup, case: Case) -> Pictures:
         setup.model,
         [prompt.text for prompt in case.prompts],
         case.before.latents,
-        masks_of(case.there, case.edit.targets),
+        case.masks,
         schedule=case.edit.schedule,
     )
     with guided(setup.model, guide, images=len(case.prompts)):
@@ -166,6 +181,23 @@ guidance by what words attend to."""
 ONCE = {"roll": 0.0, "patch": 2 / 15, "paste": 7 / 15}
 """Controls that act once, and at which share of a run's steps unless more is said: of 15 steps on
 entering the 1st, the 3rd and the 8th."""
+
+
+MOVING = ("roll", "self-guidance")
+"""Controls that move an object from its place, and so cannot leave it and ask for another."""
+
+
+def check_control(control: str, *, beside: bool) -> None:
+    """Refuse a control that has no answer to what is asked.
+
+    Raises:
+        EditError: if it moves objects that are to stay.
+    """
+    if beside and control in MOVING:
+        raise EditError(
+            f"The control {control} moves the object, and --beside leaves it where it is. Use "
+            "random, patch or paste."
+        )
 
 
 def step_once(control: str, steps: int) -> int:

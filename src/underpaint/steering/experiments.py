@@ -1,8 +1,9 @@
 """Editing many pictures and measuring what came of it: one row a picture.
 
-A picture is generated as it is and labelled; its labels give the targets; the same prompt and seed
-are then generated with the edit. What is asked is what the labelers see now, whether the object is
-still what the prompt says, and whether the rest of the picture stayed.
+A picture is generated as it is and labelled; its labels, or what probes read meanwhile, give the
+targets; the same prompt and seed are then generated with the edit. What is asked is what the
+labelers see now, whether the object is still what the prompt says, and whether the rest of the
+picture stayed.
 """
 
 import math
@@ -22,14 +23,24 @@ from ..core.progress import Progress
 from ..core.prompts import Prompt
 from ..core.properties import DEPTH, SALIENCY, SHADING
 from ..models.traces import Trace, trace
+from ..scores.metrics import dice, prepare
 from ..scores.sets import paired_distances
 from .aims import Aim, labels_of, where_of
-from .controls import CONTROLS, ONCE, Case
+from .controls import CONTROLS, ONCE, Case, check_control
 from .edits import Edit
 from .naming import still_named
+from .seeing import look_on
 from .setups import Setup
 from .targets import distances
-from .trials import MEASURES, Trial, edit_scores, judged, map_scores
+from .trials import (
+    MEASURES,
+    Trial,
+    both_scores,
+    edit_scores,
+    judged,
+    judged_beside,
+    map_scores,
+)
 
 ALONE = "The control needs another picture in the batch. Edit two or more at once."
 """Why `other` leaves a picture out that is the only one of its batch that could be edited."""
@@ -70,13 +81,16 @@ def edit_all(
 
     Returns:
         A row for each prompt and aim, with the columns of `Trial`, `image`, `aim`, `prompt`,
-        `MEASURES`, `distance`, `kid`, `seconds`, `seconds_unedited` and `left_out`: why a picture
-        could not be edited; its measures are then NaN. And the first pictures, as they were and
-        are.
+        `MEASURES`, `dice_seen`, `distance`, `kid`, `seconds`, `seconds_unedited` and `left_out`:
+        why a picture could not be edited; its measures are then NaN. And the first pictures, as
+        they were and are.
 
     Raises:
-        EditError: if not one picture could be edited, with the first reason.
+        EditError: if not one picture could be edited, with the first reason; or if probes shall
+            say what the pictures show and the run has none of masks; or if a control moves what
+            is to stay.
     """
+    check_control(trial.control, beside=trial.beside)
     rows: list[pd.DataFrame] = []
     pictures: list[Shown] = []
     features: list[Features | None] = []
@@ -102,10 +116,18 @@ def edit_all(
 
 @dataclass(frozen=True, eq=False)
 class _Before:
-    """A batch as it is without an edit: how it came about, its labels, seconds a picture."""
+    """A batch as it is without an edit.
+
+    Args:
+        traced: How it came about.
+        labels: What labelers say of it: what it is scored by.
+        seen: What targets are made of: the same, or what probes read.
+        seconds: A picture.
+    """
 
     traced: Trace
     labels: Mapping[str, Tensor]
+    seen: Mapping[str, Tensor]
     seconds: float
 
 
@@ -120,11 +142,22 @@ class _Edited:
 
 
 def _before(setup: Setup, trial: Trial, prompts: Sequence[Prompt]) -> _Before:
+    carried = names_in(trial.carried)
+    look = None
+    if trial.seen_by == "probes":
+        look = look_on(setup, carried, step=trial.last_step, images=len(prompts))
     begun = time.perf_counter()
-    traced = trace(setup.model, prompts, steps=setup.steps, guidance=setup.guidance)
+    traced = trace(
+        setup.model,
+        prompts,
+        steps=setup.steps,
+        guidance=setup.guidance,
+        edits=look.taps if look else None,
+    )
     seconds = (time.perf_counter() - begun) / len(prompts)
-    labels = labels_of(setup.labelers, traced.images, names_in(trial.carried))
-    return _Before(traced, labels, seconds)
+    labels = labels_of(setup.labelers, traced.images, carried)
+    rows, cols = traced.images.shape[-2:]
+    return _Before(traced, labels, look.labels((rows, cols)) if look else labels, seconds)
 
 
 def _edit_batch(setup: Setup, trial: Trial, before: _Before, aim: Aim, number: int) -> _Edited:
@@ -138,19 +171,21 @@ def _edit_batch(setup: Setup, trial: Trial, before: _Before, aim: Aim, number: i
         name: torch.stack([each[name].to(images.device) for each in found.values()])
         for name in found[kept[0]]
     }
-    there = {name: maps[kept] for name, maps in before.labels.items()}
+    there = {name: maps[kept] for name, maps in before.seen.items()}
+    labels = {name: maps[kept] for name, maps in before.labels.items()}
     case = Case(
         prompts=tuple(before.traced.prompts[place] for place in kept),
         before=some_of(before.traced, kept),
         there=there,
         edit=_edit_of(trial, there, targets),
         seed=trial.seed + number,
+        beside=trial.beside,
     )
     begun = time.perf_counter()
     after = CONTROLS[trial.control](setup, case)
     table.loc[kept, "seconds"] = (time.perf_counter() - begun) / len(kept)
     now = labels_of(setup.labelers, after)
-    for name, values in _scores(setup, case, after, now).items():
+    for name, values in _scores(setup, case, labels, after, now).items():
         table.loc[kept, name] = values.cpu().numpy()
     shown = _as_picture(next(iter(targets.values())))
     pictures = [
@@ -170,7 +205,7 @@ def _targets(
             "image": [prompt.index or 0 for prompt in prompts],
             "aim": number,
             "prompt": [prompt.group for prompt in prompts],
-            **dict.fromkeys((*MEASURES, "distance", "kid", "seconds"), math.nan),
+            **dict.fromkeys((*MEASURES, "dice_seen", "distance", "kid", "seconds"), math.nan),
             "seconds_unedited": before.seconds,
             "left_out": "",
         }
@@ -178,7 +213,7 @@ def _targets(
     found: dict[int, dict[str, Tensor]] = {}
     for place, prompt in enumerate(prompts):
         random = np.random.default_rng((trial.seed, prompt.seed, number))
-        own = {each: maps[place] for each, maps in before.labels.items()}
+        own = {each: maps[place] for each, maps in before.seen.items()}
         try:
             targets = aim(own, random)
             if trial.control in ONCE and not (own[SALIENCY.name] > 0).any():
@@ -217,13 +252,16 @@ def some_of(traced: Trace, places: Sequence[int]) -> Trace:
 def _scores(
     setup: Setup,
     case: Case,
+    there: Mapping[str, Tensor],
     after: Float[Tensor, "image 3 height width"],
     now: Mapping[str, Tensor],
 ) -> dict[str, Float64[Tensor, "image"]]:
-    before, there, targets = case.before.images, case.there, case.edit.targets
-    old, new = (labels[SALIENCY.name] > 0.5 for labels in (there, now))
+    """Score by what labelers say of the pictures `there` and `now`, whoever made the targets."""
+    before, targets = case.before.images, case.edit.targets
+    old, new, seen = (labels[SALIENCY.name] > 0.5 for labels in (there, now, case.there))
     target = targets.get(SALIENCY.name)
     scores = edit_scores(before, after, old=old, now=new, target=target)
+    scores["dice_seen"] = dice(seen, prepare(old.float()))
     for each in (DEPTH.name, SHADING.name):
         if each in targets:
             scores |= map_scores(each, before=there[each], after=now[each], target=targets[each])
@@ -232,8 +270,11 @@ def _scores(
         for what, namer in setup.namers.items()
     }
     if target is not None:
-        scores["distance"] = distances(old.float(), target.float())
-    return scores | judged(scores, kept)
+        scores["distance"] = distances(*case.masks)
+    if not case.beside:
+        return scores | judged(scores, kept)
+    scores |= both_scores(new, old=old, beside=case.masks[1] > 0.5)
+    return scores | judged_beside(scores, kept)
 
 
 Features = tuple[Float[Tensor, "_image _width"], Float[Tensor, "_image _width"]]

@@ -9,7 +9,8 @@ Notation
     E      the model's encoder, from pixels to latents
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import product
 
 import numpy as np
 import torch
@@ -63,6 +64,22 @@ def swap_patches(x: Latents, old: Masks, then: Masks) -> Latents:
     return torch.stack(swapped)
 
 
+def copy_patches(x: Latents, old: Masks, then: Masks) -> Latents:
+    """Copy each object's box of latents to where its like shall be; all else stays.
+
+    Both places then hold the same noise, which has no latents left to swap with.
+    """
+    copied = x.clone()
+    for own, made, before, after in zip(x, copied, old, then, strict=True):
+        down, right = _shift_cells(before, after, x.shape[-2:])
+        top, bottom, left, far = _box_cells(before, x.shape[-2:])
+        for row, col in product(range(top, bottom), range(left, far)):
+            end = (row + down, col + right)
+            if _is_inside(end, x.shape[-2:]):
+                made[:, end[0], end[1]] = own[:, row, col]
+    return copied
+
+
 def paste_and_renoise(
     model: Model,
     images: Float[Tensor, "image 3 height width"],
@@ -72,10 +89,12 @@ def paste_and_renoise(
     step: int,
     steps: int,
     seeds: list[tuple[int, ...]],
+    paste: Callable[[Tensor, Tensor, Tensor], Tensor] = carry_map,
 ) -> Latents:
     """Paste each object's pixels where it shall be, and give back the noise of one step.
 
-    Its old place is filled with the nearest pixels around it (`carry_map`). The clean latents are
+    Its old place is filled with the nearest pixels around it (`carry_map`), or is left as it is
+    (`copy_map`). The clean latents are
     `final + E(pasted) - E(images)`, so that the encoder's own error changes nothing where nothing
     was pasted; noise is drawn anew, as in SDEdit (Meng et al. 2022, section 3).
 
@@ -87,8 +106,9 @@ def paste_and_renoise(
         step: The step that is to be entered, from 0.
         steps: Of the whole run.
         seeds: Of each picture's noise.
+        paste: Makes new pixels of a picture's own and of its two masks.
     """
-    pasted = torch.stack([carry_map(*each) for each in zip(images, *masks, strict=True)])
+    pasted = torch.stack([paste(*each) for each in zip(images, *masks, strict=True)])
     clean = final + encode(model, pasted) - encode(model, images)
     signal, noise = level_at(model, step=step, steps=steps)
     drawn = [np.random.default_rng(seed).standard_normal(final.shape[1:]) for seed in seeds]

@@ -9,7 +9,7 @@ from ..models import Model
 from ..models.layers import Layer, find_layers, last_stages, select_layers
 from ..probes.moments import Cell, Moments, merge
 from ..probes.probes import Probe, ProbeKey
-from ..runs.runs import Run, read_moments, read_probes, read_settings
+from ..runs.runs import Run, read_moments, read_probes, read_settings, read_summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,14 @@ class Opened:
 class Setup(Opened):
     """What edits are made with besides: the layers they act on, and what is known of these.
 
-    `namers` say what a picture shows, by what is named: "object" and "colour".
+    `namers` say what a picture shows, by what is named: "object" and "colour"; `readers` are the
+    layers that read each property best on validation pictures.
     """
 
     moments: Mapping[Cell, Moments]
     layers: tuple[Layer, ...]
     namers: Mapping[str, Namer] = field(default_factory=dict[str, Namer])
+    readers: Mapping[str, Layer] = field(default_factory=dict[str, Layer])
 
 
 def open_to_read(run: Run, model: Model, labelers: Sequence[Labeler], *, batch: int) -> Opened:
@@ -86,7 +88,9 @@ def open_setup(
         LayerError: if no layer matches.
     """
     settings = read_settings(run)
-    known = [layer for layer in find_layers(model) if layer.name in settings["layers"]]
+    by_name = {layer.name: layer for layer in find_layers(model)}
+    known = [layer for name, layer in by_name.items() if name in settings["layers"]]
+    summary = read_summary(run)["properties"]
     glob = glob or last_stages(known)
     sums, _ = read_moments(run, model.device)
     setup = Setup(
@@ -94,5 +98,6 @@ def open_setup(
         moments=reduce(merge, sums.values()),
         layers=select_layers(known, glob),
         namers=dict(namers or {}),
+        readers={name: by_name[found["best_layer"]] for name, found in summary.items()},
     )
     return setup, glob

@@ -110,12 +110,28 @@ def carry_map(
     Raises:
         EditError: if a mask is empty.
     """
-    old, new = box_of(before), box_of(after)
-    rows = _source_places(after.shape[-2], new[:2], old[:2])
-    cols = _source_places(after.shape[-1], new[2:], old[2:])
-    own = _spread(maps, before[0] > 0)[..., rows[:, None], cols]
     near = grow_mask(before, FRINGE)[0] > 0
-    return torch.where(after > 0, own, _spread(maps, ~near))
+    return torch.where(after > 0, _looks_at(maps, before, after), _spread(maps, ~near))
+
+
+def copy_map(
+    maps: Float[Tensor, "*axes height width"],
+    before: Float[Tensor, "1 height width"],
+    after: Float[Tensor, "1 height width"],
+) -> Float[Tensor, "*axes height width"]:
+    """Say what maps would be if another object like the one that is there stood elsewhere.
+
+    As `carry_map`, but the object stays: everywhere but at the new place maps are as they are.
+
+    Args:
+        maps: As they are.
+        before: The object's mask, foreground above 0.
+        after: Where its like shall be.
+
+    Raises:
+        EditError: if a mask is empty.
+    """
+    return torch.where(after > 0, _looks_at(maps, before, after), maps)
 
 
 def grow_mask(
@@ -143,6 +159,28 @@ def random_move(
         f"The mask has no room for a move by {across:.2f} and {along:.2f} of the picture to any "
         "side. Move it by less, or scale it."
     )
+
+
+def random_place(
+    mask: Float[Tensor, "*axes height width"], random: np.random.Generator
+) -> Float[Tensor, "*axes height width"]:
+    """Move a mask to a random place beside itself: all are as likely where the boxes are apart.
+
+    Between them there is `FRINGE` of the larger side, where maps still tell of the object.
+
+    Raises:
+        EditError: if the mask is empty, or there is no such place.
+    """
+    top, bottom, left, far = box_of(mask)
+    height, width = mask.shape[-2:]
+    gap = round(FRINGE * max(height, width))
+    down, right = np.arange(-top, height - bottom), np.arange(-left, width - far)
+    is_apart = np.abs(down)[:, None] > bottom - top + gap
+    places = np.argwhere(is_apart | (np.abs(right) > far - left + gap))
+    if not len(places):
+        raise EditError("There is no room beside the object for another. Scale it, or paint it.")
+    row, col = places[random.integers(len(places))]
+    return torch.roll(mask, (int(down[row]), int(right[col])), dims=(-2, -1))
 
 
 def shift_between(
@@ -270,6 +308,14 @@ def _scaled_places(size: int, span: tuple[int, int], factor: float) -> Tensor:
             f"{min(centre, size - centre) / half:.2f} at most."
         )
     return (centre + (torch.arange(size) + 0.5 - centre) / factor).floor().long()
+
+
+def _looks_at(maps: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """Stretch what a mask holds from its box over another's."""
+    old, new = box_of(before), box_of(after)
+    rows = _source_places(after.shape[-2], new[:2], old[:2])
+    cols = _source_places(after.shape[-1], new[2:], old[2:])
+    return _spread(maps, before[0] > 0)[..., rows[:, None], cols]
 
 
 def _source_places(size: int, to: tuple[int, int], of: tuple[int, int]) -> Tensor:

@@ -28,6 +28,8 @@ MEASURES = (
     "shading_rmse",
     "object_kept",
     "colour_kept",
+    "recall_old",
+    "recall_new",
     "success",
     "joint",
 )
@@ -35,8 +37,10 @@ MEASURES = (
 picture's mask to the target, and PSNR in dB outside both masks; of depth and shading, where they
 are targets, rank correlation of the edited picture's and of the unedited picture's with the
 target, and the edited one's error in deviations of the picture; whether the class network still
-says of the object and its colour what the prompt says, where the object was moved at all; whether
-the object is where it should be and not where it was; and whether it is so and still the object."""
+says of the object and its colour what the prompt says, where the object was moved at all; where a
+second object is asked for, how much of the old place and of the new one the mask covers; whether
+the object is where it should be and not where it was, or the two are where they should be; and
+whether it is so and still the object."""
 
 KEPT = ("object_kept", "colour_kept")
 SHARES = (*KEPT, "success", "joint")
@@ -45,6 +49,8 @@ SHARES = (*KEPT, "success", "joint")
 THERE, GONE = 0.7, 0.5
 """An object is where it should be if its Dice to the target is above the one, and is no more where
 it was if its Dice to its old self is below the other."""
+COVERED = 0.5
+"""A place holds an object if the mask covers more of it than this."""
 FEWEST = 6
 """Pictures with a distance that it takes to say what comes of it."""
 
@@ -67,6 +73,9 @@ class Trial:
         carried: Properties whose maps go along with the object, likewise.
         margin: How near to where the object was and shall be anything is edited, as a share of the
             picture's larger side; below 0 for no limit.
+        seen_by: Who says what the unedited picture shows, of `seeing.SEERS`: targets are made of
+            that. Labelers score in any case.
+        beside: Whether the object stays, and its like is asked for at another place.
     """
 
     target: str
@@ -81,6 +90,8 @@ class Trial:
     held: str = ""
     carried: str = ""
     margin: float = -1.0
+    seen_by: str = "labelers"
+    beside: bool = False
 
 
 def edit_scores(
@@ -136,6 +147,49 @@ def map_scores(
     }
 
 
+def both_scores(
+    now: Bool[Tensor, "image 1 height width"],
+    *,
+    old: Bool[Tensor, "image 1 height width"],
+    beside: Bool[Tensor, "image 1 height width"],
+) -> dict[str, Float64[Tensor, "image"]]:
+    """Say how much of each of two places a mask covers: `|A ∩ B| / |B|`, NaN of an empty one.
+
+    Args:
+        now: The labeler's masks of the edited pictures.
+        old: Those of the unedited ones.
+        beside: Where another object should be.
+    """
+
+    def covered(place: Tensor) -> Tensor:
+        return (now & place).sum(dim=(1, 2, 3)).double() / place.sum(dim=(1, 2, 3))
+
+    return {"recall_old": covered(old), "recall_new": covered(beside)}
+
+
+def judged_beside(
+    scores: Mapping[str, Float64[Tensor, "image"]], kept: Mapping[str, Float64[Tensor, "image"]]
+) -> dict[str, Float64[Tensor, "image"]]:
+    """Say of each picture whether there is another object now, and the one that was there still is.
+
+    `success` is 1 where Dice to the union of both places is above `THERE` and the mask covers more
+    than `COVERED` of each. One object as large as the other, at either place, has a Dice of 2/3.
+    `joint` is 1 where besides the class network says what it said. What is kept is asked only where
+    something came to the new place.
+
+    Args:
+        scores: As `edit_scores` and `both_scores` give them.
+        kept: As in `judged`.
+    """
+    came = scores["recall_new"] > COVERED
+    succeeded = (scores["dice_target"] > THERE) & came & (scores["recall_old"] > COVERED)
+    success = torch.where(scores["dice_target"].isnan(), math.nan, succeeded.double())
+    found = {"success": success}
+    if "object_kept" in kept:
+        found["joint"] = success * kept["object_kept"]
+    return found | {name: torch.where(came, each, math.nan) for name, each in kept.items()}
+
+
 def judged(
     scores: Mapping[str, Float64[Tensor, "image"]], kept: Mapping[str, Float64[Tensor, "image"]]
 ) -> dict[str, Float64[Tensor, "image"]]:
@@ -174,8 +228,10 @@ def summarise_edits(rows: pd.DataFrame) -> list[dict]:
 
     Each measure has its mean with an interval over prompts, and its median. `gain` is Dice to the
     target above that of the unedited picture, `above_random` above the same trial's random control
-    where there is one; both are paired. Steps are numbered from 1. What is undefined, or infinite,
-    is None. `time` is the seconds of an edited picture over those of an unedited one. `kid` is the
+    where there is one; both are paired, as is `success_above_labelers`, success above that of the
+    same trial seen by labelers. `dice_seen` is Dice of the masks that targets are made of to the
+    labeler's of the finished picture. Steps are numbered from 1. What is undefined, or infinite, is
+    None. `time` is the seconds of an edited picture over those of an unedited one. `kid` is the
     squared kernel distance of the edited pictures to the same unedited ones, `by_distance` the
     share of success of the nearest third of the moves, of the middle one and of the farthest.
     """
@@ -197,17 +253,27 @@ def _entry(trial: Trial, rows: pd.DataFrame, others: Mapping[Trial, pd.DataFrame
         entry[measure] = _plain(
             values, prompts, of=share_interval if measure in SHARES else interval
         )
-    entry["kid"] = _plain(_numbers(rows, "kid"), prompts)
+    for name in ("kid", "dice_seen"):
+        entry[name] = _plain(_numbers(rows, name), prompts)
     entry["by_distance"] = _by_distance(rows)
     entry["gain"] = _plain(scores["dice_target"] - scores["dice_unedited"], prompts)
-    random = others.get(replace(trial, control="random"))
-    if trial.control != "random" and random is not None:
-        both = rows.merge(random, on=["image", "aim"], suffixes=("", "_random"))
-        above = _numbers(both, "dice_target") - _numbers(both, "dice_target_random")
-        entry["above_random"] = _plain(above, both["prompt"].to_list())
+    beside = {
+        "above_random": (replace(trial, control="random"), "dice_target"),
+        "success_above_labelers": (replace(trial, seen_by="labelers"), "success"),
+    }
+    for name, (other, measure) in beside.items():
+        if other != trial and other in others:
+            entry[name] = _above(rows, others[other], measure)
     seconds = [_numbers(rows, name)[is_edited].sum() for name in ("seconds", "seconds_unedited")]
     entry["time"] = float(seconds[0] / seconds[1])
     return entry
+
+
+def _above(rows: pd.DataFrame, others: pd.DataFrame, measure: str) -> dict:
+    """Give the mean difference of one measure between two trials, picture by picture."""
+    both = rows.merge(others, on=["image", "aim"], suffixes=("", "_other"))
+    above = _numbers(both, measure) - _numbers(both, f"{measure}_other")
+    return _plain(above, both["prompt"].to_list())
 
 
 def _by_distance(rows: pd.DataFrame) -> list[dict]:
@@ -216,7 +282,7 @@ def _by_distance(rows: pd.DataFrame) -> list[dict]:
     if len(moved) < FEWEST or len({*moved["distance"]}) < 3:
         return []
     found = []
-    for places in np.array_split(np.argsort(moved["distance"].to_numpy(), kind="stable"), 3):
+    for places in np.array_split(np.argsort(_numbers(moved, "distance"), kind="stable"), 3):
         third = moved.iloc[places]
         success = _plain(_numbers(third, "success"), third["prompt"].to_list(), of=share_interval)
         ends = [float(third["distance"].min()), float(third["distance"].max())]
@@ -224,18 +290,33 @@ def _by_distance(rows: pd.DataFrame) -> list[dict]:
     return found
 
 
+LATER = {
+    "success": math.nan,
+    "joint": math.nan,
+    "kid": math.nan,
+    "distance": math.nan,
+    "seen_by": "labelers",
+    "dice_seen": math.nan,
+    "beside": False,
+    "recall_old": math.nan,
+    "recall_new": math.nan,
+}
+"""Columns that rows of an earlier version may lack, and what to hold of them then."""
+
+
 def completed(rows: pd.DataFrame) -> pd.DataFrame:
     """Add to rows of an earlier version the columns that it did not have.
 
-    Success follows from the Dice that they hold; the rest was not measured and is NaN.
+    Success follows from the Dice that they hold; the rest is as it was then, or was not measured
+    and is NaN.
     """
-    if {"success", "joint", "kid", "distance"} <= {*rows.columns}:
-        return rows
-    dice = ("dice_target", "dice_old", "dice_unedited")
-    scores = {name: torch.from_numpy(_numbers(rows, name).copy()) for name in dice}
-    kept = {name: torch.from_numpy(_numbers(rows, name).copy()) for name in KEPT}
-    new = {name: each.numpy() for name, each in judged(scores, kept).items()}
-    return rows.assign(**new, kid=math.nan, distance=math.nan)
+    missing = {name: value for name, value in LATER.items() if name not in rows.columns}
+    if {"success", "joint"} & missing.keys():
+        dice = ("dice_target", "dice_old", "dice_unedited")
+        scores = {name: torch.from_numpy(_numbers(rows, name).copy()) for name in dice}
+        kept = {name: torch.from_numpy(_numbers(rows, name).copy()) for name in KEPT}
+        missing |= {name: each.numpy() for name, each in judged(scores, kept).items()}
+    return rows.assign(**missing) if missing else rows
 
 
 def _numbers(rows: pd.DataFrame, column: str) -> Float64[np.ndarray, "row"]:

@@ -161,7 +161,7 @@ def steering(summary: Summary) -> str:
         return ""
     rows = [
         (
-            plain(f"{each['target']} ({each['control']})"),
+            plain(f"{each['target']} ({each['control']}{_seen_by(each)})"),
             f"{each['steps'][0]}–{each['steps'][1]}",
             str(each["images"]),
             fixed(number(each["dice_target"]["median"])),
@@ -178,6 +178,12 @@ def steering(summary: Summary) -> str:
         "Dice to the target is high where the unedited picture and the controls are low.",
         label="edits",
     )
+
+
+def _seen_by(edit: Mapping[str, Any]) -> str:
+    """Say who saw the unedited pictures, if it was not labelers."""
+    seer = edit.get("seen_by", "labelers")
+    return "" if seer == "labelers" else f", seen by {seer}"
 
 
 def limits(summary: Summary) -> str:

@@ -20,7 +20,7 @@ from ...core.prompts import Prompt
 from ...core.properties import PROPERTIES, SALIENCY, Property
 from ...labelers import Labeler, label
 from ...models import Model
-from ...models.layers import Layer, find_layers
+from ...models.layers import Layer
 from ...models.schedules import plan
 from ...models.traces import Trace, trace
 from ...runs.runs import Run, read_json, read_settings
@@ -116,12 +116,11 @@ def open_desk(run: Run, model: Model, labelers: Sequence[Labeler], *, glob: str 
             f"with {SALIENCY.name} among --properties."
         )
     plan(model.pipeline.scheduler, steps=settings["steps"], begin=1 if settings["steps"] > 1 else 0)
-    known = {each.name: each for each in find_layers(model)}
     labeled = {name for each in labelers for name in each.reads} & {*summary["properties"]}
     setup, _ = open_setup(run, model, labelers, glob=glob, batch=1)
     return Desk(
         setup=setup,
-        readers={name: known[each["best_layer"]] for name, each in summary["properties"].items()},
+        readers=setup.readers,
         carried=tuple(name for name in CARRIED if name in labeled),
     )
 
