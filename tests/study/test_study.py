@@ -49,7 +49,7 @@ def test_every_source_is_scored_on_the_same_images(done):
         "probe", "probe+position", "latent", "shuffled", "random", "image", "estimate", "position",
         "ceiling", "vae", "untrained", "unconditional", "joint", "beyond",
         "beyond swapped", "beyond shuffled", "beyond ensemble", "estimate linear", "nested",
-        "trained",
+        "trained", "trained noisy",
     }  # fmt: skip
     images = rows.groupby("source", observed=True)["image"].unique().map(lambda x: tuple(sorted(x)))
     assert images.nunique() == 1

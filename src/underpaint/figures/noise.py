@@ -16,7 +16,7 @@ from ..scores.naming import metric_name
 from ..scores.sources import SOURCES
 from .style import paints_of, styled
 
-ALSO = ("joint", "trained", "unconditional")
+ALSO = ("joint", "trained", "trained noisy", "unconditional")
 """Drawn beside the sources of the headline."""
 
 

@@ -1,9 +1,9 @@
-"""A rival that is trained on the model's own prediction: x̂₀ in, the final picture's maps out.
+"""A rival that is trained on latents of one step: x̂₀ or x_t in, the final picture's maps out.
 
-A labeler was made for clean pictures and a linear map is weak; a small network that learns from x̂₀
-at one step what the final label will be is the fairest reader of it. It knows the place, too.
+A labeler was made for clean pictures and a linear map is weak; a small network that learns from x̂₀,
+or from the noisy x_t, what the final label will be is the fairest reader of it. It knows the place.
 
-    x̂₀ and waves → 3×3 convolutions of `WIDTH` channels, dilated by 1, 2, 4, 1, GELU between
+    latents and waves → 3×3 convolutions of `WIDTH` channels, dilated by 1, 2, 4, 1, GELU between
     → 1×1 convolution → every target of every property, on the latent's grid
 
 It is trained by Adam on squared errors, in units of each target's deviation, and kept as it was
@@ -80,7 +80,7 @@ def train(
     """Train a network on pictures, and keep it as it was when it did best on others.
 
     Args:
-        latents: x̂₀ of one step.
+        latents: x̂₀ or x_t of one step.
         maps: The final labels as cell means on the latents' grid; NaN is unknown.
         apart: The same of the pictures that say when to stop.
         seed: Of first weights and the order of pictures: the same seed gives the same network.

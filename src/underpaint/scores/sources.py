@@ -137,6 +137,11 @@ SOURCES: tuple[Source, ...] = (
         absent=QUICK,
     ),
     Source(
+        "trained noisy", "x_t alone, through such a network trained on it at each step", "rival",
+        "#2166AC", "#92c5de", dash=(0, (3, 1, 1, 1)), word="trained", views=("x_t",),
+        absent=QUICK,
+    ),
+    Source(
         "beyond", "what a layer's activation adds to `estimate linear`: the score gained", "probe",
         "#B03060", "#ff7fa5", dash=(0, (3, 1)), word="beyond", views=("joint",),
         reads_layers=True, is_gain=True,

@@ -7,7 +7,7 @@ from all of them together; scored pictures leave their scores. All of it is seal
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -114,19 +114,20 @@ def seen_path(run: Run, part: str, first: int) -> Path:
 
 def write_seen(
     path: Path,
-    estimates: Float[Tensor, "step image latent lrow lcol"],
+    latents: Mapping[str, Float[Tensor, "step image latent lrow lcol"]],
     labels: Float[Tensor, "image target lrow lcol"],
 ) -> None:
-    """Keep x̂₀ of a group of training pictures, and its labels on the same grid."""
-    tensors = {"estimates": estimates, "labels": labels}
+    """Keep x̂₀ and x_t of a group of training pictures, by view, and labels on the same grid."""
+    tensors = {**latents, "labels": labels}
     whole = {name: each.cpu().contiguous() for name, each in tensors.items()}
     write_sealed(path, lambda part: save_file(whole, part))
 
 
-def read_seen(path: Path, device: torch.device) -> tuple[Tensor, Tensor]:
+def read_seen(path: Path, device: torch.device) -> tuple[dict[str, Tensor], Tensor]:
     """Read back what `write_seen` wrote. Whether it is whole is asked before."""
     with safe_open(path, framework="pt", device=str(device)) as file:
-        return file.get_tensor("estimates"), file.get_tensor("labels")
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return found, found.pop("labels")
 
 
 def scores_path(run: Run, first: int) -> Path:

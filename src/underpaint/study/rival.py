@@ -1,6 +1,6 @@
-"""The rival that learns: what it is trained on, kept while training pictures are folded.
+"""The rivals that learn: what they are trained on, kept while training pictures are folded.
 
-Each picture's x̂₀ and label maps are a hundredth of its activations. They stay on disk until the
+Each picture's x̂₀, x_t and label maps are a fiftieth of its activations. They stay on disk until the
 networks are trained, so that nothing is drawn a second time; what is missing is drawn again.
 """
 
@@ -17,7 +17,7 @@ from ..core.arrays import to_grid
 from ..core.prompts import Prompt
 from ..probes.probes import ProbeKey, columns_of
 from ..probes.trained import TrainedProbe, train
-from ..scores.sources import name_of
+from ..scores.sources import SOURCES, name_of
 from .batches import bare, batches, batches_of, training_parts
 from .checkpoints import read_seen, seen_path, write_seen
 from .costs import Seconds, timed, total
@@ -26,10 +26,14 @@ from .journal import Journal
 from .study import Study
 
 TRAINED_ON = 2048
-"""The most training pictures whose x̂₀ is kept for a network: 1 MB each at 64 × 64, 15 steps."""
+"""The most training pictures that are kept for networks: 2 MB each at 64 × 64, 15 steps."""
 
-Seen = tuple[Float[Tensor, "step image latent lrow lcol"], Float[Tensor, "image target lrow lcol"]]
-"""x̂₀ at every step, and the final labels as cell means on its grid."""
+VIEWS = {each.name: each.views[0] for each in SOURCES if each.word == "trained"}
+"""What each of these rivals sees."""
+
+Seen = tuple[dict[str, Tensor], Float[Tensor, "image target lrow lcol"]]
+"""By view, latents `step image latent lrow lcol`, and the final labels as cell means on their
+grid."""
 
 
 def keep_seen(study: Study, journal: Journal, part: str, first: int, batch: Batch) -> None:
@@ -40,7 +44,7 @@ def keep_seen(study: Study, journal: Journal, part: str, first: int, batch: Batc
 
 
 def train_networks(study: Study, journal: Journal) -> tuple[dict[ProbeKey, TrainedProbe], Seconds]:
-    """Train the network on x̂₀ of every step; none if the study trains none."""
+    """Train the networks on x̂₀ and on x_t of every step; none if the study trains none."""
     if not study.trains:
         return {}, {}
     journal.writer.drain()  # or what is still to be written would be drawn again
@@ -50,17 +54,19 @@ def train_networks(study: Study, journal: Journal) -> tuple[dict[ProbeKey, Train
     x, y = {}, {}
     for name, own in prompts.items():
         groups = list(_groups(study, journal, name, own, spent))
-        x[name] = torch.cat([latents for latents, _ in groups], dim=1)
         y[name] = torch.cat([maps for _, maps in groups])
+        for view in VIEWS.values():
+            x[name, view] = torch.cat([latents[view] for latents, _ in groups], dim=1)
 
     def fit() -> dict[ProbeKey, TrainedProbe]:
         found: dict[ProbeKey, TrainedProbe] = {}
         for step in range(study.steps):
-            apart = x["tuning"][step], y["tuning"]
-            network = train(x["training"][step], y["training"], apart, seed=step)
-            for name, part in columns_of(study.properties).items():
-                found[*name_of("trained", name, "x_0"), step] = TrainedProbe(network, part)
-            journal.progress("networks on x̂₀", step + 1, study.steps)
+            for source, view in VIEWS.items():
+                apart = x["tuning", view][step], y["tuning"]
+                network = train(x["training", view][step], y["training"], apart, seed=step)
+                for name, part in columns_of(study.properties).items():
+                    found[*name_of(source, name, view), step] = TrainedProbe(network, part)
+            journal.progress("networks on x̂₀ and x_t", step + 1, study.steps)
         return found
 
     found, train_s = timed("training", fit, study.model.device)
@@ -85,6 +91,7 @@ def _groups(
 
 
 def _seen(study: Study, batch: Batch) -> Seen:
-    latents = batch.trace.estimates.float()
+    latents = {"x_0": batch.trace.estimates.float(), "x_t": batch.trace.latents.float()}
     labels = torch.cat([batch.labels[each.name] for each in study.properties], dim=1)
-    return latents, to_grid(labels, (latents.shape[-2], latents.shape[-1])).float()
+    grid = batch.trace.latents.shape[-2:]
+    return latents, to_grid(labels, (grid[0], grid[1])).float()
