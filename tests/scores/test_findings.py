@@ -81,7 +81,21 @@ def test_what_activations_add_is_said_where_the_control_adds_measurably_less(
     one["sources"] |= {"beyond": curve(gain), "beyond ensemble": curve(control)}
     words = said(saliency=one)
     assert ("activations add 0.30 (0.25 to 0.35) to the saliency score" in words) == is_said
-    assert ("the control, adds 0.10." in words) == is_said
+    assert (
+        "the control, a second reader of x̂₀ with random features, adds 0.10." in words
+    ) == is_said
+    assert "step 3" not in words
+    assert "trained" not in words
+
+
+def test_what_activations_add_later_is_said_and_what_a_trained_network_reads():
+    one = found()
+    later = {"mean": 0.0, "low": -0.01, "high": 0.01}
+    one["sources"] |= {"beyond": curve(0.3), "beyond ensemble": curve(0.1), "trained": curve(0.48)}
+    one["sources"]["beyond"]["by_step"] += [later, later]
+    words = said(saliency=one)
+    assert "At step 3 they add 0.00 (−0.01 to 0.01)." in words
+    assert "trained on x̂₀ scores 0.48 at step 1, one layer's probe 0.56." in words
 
 
 def edit(control, success, width=0.1, **other):

@@ -137,11 +137,19 @@ def _beyond(summary: Summary) -> str:
         )
         if not number(gain.get("low")) > max(0, number(control.get("high"))):
             continue
-        low, high = (fixed(number(gain[end])) for end in ("low", "high"))
+        steps = found["sources"]["beyond"]["by_step"]
+        later = f" At step 3 they add {_spread(steps[2])}." if len(steps) > 2 else ""
+        learnt, probe = (found["sources"].get(each) for each in ("trained", "probe"))
+        fairest = (
+            f" A small network trained on x̂₀ scores {_first(learnt)} at step 1, one layer's probe "
+            f"{_first(probe)}."
+            if learnt and probe
+            else ""
+        )
         return (
-            f"At step 1 a layer's activations add {fixed(gain['mean'])} ({low} to {high}) to the "
-            f"{name} score of a linear reader of x̂₀. A second reader of x̂₀ with random features, "
-            f"the control, adds {fixed(control['mean'])}."
+            f"At step 1 activations add {_spread(gain)} to the {name} score of a linear reader of "
+            "x̂₀; the control, a second reader of x̂₀ with random features, adds "
+            f"{fixed(control['mean'])}.{later}{fairest}"
         )
     return ""
 
@@ -176,6 +184,11 @@ def _are_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _percent(share: Mapping[str, Any]) -> str:
     return f"{100 * number(share['mean']):.0f}%"
+
+
+def _spread(found: Mapping[str, Any]) -> str:
+    mean, low, high = (fixed(number(found.get(part))) for part in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
 
 
 def _first(source: Mapping[str, Any]) -> str:
