@@ -84,8 +84,8 @@ def test_what_activations_add_is_said_where_the_control_adds_measurably_less(
     assert (
         "the control, a second reader of x̂₀ with random features, adds 0.10." in words
     ) == is_said
-    assert "step 3" not in words
-    assert "trained" not in words
+    assert "At step 3" not in words
+    assert "trained on" not in words
 
 
 def test_what_activations_add_later_is_said_and_what_a_trained_network_reads():
