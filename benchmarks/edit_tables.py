@@ -20,7 +20,7 @@ CONTROLS = (
 )  # fmt: skip
 STEPS_OF = {"self-guidance": ("--steps", "2-8")}
 """Where a control acts at steps of its own: at the first, attention says nothing yet."""
-SEEN = tuple((seer, control) for control in ("none", "random") for seer in SEERS)
+SEEN = tuple((seer, control) for control in ("none", "random", "patch") for seer in SEERS)
 """Who says what the unedited picture shows, and beside what."""
 BESIDE = ("none", "random", "patch", "paste")
 """Ways to ask for a second object."""
@@ -47,7 +47,12 @@ def is_like(entry: dict, like: dict, free: Sequence[str]) -> bool:
 def is_plain(entry: dict) -> bool:
     """Say whether an entry is of test pictures, seen by labelers, with no second object."""
     is_usual = entry.get("seen_by", SEERS[0]) == SEERS[0] and not entry.get("beside")
-    return is_usual and entry["prompts"].endswith("test")
+    return is_usual and is_of_test(entry)
+
+
+def is_of_test(entry: dict) -> bool:
+    """Say whether an entry is of test pictures."""
+    return entry["prompts"].endswith("test")
 
 
 def is_move(entry: dict) -> bool:
@@ -86,21 +91,26 @@ def edit_table(entries: list[dict]) -> list[str]:
 
 
 def seen_table(entries: list[dict]) -> list[str]:
-    """Write a row for each that said what unedited pictures show, with the random control's."""
-    found = [each for each in entries if each.get("seen_by", SEERS[0]) != SEERS[0]]
-    if not found:
+    """Write a row for each that said what unedited pictures show, by each of some controls."""
+    moves = [each for each in entries if each["target"] == "random moves"]
+    probed = [each for each in moves if each.get("seen_by", SEERS[0]) != SEERS[0]]
+    likes = [each for each in probed if each["control"] == "none" and is_of_test(each)]
+    if not likes:
         return ["Not measured yet."]
     rows = [
-        "| seen by | control | pictures (left out) | Dice of the mask seen | median Dice to target "
-        "| success (95%) | joint (95%) | background dB (95%) | success above labelers (95%) |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| seen by | control | steps | pictures (left out) | Dice of the mask seen "
+        "| median Dice to target | success (95%) | joint (95%) | background dB (95%) "
+        "| success above labelers (95%) |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for seer, control in SEEN:
-        for each in entries:
+        free = ("seen_by", "control", *(("steps",) if control in ONCE else ()))
+        for each in moves:
             is_asked = (each.get("seen_by", SEERS[0]), each["control"]) == (seer, control)
-            if is_asked and is_like(each, found[-1], ("seen_by", "control")):
+            if is_asked and is_like(each, likes[-1], free):
                 rows.append(
-                    f"| {seer} | {control} | {each['images']} ({each['left_out']}) | "
+                    f"| {seer} | {control} | {each['steps'][0]}–{each['steps'][1]} | "
+                    f"{each['images']} ({each['left_out']}) | "
                     f"{number(each['dice_seen']['median'])} | "
                     f"{number(each['dice_target']['median'])} | {spread(each['success'])} | "
                     f"{spread(each['joint'])} | {spread(each['background_psnr'])} | "
@@ -116,7 +126,7 @@ def beside_table(entries: list[dict]) -> list[str]:
         "| old place covered | success (95%) | joint (95%) | background dB | KID |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    found = [each for each in entries if each.get("beside") and each["prompts"].endswith("test")]
+    found = [each for each in entries if each.get("beside") and is_of_test(each)]
     for control in BESIDE:
         for each in found:
             if each["control"] == control and is_like(each, found[-1], ("control", "steps")):
