@@ -326,6 +326,17 @@ def test_a_browser_paints_what_python_paints(page, run, model, monkeypatch):
     assert saved.value.suggested_filename == "a-red-cône-7-7000000001-before-after.png"
     with Image.open(saved.value.path()) as card:
         assert card.size == (1024, 588)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save GIF").click()
+    assert saved.value.suggested_filename == "a-red-cône-7-7000000001.gif"
+    after = canvas(page, "canvas.picture")[..., :3] / 255
+    with Image.open(saved.value.path()) as moving:
+        assert (moving.format, moving.size, moving.n_frames) == ("GIF", (512, 294), STEPS + 1)
+        moving.seek(STEPS)
+        last = moving.convert("RGB")
+    for left, wanted in ((0, plain.numpy()), (256, after)):
+        half = last.crop((left, 0, left + 256, 256)).resize(after.shape[1::-1])
+        assert psnr(np.asarray(half) / 255, wanted) > 25  # of 256 colours
     with_looks = canvas(page, "canvas.picture")[..., :3] / 255
     page.get_by_text("How hard, how long").click()
     page.get_by_label("The object takes its looks along").uncheck()

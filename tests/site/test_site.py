@@ -316,7 +316,7 @@ def test_the_slider_shows_an_edit_at_each_strength_with_the_targets_outline(brow
     said = page.inner_text(".three figure:nth-child(2) figcaption")
     assert f"{picture['dice_target'][-1]:.2f}" in said
     shares = [each["success"] for each in read(site / "data" / "run.json")["summary"]["edits"]]
-    verdict = page.inner_text("p.verdict")
+    verdict = page.inner_text("p.verdict").replace("\xa0", " ")
     for share in shares:  # the edit's own, and its control's
         mean, low, high = (f"{round(100 * share[part])}%" for part in ("mean", "low", "high"))
         assert f"{mean} [{low}, {high}]" in verdict
@@ -344,6 +344,27 @@ def test_recognition_shows_what_was_read_at_the_step_in_the_address(browser, sit
     assert f"At step 2 the class network sees {likeliest}" in said
     page.locator(".strip li").nth(2).click()
     wait_until(page, "location.hash.includes('step=3')")
+    page.close()
+
+
+def test_no_markup_is_shown_as_text(browser, address):
+    page = browser.new_page()
+    for view in VIEWS:
+        page.goto(address + view)
+        page.wait_for_selector("h1")
+        page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+        page.wait_for_timeout(100)
+        assert "`" not in page.inner_text("main"), view
+    page.close()
+
+
+def test_numbers_stand_near_each_other_on_a_phone(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    for view, table in (("edits", ".scroll table"), ("recognition", ".hits")):
+        page.goto(f"{address}#/{view}")
+        page.wait_for_selector(f"{table} td:nth-child(3)")
+        second = page.locator(f"{table} tbody tr").first.locator(":scope > *").nth(1)
+        assert second.bounding_box()["width"] < 100, view
     page.close()
 
 

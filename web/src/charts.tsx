@@ -72,23 +72,24 @@ export function Lines(props: { lines: Line[]; steps: number; label: string; titl
     const scale = (value: number) => marginTop + ((domain[1] - value) / (domain[1] - domain[0] || 1)) * (height - marginTop - marginBottom);
     const named = lines.filter((line) => line.points.at(-1)?.mean != null);
     const ends = named.map((line) => scale(line.points.at(-1)!.mean!));
-    const moved = spread(ends, LABEL_GAP);
+    const moved = spread(ends, LABEL_GAP, [marginTop, height - marginBottom]);
     const names = named.map((line, at) =>
       Plot.text([line], { x: last, y: line.points.at(-1)!.mean!, text: (d: Line) => d.name, fill: line.colour(), fontWeight: line.isBold ? 650 : 450, dx: 8, dy: moved[at]! - ends[at]!, textAnchor: "start" }),
     );
     const longest = Math.max(...lines.map((line) => line.name.length));
+    const marginRight = Math.min(16 + 7.4 * longest, width * 0.45);
     return Plot.plot({
       width,
       height,
       marginTop,
       marginBottom,
-      marginRight: Math.min(16 + 7.4 * longest, width * 0.45),
+      marginRight,
       style: { background: "transparent", fontSize: "13px" },
-      x: { label: props.axis ?? `denoising step of ${steps}`, labelAnchor: "center", labelArrow: "none", labelOffset: 38, domain: first === last ? [first - 0.5, last + 0.5] : [first, last], ticks: props.at ?? ticksOf(steps, width), tickFormat: String },
+      x: { label: props.axis ?? `denoising step of ${steps}`, labelAnchor: "center", labelArrow: "none", labelOffset: 38, domain: first === last ? [first - 0.5, last + 0.5] : [first, last], ticks: props.at ? roomy(props.at, width - marginRight - 40) : ticksOf(steps, width), tickFormat: String },
       y: { label: props.title, labelArrow: "none", grid: true, domain, nice: !props.range },
       marks: [
         ...(props.levels ?? []).map((level) => Plot.ruleY([level.value], { stroke: level.colour(), strokeDasharray: "1 4" })),
-        Plot.areaY(rows, { x: "step", y1: "low", y2: "high", fill: (d: Row) => d.line.colour(), z: (d: Row) => d.line.name, fillOpacity: 0.14 }),
+        Plot.areaY(rows, { x: "step", y1: "low", y2: "high", fill: (d: Row) => d.line.colour(), z: (d: Row) => d.line.name, fillOpacity: 0.14, clip: true }),
         ...(props.step !== undefined ? [Plot.ruleX([props.step], { strokeOpacity: 0.45, strokeDasharray: "3 3" })] : []),
         Plot.lineY(rows, { x: "step", y: "mean", stroke: (d: Row) => d.line.colour(), z: (d: Row) => d.line.name, strokeWidth: (d: Row) => (d.line.isBold ? 3 : 1.8), strokeLinejoin: "round" }),
         // A step between two gaps is no line.
@@ -116,6 +117,14 @@ export function ticksOf(steps: number, width: number): number[] {
   const every = Math.max(1, Math.ceil((steps * 26) / Math.max(width - 120, 100)));
   const ticks = Array.from({ length: steps }, (_, at) => at + 1).filter((step) => (step - 1) % every === 0);
   return every === 1 ? ticks : [...ticks.filter((step) => step === 1 || steps - step >= every * 0.7), steps];
+}
+
+/** Keep those of some places on an axis so long that have room, both ends among them. */
+export function roomy(places: number[], length: number): number[] {
+  const [first, last] = [places[0]!, places.at(-1)!];
+  const gap = (26 * (last - first)) / Math.max(length, 1);
+  const kept = places.reduce<number[]>((found, each) => (found.length && each - found.at(-1)! < gap ? found : [...found, each]), []);
+  return last === kept.at(-1) ? kept : [...kept.filter((each) => last - each >= gap), last];
 }
 
 /** Scores over steps with intervals, a line for each source. */

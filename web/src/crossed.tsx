@@ -14,7 +14,7 @@ export function Crossed({ cross, property, layer }: { cross: Cross; property: st
   return (
     <section class="crossed">
       <h2>Caption, noise and their meeting</h2>
-      <p>{cross.captions} captions were each drawn from the same {cross.noises} noises. A reading that follows the caption is the same from any noise. One that follows the noise is the same under any caption. Their meeting is what one caption does in one noise alone.</p>
+      <p>{cross.captions} captions were each drawn from the same {cross.noises} noises. A reading that follows the caption is the same from any noise. One that follows the noise is the same under any caption. Their meeting is what one caption does in one noise alone. An interval from 0% to 100% or wider says that too few were drawn to tell.</p>
       <Lines lines={lines} steps={steps.length} title="share of variance" label={`Shares of the variance of ${property} at ${layer}`} height={260} range={[0, 1]} />
       <div class="scroll" tabIndex={0}>
         <table>

@@ -31,7 +31,7 @@ export function Edits({ run, options }: { run: Run; options: Record<string, stri
   return (
     <>
       <h1>Edits</h1>
-      {!run.has?.edits && <p>No edit of this run was kept. <code>underpaint edit OUT</code> makes some, <code>underpaint export OUT SITE</code> shows them here.</p>}
+      {!run.has?.edits && <p>No edit of this run was kept. <code>underpaint edit OUT</code> makes some and shows them in OUT/site; a site elsewhere is exported again.</p>}
       {failed && <p role="alert">{failed}</p>}
       {run.has?.edits && !failed && (
         <p>
@@ -74,11 +74,15 @@ function Chosen({ edits, summary, options }: { edits: Frames[]; summary: EditSum
   );
 }
 
-const NAMED = ["target", "prompts", "strength", "layers", "unconditional", "seed", "held", "carried", "margin"] as const;
+const APART = new Set(["control", "images", "left_out", "time", "folder"]);
+
+/** Whether two edits were asked for alike but for the control: all settings that both name are the same. */
+const isSame = (one: object, other: object): boolean =>
+  Object.entries(one).every(([name, value]) => APART.has(name) || typeof value === "object" || !(name in other) || (other as Record<string, unknown>)[name] === value);
 
 /** The summary of the trial that frames are of, or of the same trial with another control. */
 export const trialOf = (edit: Frames, summary: EditSummary[], control: string): EditSummary | undefined =>
-  summary.find((each) => each.control === control && each.steps[0] === edit.first_step + 1 && each.steps[1] === edit.last_step + 1 && NAMED.every((name) => each[name] === edit[name]));
+  summary.find((each) => each.control === control && each.steps[0] === edit.first_step + 1 && each.steps[1] === edit.last_step + 1 && isSame(edit, each));
 
 /** In how many pictures the object went where it should, and in how many with the control. */
 function Verdict({ edit, summary }: { edit: Frames; summary: EditSummary[] }) {
@@ -94,9 +98,17 @@ function Verdict({ edit, summary }: { edit: Frames; summary: EditSummary[] }) {
   );
 }
 
+/** Of the first edit with a random control: the success of both. */
+export function Moved({ edits }: { edits: EditSummary[] }) {
+  const own = edits.find((each) => each.control === "none" && each.above_random && each.success?.mean != null);
+  const random = own && edits.find((each) => each.control === "random" && isSame(own, each) && each.steps.join() === own.steps.join());
+  if (!own || random?.success?.mean == null) return null;
+  return <>It is then where it should be in {share(own.success)} of {own.images - own.success!.undefined} pictures; with a random edit as large, in {share(random.success)}. </>;
+}
+
 const percent = (value: number | null) => (value === null ? "–" : `${Math.round(100 * value)}%`);
 const share = (found: EditSummary["success"]): string =>
-  found?.mean == null ? "–" : found.low === null ? percent(found.mean) : `${percent(found.mean)} [${percent(found.low)}, ${percent(found.high)}]`;
+  found?.mean == null ? "–" : found.low === null ? percent(found.mean) : `${percent(found.mean)} [${percent(found.low)},\u00a0${percent(found.high)}]`;
 
 function Frame({ edit, picture, place }: { edit: Frames; picture: EditedPicture; place: number }) {
   const [width, height] = picture.size;
@@ -156,7 +168,7 @@ function Response({ edit, picture, strength }: { edit: Frames; picture: EditedPi
 }
 
 function Trials({ edits }: { edits: EditSummary[] }) {
-  const say = (found: EditSummary["gain"] | undefined) => (found?.mean == null ? "–" : found.low == null ? fixed(found.mean) : `${fixed(found.mean)} [${fixed(found.low)}, ${fixed(found.high)}]`);
+  const say = (found: EditSummary["gain"] | undefined) => (found?.mean == null ? "–" : found.low == null ? fixed(found.mean) : `${fixed(found.mean)} [${fixed(found.low)},\u00a0${fixed(found.high)}]`);
   return (
     <>
       <h2>All trials of this run</h2>

@@ -59,6 +59,10 @@ function Files({ files }: { files: string[] }) {
   return <ul>{files.map((each) => <li key={each}><a href={`downloads/${each}`} download>{each}</a></li>)}</ul>;
 }
 
+/** A setting as people write it: a list with commas, the rest as JSON. */
+const said = (value: unknown): string =>
+  typeof value === "string" ? value : Array.isArray(value) && value.every((each) => typeof each !== "object") ? value.join(", ") : JSON.stringify(value);
+
 /** What can be downloaded, and what the run was. */
 export function Data({ run }: { run: Run }) {
   return (
@@ -69,7 +73,7 @@ export function Data({ run }: { run: Run }) {
       <details><summary>Figures</summary><Files files={run.files.filter((each) => each.startsWith("figures/"))} /></details>
       <h2>This run</h2>
       <table><tbody>
-        {Object.entries(run.settings).map(([key, value]) => <tr key={key}><th scope="row">{key}</th><td class="anything">{typeof value === "string" ? value : JSON.stringify(value)}</td></tr>)}
+        {Object.entries(run.settings).map(([key, value]) => <tr key={key}><th scope="row">{key}</th><td class="anything">{said(value)}</td></tr>)}
       </tbody></table>
       <h2>Method, citation, licence</h2>
       <p>Ridge probes are solved from sums of activations and labels of training pictures; every choice is made on validation pictures; intervals resample prompts. The method follows Chen, Viégas and Wattenberg (2023), <cite>Beyond Surface Statistics: Scene Representations in a Latent Diffusion Model</cite>. Made with underpaint {run.version}, MIT licence.</p>

@@ -62,7 +62,7 @@ function Overall({ classify, steps }: { classify: Classify; steps: number }) {
             <tbody>
               {names.map((name) => {
                 const each = classify.sources[name]!;
-                return <tr key={name}><th scope="row">{NAMES[name] ?? name}</th><td>{SEES[name] ?? ""}</td><td>{each.layer ?? "–"}</td><td>{say(each.by_step[at])}</td><td>{say(each.final)}</td><td>{each.stays.median == null ? "–" : `step ${each.stays.median}`}</td></tr>;
+                return <tr key={name}><th scope="row">{NAMES[name] ?? name}</th><td class="sees">{SEES[name] ?? ""}</td><td>{each.layer ?? "–"}</td><td>{say(each.by_step[at])}</td><td>{say(each.final)}</td><td>{each.stays.median == null ? "–" : `step ${each.stays.median}`}</td></tr>;
               })}
             </tbody>
           </table>

@@ -2,9 +2,10 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Curves } from "./charts";
 import { fixed, headlines, meanScore, METRICS, type Prompt, type Property, type Run, sourceOf } from "./data";
+import { Moved } from "./edits";
 import { leadOver } from "./findings";
 import { Guess } from "./guess";
-import { Glossary, Term } from "./terms";
+import { Glossary, Named, Term } from "./terms";
 import { Touch } from "./touch";
 import { Unfolding } from "./unfolding";
 
@@ -68,6 +69,7 @@ function Rest({ run, timed, middle }: { run: Run; timed: string[]; middle: Promp
         </Card>
         <Card title="5. Move it yourself">
           <p>Reading is not steering. Editing the activations moves the object in the final picture.{" "}
+            <Moved edits={summary.edits ?? []} />
             {run.has?.paint && <><a href="#/paint">Paint where it shall be</a>. </>}
             {run.has?.edits && <><a href="#/edits">See edited pictures</a>.</>}
             {!run.has?.paint && !run.has?.edits && "This site was exported without edits."}
@@ -136,10 +138,10 @@ function Found({ run, name, property }: { run: Run; name: string; property: Prop
       <div class="scroll" tabIndex={0}>
         <table>
           <caption>{name}: every source</caption>
-          <thead><tr><th scope="col">source</th><th scope="col">what it sees</th><th scope="col">step {at + 1}</th><th scope="col">last step</th></tr></thead>
+          <thead><tr><th scope="col">source</th><th scope="col">step {at + 1}</th><th scope="col">last step</th><th scope="col">what it sees</th></tr></thead>
           <tbody>
             {Object.keys(sources).map((each) => (
-              <tr key={each}><th scope="row">{each}</th><td>{sourceOf(each)?.sees ?? ""}</td><td class="whole">{say(each, at)}</td><td class="whole">{say(each, steps - 1)}</td></tr>
+              <tr key={each}><th scope="row">{each}</th><td class="whole">{say(each, at)}</td><td class="whole">{say(each, steps - 1)}</td><td class="sees"><Named text={sourceOf(each)?.sees ?? ""} /></td></tr>
             ))}
           </tbody>
         </table>

@@ -25,6 +25,11 @@ export function Term({ word, children }: { word: keyof typeof TERMS & string; ch
   );
 }
 
+/** A line in which names of sources and options stand between backticks. */
+export function Named({ text }: { text: string }) {
+  return <>{text.split("`").map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part))}</>;
+}
+
 /** All of them, for those who read first. */
 export function Glossary() {
   return (

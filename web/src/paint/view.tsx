@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { change } from "../address";
 import { pictureOf, readJson } from "../data";
 import { Board, type Tool } from "./board";
-import { cardOf, download } from "./card";
+import { cardOf, download, downloadMoving } from "./card";
 import { Engine } from "./engine";
 import { centreOf, decoded, empty, encoded, fromReading, isEmpty, type Mask, oval, overlap } from "./mask";
 import type { Frame, Own, Page } from "./page";
@@ -158,11 +158,14 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
     const found = objectOf(page, isOf(own) ? own : current);
     if (found) put(found);
   };
-  const nameOf = (suffix: string) => `${(current?.text ?? text).toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${current?.seed ?? seed}${suffix}.png`;
-  const save = () => download(document.querySelector<HTMLCanvasElement>(".board canvas.picture"), nameOf(""));
-  const savePair = () => {
-    const said = followed === null ? "" : `, overlap with the mask ${Math.round(100 * followed)}%`;
-    if (pair) download(cardOf(pair.before, pair.after, rows, cols, [current!.text, `Seed ${current!.seed}: without a mask, and moved by editing activations${said}. underpaint`]), nameOf("-before-after"));
+  const nameOf = (suffix: string) => `${(current?.text ?? text).toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}-${current?.seed ?? seed}${suffix}`;
+  const save = () => download(document.querySelector<HTMLCanvasElement>(".board canvas.picture"), nameOf(".png"));
+  const overlapSaid = followed === null ? "" : `, overlap with the mask ${Math.round(100 * followed)}%`;
+  const about = pair ? `Seed ${current!.seed}: without a mask, and moved by editing activations${overlapSaid}. underpaint` : `Seed ${current?.seed ?? seed}. underpaint`;
+  const savePair = () => pair && download(cardOf([pair.before, pair.after], rows, cols, [current!.text, about]), nameOf("-before-after.png"));
+  const saveMoving = () => {
+    const pictures = current?.final ? [...current.frames.map((each) => each.picture), current.final] : [];
+    void downloadMoving(pair?.before ?? null, pictures, rows, cols, [current!.text, about], nameOf(".gif")).catch((error: Error) => setStatus(`No GIF was made: ${error.message}`));
   };
 
   return (
@@ -191,6 +194,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
                 : <button class="primary" onClick={() => paint(mask)}>Paint</button>}
             <button onClick={save} disabled={!picture}>Save PNG</button>
             <button onClick={savePair} disabled={!pair}>Save before and after</button>
+            <button onClick={saveMoving} disabled={!current?.final || busy} title="The picture coming into being, step by step">Save GIF</button>
             <button onClick={share}>Copy link</button>
           </div>
           <p class="status" role="status">{status}</p>
@@ -216,7 +220,7 @@ function Studio({ page, options }: { page: Page; options: Record<string, string>
         </div>
         <div class="side">
           <label class="scrub">
-            Step {current ? Math.min(step, current.frames.length - 1) + 1 : 0} of {page.steps.length}
+            {current?.frames.length ? `Step ${Math.min(step, current.frames.length - 1) + 1} of ${page.steps.length}` : "Not painted yet"}
             <input type="range" min="1" max={page.steps.length} value={step + 1} disabled={busy || !current}
               onInput={(event) => setStep(Math.min(Number(event.currentTarget.value) - 1, (current?.frames.length ?? 1) - 1))} />
           </label>
