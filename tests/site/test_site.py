@@ -519,7 +519,7 @@ def test_keys_reach_the_content_at_once_and_each_view_has_its_title(browser, add
     titles = set()
     for view in VIEWS:
         page.goto(address + view)
-        page.wait_for_timeout(50)
+        wait_until(page, f"!{json.dumps(sorted(titles))}.includes(document.title)")
         titles.add(page.title())
     assert len(titles) == len(VIEWS)
     page.close()
