@@ -136,7 +136,7 @@ export const pictureOf = (index: number): string => `data/images/${folderOf(inde
 
 /** Write a number in two decimals, as the paper does. */
 export function fixed(value: number | null | undefined): string {
-  return value == null ? "–" : value.toFixed(2).replace("-", "−");
+  return value == null ? "–" : (Math.round(value * 100) / 100 + 0).toFixed(2).replace("-", "−");
 }
 
 /** Write a score at a step, counted from 1; in words where there is none. */

@@ -68,9 +68,9 @@ function Rest({ run, timed, middle }: { run: Run; timed: string[]; middle: Promp
           <Leads run={run} names={timed} rival="estimate" />
         </Card>
         <Card title="5. Move it yourself">
-          <p>Reading is not steering. Editing the activations moves the object in the final picture.{" "}
+          <p>A reading does not show that the model uses what is read. An edit does: change those activations, and the object moves in the final picture.{" "}
             <Moved edits={summary.edits ?? []} />
-            {run.has?.paint && <><a href="#/paint">Paint where it shall be</a>. </>}
+            {run.has?.paint && <><a href="#/paint">Paint where it should be</a>. </>}
             {run.has?.edits && <><a href="#/edits">See edited pictures</a>.</>}
             {!run.has?.paint && !run.has?.edits && "This site was exported without edits."}
           </p>
@@ -81,6 +81,7 @@ function Rest({ run, timed, middle }: { run: Run; timed: string[]; middle: Promp
         <ul>
           <li>A generated picture has no true depth: a label is a labeler's opinion of the final picture.</li>
           <li>The labeler's own scores end near 1 by construction: the same labeler made the labels.</li>
+          <li>The labeler was made for clean pictures. That it sees little in the noisy one says that it is late, not that nothing could read it.</li>
           <li>Knowing only the place in the picture already gives much of a rank correlation: that baseline is <em>position</em>.</li>
           <li>A probe that reads a property does not show that the model uses it. Edits test that: moving what is read must move what is drawn.</li>
           <li>One model was studied, {summary.model}, with one family of prompts. Nothing here says that another model does the same.</li>
@@ -88,7 +89,7 @@ function Rest({ run, timed, middle }: { run: Run; timed: string[]; middle: Promp
       </section>
       <section>
         <h2>The numbers</h2>
-        <p class="soft">Layers and thresholds were chosen on {summary.images.validation} validation pictures. Brackets are 95% intervals over prompts.</p>
+        <p class="soft">Layers and thresholds were chosen on {summary.images.validation} validation pictures. Brackets are 95% intervals over prompts. A layer's name says its stage and block in the network.</p>
         {names.map((name) => <Found key={name} run={run} name={name} property={summary.properties[name]!} />)}
         {middle && <Unfolded run={run} prompt={middle} />}
         <Glossary />

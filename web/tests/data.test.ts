@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { fixed, folderOf, meanScore, type Prompt } from "../src/data";
 
 test("numbers have two decimals, a true minus, and a dash where there is none", () => {
-  expect([0.125, -0.5, null, undefined].map(fixed)).toEqual(["0.13", "−0.50", "–", "–"]);
+  expect([0.125, -0.5, -0.001, null, undefined].map(fixed)).toEqual(["0.13", "−0.50", "0.00", "–", "–"]);
 });
 
 test("a picture's mean leaves out steps without a score, and is NaN without any", () => {

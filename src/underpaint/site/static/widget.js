@@ -437,7 +437,7 @@ async function Re(e) {
 }
 var ze = (e) => String(e).padStart(5, "0"), Be = (e) => `data/images/${ze(e)}.webp`;
 function Ve(e) {
-	return e == null ? "–" : e.toFixed(2).replace("-", "−");
+	return e == null ? "–" : (Math.round(e * 100) / 100 + 0).toFixed(2).replace("-", "−");
 }
 function He(e, t, n) {
 	return e == null ? t && (!t.seen || t.seen.includes(n)) ? "undefined" : "not measured" : Ve(e);
