@@ -24,7 +24,7 @@ from ..models import Model, decode
 from ..models.layers import Layer
 from ..models.traces import Trace, trace
 from ..probes.moments import MeanMap
-from ..probes.probes import Probe, ProbeKey
+from ..probes.probes import Probe, ProbeKey, read_steps
 
 PICTURE_PX = 128
 MAP_PX = 96
@@ -38,6 +38,14 @@ class Sheets:
 
     images: dict[str, Image.Image]
     notes: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What one layer's probes of a property read at every step, and where that becomes a mask."""
+
+    maps: Float[Tensor, "step image target row col"]
+    cuts: Float[Tensor, "step"]
 
 
 def draw_sheets(
@@ -58,8 +66,9 @@ def draw_sheets(
     """
     drawn = [each for each in properties if each.targets in (1, 3)]
     traced = trace(model, prompts, steps=steps, guidance=guidance, layers=layers)
+    read = _read_all(drawn, traced, probes)
     return [
-        _draw_one(model, labelers, drawn, traced, place, probes=probes, position=position)
+        _draw_one(model, labelers, drawn, traced, place, read=read, position=position)
         for place in range(len(prompts))
     ]
 
@@ -71,7 +80,7 @@ def _draw_one(
     traced: Trace,
     place: int,
     *,
-    probes: Mapping[ProbeKey, Probe],
+    read: Mapping[tuple[str, Layer], Read],
     position: Mapping[str, MeanMap],
 ) -> Sheets:
     noisy = decode(model, traced.latents[:, place])
@@ -96,11 +105,10 @@ def _draw_one(
         ]
         bytes_of = [_as_bytes(_shrunk(row, MAP_PX), low, high) for row in rows]
         images[f"{each.name}.webp"] = _stack(bytes_of)
-        read = [
-            _bent(each, _read(traced, layer, each, place, probes), low, high)
-            for layer in traced.activations
+        by_layer = [
+            _bent(each, read[each.name, layer], place, low, high) for layer in traced.activations
         ]
-        images[f"{each.name}-probe.webp"] = _stack(read)
+        images[f"{each.name}-probe.webp"] = _stack(by_layer)
         notes["maps"][each.name] = {
             "file": f"{each.name}.webp",
             "side": min(MAP_PX, picture.shape[-1]),
@@ -112,28 +120,28 @@ def _draw_one(
     return Sheets(images, {**notes, "grids": grids})
 
 
-def _read(
-    traced: Trace, layer: Layer, property: Property, place: int, probes: Mapping[ProbeKey, Probe]
-) -> list[tuple[Float[Tensor, "target row col"], float | None]]:
-    """Read one layer at every step, each with its threshold."""
-    found = []
-    for step, activation in enumerate(traced.activations[layer]):
-        probe = probes[property.name, layer.name, step]
-        found.append((probe(activation[place : place + 1])[0].float().cpu(), probe.threshold))
+def _read_all(
+    properties: Sequence[Property], traced: Trace, probes: Mapping[ProbeKey, Probe]
+) -> dict[tuple[str, Layer], Read]:
+    """Read every layer, by property and layer: all properties, steps and pictures at once."""
+    found = {}
+    for layer, activation in traced.activations.items():
+        own = [
+            {each.name: probes[each.name, layer.name, step] for each in properties}
+            for step in range(len(activation))
+        ]
+        for name, maps in read_steps(own, activation).items():
+            cuts = torch.tensor([each[name].threshold or 0.0 for each in own])
+            found[name, layer] = Read(maps.cpu(), cuts)
     return found
 
 
-def _bent(
-    property: Property,
-    read: Sequence[tuple[Float[Tensor, "target row col"], float | None]],
-    low: float,
-    high: float,
-) -> np.ndarray:
-    maps = torch.stack([one for one, _ in read])
+def _bent(property: Property, read: Read, place: int, low: float, high: float) -> np.ndarray:
+    maps = read.maps[:, place]
     if not property.is_binary:
         return _as_bytes(maps, low, high)
-    cuts = torch.tensor([0.0 if cut is None else cut for _, cut in read])[:, None, None, None]
     spread = maps.std(dim=(2, 3), correction=0, keepdim=True).clamp(min=1e-6)
+    cuts = read.cuts[:, None, None, None]
     return _as_bytes(0.5 + 0.5 * torch.tanh((maps - cuts) / spread), 0.0, 1.0)
 
 
