@@ -34,6 +34,7 @@ from scipy.stats import spearmanr
 
 import worlds  # pyright: ignore[reportMissingImports]
 from benchmarks.clock import beside_a_clock
+from benchmarks.ways import of_decoding
 from underpaint.cli.classify import class_network
 from underpaint.core.arrays import to_image
 from underpaint.core.prompts import Prompt, split_prompts
@@ -344,7 +345,7 @@ def page(found: dict[str, Any]) -> str:
         "| the same with preparing the label, over 240 cells | "
         f"{metrics['ratio_with_label']:.0f}× | |",
     ]
-    told += [*of_parts(found), *of_gpu(found)]
+    told += [*of_parts(found), *of_decoding(found), *of_gpu(found)]
     return "\n\n".join(part.rstrip("\n") for part in told) + "\n"
 
 

@@ -41,6 +41,11 @@ def test_costs_are_written_from_what_was_measured(monkeypatch, tmp_path):
         "device": {"generation": 50.0, "decoding": 25.0}, "idle": {"decoding": 4.0},
     }  # fmt: skip
     found["speed"] = {"--quick": speed, "without --quick": speed | {"wall": 105.0, "ratio": 1.4}}
+    ways = [
+        {"way": way, "first_s": 9.0, "picture_s": each, "difference": 2e-6, "levels": 4e-5}
+        for way, each in (("as it is", 0.06), ("compiled", 0.04))
+    ]
+    found["decoding"] = {"small": {**found["machine"], "rows": ways}}
     monkeypatch.setattr(costs, "PICTURES", tmp_path)
     costs.draw(found)
     assert {path.name for path in tmp_path.iterdir()} == {"growth.png", "scaling.png"}
@@ -50,8 +55,11 @@ def test_costs_are_written_from_what_was_measured(monkeypatch, tmp_path):
     assert "the peak grows by 10 MB a thousand pictures" in page
     assert "| layers | 4 | 2.00 | 2.17 | 1.04 |" in page
     assert "| decoding | 30.0 | 0.90 |" in page
+    assert "| small | compiled | 9.0 | 0.040 | 1.50× | 2e-06 | 4.0e-05 |" in page
     assert "Measured of that" in page
     assert "| wall clock, s | 90.0 | 105.0 |" in page
     assert "| **wall / floor** | **1.20** | **1.40** |\n| asked | ≤ 1.25 | ≤ 1.60 |" in page
-    older = {key: each for key, each in found.items() if key not in ("parts", "gpu", "speed")}
+    older = {
+        key: each for key, each in found.items() if key not in ("parts", "decoding", "gpu", "speed")
+    }
     assert page.startswith(costs.page(older).rstrip("\n"))
