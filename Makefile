@@ -5,10 +5,10 @@ BIN := .venv/bin
 .PHONY: demo results test test-slow lint docs types wheel-check clean
 
 # So many pictures take two cores five minutes at most; COUNT=617 is the literature's number.
-COUNT ?= 200
+COUNT ?= 130
 demo: .venv/ready
 	$(BIN)/underpaint run demo --count $(COUNT) --quick --properties saliency,depth,shading,normals,albedo --classes
-	$(BIN)/underpaint edit demo --limit 8 --count 1 --frames 3 --control none --control random
+	$(BIN)/underpaint edit demo --limit 8 --count 1 --frames 2 --control none --control random
 	$(BIN)/underpaint show demo
 
 # The full study of `tiny`, edits and erasures, and the pages that say what they show. The same command

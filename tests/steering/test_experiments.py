@@ -19,6 +19,7 @@ from underpaint.core.files import LOCK
 from underpaint.core.prompts import Prompt
 from underpaint.runs import runs
 from underpaint.runs.runs import check_run
+from underpaint.steering import experiments
 from underpaint.steering.aims import aim_at
 from underpaint.steering.experiments import ALONE, edit_all
 from underpaint.steering.naming import still_named
@@ -213,6 +214,22 @@ def test_every_trial_meets_the_same_targets_whatever_the_batch(setup):
     np.testing.assert_allclose(
         tables[0]["background_psnr"], tables[2]["background_psnr"], rtol=1e-2
     )
+
+
+def test_pictures_are_drawn_once_for_an_edit_and_its_controls(setup, monkeypatch):
+    drawn, draw = [], experiments.trace
+
+    def counted(model, prompts, **words):
+        drawn.append(len(prompts))
+        return draw(model, prompts, **words)
+
+    monkeypatch.setattr(experiments, "trace", counted)
+    fresh = replace(setup, drawn={}, batch=6)
+    tables = [edited(fresh, control=c)[0] for c in ("none", "random")]
+    assert drawn == [6]
+    assert tables[0]["dice_unedited"].equals(tables[1]["dice_unedited"])
+    edit_all(fresh, worlds.trial(), [Prompt("another", 9, 9)], [MOVE], lambda *_: None)
+    assert drawn == [6, 1]
 
 
 def test_a_picture_that_cannot_be_edited_is_counted_with_its_reason(setup):

@@ -142,6 +142,18 @@ class _Edited:
 
 
 def _before(setup: Setup, trial: Trial, prompts: Sequence[Prompt]) -> _Before:
+    """Draw a batch without an edit, unless the last that was drawn was the same."""
+    looked_at = trial.last_step if trial.seen_by == "probes" else None
+    by = (id(setup.model), *map(id, setup.labelers))
+    key = (tuple(prompts), trial.carried, looked_at, *by)
+    if key not in setup.drawn:
+        found = _draw(setup, trial, prompts)
+        setup.drawn.clear()
+        setup.drawn[key] = found
+    return setup.drawn[key]
+
+
+def _draw(setup: Setup, trial: Trial, prompts: Sequence[Prompt]) -> _Before:
     carried = names_in(trial.carried)
     look = None
     if trial.seen_by == "probes":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Any
 
 from ..labelers import Labeler, Namer
 from ..models import Model
@@ -29,13 +30,15 @@ class Setup(Opened):
     """What edits are made with besides: the layers they act on, and what is known of these.
 
     `namers` say what a picture shows, by what is named: "object" and "colour"; `readers` are the
-    layers that read each property best on validation pictures.
+    layers that read each property best on validation pictures. `drawn` holds the last batch that
+    was drawn without an edit, for the control that is asked of the same pictures next.
     """
 
     moments: Mapping[Cell, Moments]
     layers: tuple[Layer, ...]
     namers: Mapping[str, Namer] = field(default_factory=dict[str, Namer])
     readers: Mapping[str, Layer] = field(default_factory=dict[str, Layer])
+    drawn: dict[tuple, Any] = field(default_factory=dict[tuple, Any])
 
 
 def open_to_read(run: Run, model: Model, labelers: Sequence[Labeler], *, batch: int) -> Opened:
