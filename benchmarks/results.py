@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 MARKS = ("<!-- results: written by benchmarks/results.py -->", "<!-- end of results -->")
-KINDS = ("curves", "layers", "noise")
+KINDS = ("curves", "layers", "beyond", "noise")
 QUICKLY = " --quick"
 SHOWN_STEPS = (1, 3, 5, 10)
 BOTH = ("probe", "estimate", "position", "joint", "beyond", "beyond swapped", "beyond ensemble")
@@ -108,6 +108,8 @@ def page(
         "noise, in which layers and from which half it can be read, and what edits do to it, is in "
         "[UNet and transformer](world.md#unet-and-transformer).",
         "## Curves and layers",
+        "Rings stand where a source reaches the one bar. Maps of gains say what each layer, and "
+        "six of them together, add to a linear reader of x̂₀.",
         *(
             f"![{name}, {kind}](pictures/{kind}-{name}.png)"
             for name in summary["properties"]

@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from underpaint.core.errors import RunError
-from underpaint.figures.curves import COLUMN_INCHES, draw_all, draw_curves, draw_layers
+from underpaint.figures.curves import COLUMN_INCHES, draw_all, draw_curves, draw_gains, draw_layers
 from underpaint.figures.style import PAINTS
 from underpaint.models.layers import Layer
 
@@ -158,6 +158,27 @@ def test_rings_stand_at_onsets_and_a_source_without_one_has_a_dash():
     assert rings == [(2, pytest.approx(0.3)), (1, pytest.approx(0.6))]
     assert texts(strip) == ["probe 2 (1–4)", "image –", "estimate 1 (1–2)"]
     assert [list(line.get_xdata()) for line in strip.lines] == [[1, 4], [2], [1, 2], [1]]
+
+
+def test_rings_stand_at_the_one_bar_where_there_is_one_and_gains_beside_no_score():
+    found = planted("dice")
+    found["bar"] = 0.35
+    found["sources"]["probe"]["reached"] = {"step": 3, "low": 2, "high": 6}
+    found["sources"]["beyond"] = {**found["sources"]["image"], "layers": {"up.0": {"by_step": []}}}
+    scores, strip = draw_curves("saliency", found).axes
+    assert texts(strip) == ["probe 3 (2–never)", "image –", "estimate –"]
+    assert strip.get_ylabel() == "at\nthe bar"
+    assert "beyond" not in texts(scores)
+    assert any(line.get_linestyle() == ":" and line.get_ydata()[0] == 0.35 for line in scores.lines)
+
+
+def test_gains_of_layers_are_cells_of_a_map_of_their_own():
+    found = planted("dice")
+    assert draw_gains("saliency", found) is None
+    found["sources"]["beyond"] = {"layers": {"all": curve([0.2] * 5), "up.0": curve([0.1] * 5)}}
+    axis = draw_gains("saliency", found, order=["up.0"]).axes[0]
+    assert [each.get_text() for each in axis.get_yticklabels()] == ["up.0", "all"]
+    assert [each.get_text() for each in axis.texts][:1] == [".10"]
 
 
 def test_a_map_has_a_panel_of_residuals_which_carries_the_onsets():

@@ -23,7 +23,8 @@ from matplotlib.transforms import blended_transform_factory
 from ..core.errors import RunError
 from ..core.numbers import UNKNOWN, fixed, number
 from ..models.layers import Layer
-from ..scores.sources import TIMED, sources_of
+from ..scores.sentences import step_words
+from ..scores.sources import TIMED, is_gain, sources_of
 from ..scores.tables import (
     layer_page,
     metric_name,
@@ -32,7 +33,7 @@ from ..scores.tables import (
     truth_page,
 )
 from .noise import draw_noise
-from .style import PAINTS, STYLE, paints_of, styled
+from .style import PAINTS, STYLE, paints_of, spread_apart, styled
 
 COLUMN_INCHES = 3.5
 LEAST_POINTS = 4.8
@@ -58,6 +59,8 @@ def draw_all(
     for name, found in summary["properties"].items():
         figures[f"curves-{name}"] = draw_curves(name, found)
         figures[f"layers-{name}"] = draw_layers(name, found, order=order)
+        if (gains := draw_gains(name, found, order=order)) is not None:
+            figures[f"beyond-{name}"] = gains
         if (over_noise := draw_noise(name, found, summary.get("noise"))) is not None:
             figures[f"noise-{name}"] = over_noise
     results = result_table(summary)
@@ -89,17 +92,21 @@ def draw_all(
 
 @styled()
 def draw_curves(name: str, found: Mapping[str, Any]) -> Figure:
-    """Draw one property's scores over steps: every source with its interval, and three onsets.
+    """Draw one property's scores over steps: every source with its interval, and when it is there.
 
-    The headline metric comes first. Onsets of maps are measured on `residual`, which then has a
-    panel of its own. Rings on the lines stand at onsets; the strip below gives their intervals.
+    The headline metric comes first. Maps are timed on `residual`, which then has a panel of its
+    own. Rings stand where the probe and its rivals reach the one bar, the dotted line; the strip
+    below gives their intervals. Without a bar they stand at onsets, at 90% of each source's own
+    end. What a source gains over another is no score: see `draw_gains`.
     """
     sources = found["sources"]
     # As in the summary: skill is residual where there is one, the headline where there is not.
     metrics = [found["metric"]]
     if "residual" in sources["probe"]["metrics"] and "residual" not in metrics:
         metrics.append("residual")
-    onsets = {source: sources[source]["onset"] for source in ("probe", *TIMED) if source in sources}
+    bar = found.get("bar")
+    part = "onset" if bar is None else "reached"
+    onsets = {name: sources[name].get(part) for name in ("probe", *TIMED) if name in sources}
     panel = max(2.1 if len(metrics) == 1 else 1.65, 0.13 * len(sources))
     heights = [panel] * len(metrics) + [0.13 * len(onsets) + 0.06]
     figure, axes = _panels(heights, left=0.5, right=1.06, gap=0.12)
@@ -107,20 +114,23 @@ def draw_curves(name: str, found: Mapping[str, Any]) -> Figure:
         lines = {
             source: _by_step(each["metrics"][metric])
             for source, each in sources.items()
-            if metric in each["metrics"]
+            if metric in each["metrics"] and not is_gain(source)
         }
         _draw_metric(axis, metric, lines)
         if metric == metrics[-1]:
             _mark_onsets(axis, lines, onsets)
-    _draw_onsets(axes[-1], onsets)
+            if bar is not None:
+                axis.axhline(bar, color="#888888", linewidth=0.7, linestyle=":", zorder=0)
     steps = len(sources["probe"]["by_step"])
+    _draw_onsets(axes[-1], onsets, steps, "onset" if bar is None else "at the bar")
     for axis in axes:
         axis.set_xlim(0.7, steps + 0.3)
         axis.set_xticks(_ticks(steps, most=10))
         axis.tick_params(labelbottom=axis is axes[-1])
     axes[-1].set_xlabel(f"step of {steps}", labelpad=2)
+    rings = "onsets" if bar is None else "at the one bar"
     note = (
-        f"test images · probe at {found['best_layer']} · bands: 95%, over prompts · rings: onsets"
+        f"test images · probe at {found['best_layer']} · bands: 95%, over prompts · rings: {rings}"
     )
     if any("seen" in each for each in sources.values()):
         note += " · gaps: not looked at"
@@ -137,9 +147,33 @@ def draw_layers(name: str, found: Mapping[str, Any], *, order: Sequence[str] = (
         found: The summary of that property.
         order: Names of layers in the order in which they run; the summary's own order otherwise.
     """
+    note = (
+        f"{metric_name(found['metric'])} of the probe on test images · framed: best on validation"
+    )
+    return _heat(name, note, found["layers"], order, framed=found["best_layer"])
+
+
+@styled()
+def draw_gains(name: str, found: Mapping[str, Any], *, order: Sequence[str] = ()) -> Figure | None:
+    """Draw what each layer, and all together, add to a linear reader of x̂₀ at every step.
+
+    Returns:
+        The figure; None where that was not measured.
+    """
+    gains = found["sources"].get("beyond", {}).get("layers")
+    if not gains:
+        return None
+    note = f"{metric_name(found['metric'])} gained beyond a linear reader of x̂₀, on test images"
+    return _heat(name, note, gains, order)
+
+
+def _heat(
+    name: str, note: str, layers: Mapping[str, Any], order: Sequence[str], framed: str = ""
+) -> Figure:
+    """Draw curves of layers as rows of cells, one of them framed."""
     place = {layer: at for at, layer in enumerate(order)}
-    names = sorted(found["layers"], key=lambda layer: place.get(layer, len(place)))
-    values = np.array([_by_step(found["layers"][layer])[0] for layer in names])
+    names = sorted(layers, key=lambda layer: place.get(layer, len(place)))
+    values = np.array([_by_step(layers[layer])[0] for layer in names])
     steps = values.shape[1]
     left = 0.15 + STYLE["font.size"] / 72 * max(_width_ems(layer) for layer in names)
     right = 0.5
@@ -156,14 +190,12 @@ def draw_layers(name: str, found: Mapping[str, Any], *, order: Sequence[str] = (
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.set_xlabel(f"step of {steps}", labelpad=2)
-    _frame_row(axis, names.index(found["best_layer"]), steps)
+    if framed:
+        _frame_row(axis, names.index(framed), steps)
     box = axis.get_position()
     bar = figure.add_axes((box.x1 + 0.025, box.y0, 0.02, box.height))
     figure.colorbar(mesh, cax=bar).outline.set_visible(False)
     bar.tick_params(length=2, labelsize=6)
-    note = (
-        f"{metric_name(found['metric'])} of the probe on test images · framed: best on validation"
-    )
     _title(figure, name, note)
     return figure
 
@@ -229,7 +261,9 @@ def _label_ends(axis: Axes, lines: Mapping[str, Float64[np.ndarray, "3 step"]]) 
     ranked = sorted(wanted, key=lambda source: wanted[source])
     panel_points = axis.get_window_extent().height / axis.figure.dpi * 72
     gap = 8 / panel_points * (high - low)
-    places = _spread([wanted[source] for source in ranked], gap=gap, low=low + gap / 2, high=high)
+    places = spread_apart(
+        [wanted[source] for source in ranked], gap=gap, low=low + gap / 2, high=high
+    )
     for source, place in zip(ranked, places, strict=True):
         end, colour = ends[source], _paint(source, lines)["color"]
         name = names[source].label or source
@@ -247,18 +281,6 @@ def _label_ends(axis: Axes, lines: Mapping[str, Float64[np.ndarray, "3 step"]]) 
         )
 
 
-def _spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
-    """Move ascending places as little as is needed to be `gap` apart, between low and high."""
-    places: list[float] = []
-    for place in wanted:
-        places.append(max(place, places[-1] + gap if places else low))
-    ceiling = high
-    for at in reversed(range(len(places))):
-        places[at] = min(places[at], ceiling)
-        ceiling = places[at] - gap
-    return places
-
-
 def _mark_onsets(
     axis: Axes,
     lines: Mapping[str, Float64[np.ndarray, "3 step"]],
@@ -271,8 +293,10 @@ def _mark_onsets(
                       markersize=5, markeredgewidth=1.2, zorder=6)  # fmt: skip
 
 
-def _draw_onsets(axis: Axes, onsets: Mapping[str, Mapping[str, int] | None]) -> None:
-    """Draw a line for each source: its onset, and the interval of it."""
+def _draw_onsets(
+    axis: Axes, onsets: Mapping[str, Mapping[str, int] | None], steps: int, what: str
+) -> None:
+    """Draw a line for each source: the step, and the interval of it."""
     for row, (source, onset) in enumerate(onsets.items()):
         colour = _paint(source, onsets)["color"]
         text = f"{source} {UNKNOWN}"
@@ -280,13 +304,13 @@ def _draw_onsets(axis: Axes, onsets: Mapping[str, Mapping[str, int] | None]) -> 
             axis.plot([onset["low"], onset["high"]], [row, row], color=colour, linewidth=1.2)
             axis.plot(onset["step"], row, "o", color="white", markeredgecolor=colour,
                       markersize=4.5, markeredgewidth=1.2)  # fmt: skip
-            text = f"{source} {onset['step']} ({onset['low']}–{onset['high']})"
+            text = f"{source} {step_words(onset, steps, '–')}"
         beside = axis.get_yaxis_transform()
         axis.text(1.04, row, text, color=colour, fontsize=6.5, va="center_baseline",
                   transform=beside)  # fmt: skip
     axis.set_ylim(len(onsets) - 0.4, -0.6)
     axis.set_yticks([])
-    axis.set_ylabel("onset", rotation=0, ha="right", va="center", labelpad=6)
+    axis.set_ylabel(what.replace(" the", "\nthe"), rotation=0, ha="right", va="center", labelpad=6)
     axis.spines["left"].set_visible(False)
 
 

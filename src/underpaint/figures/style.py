@@ -1,6 +1,6 @@
 """How all plots look: one style, and a colour and a dash for every source."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,3 +49,15 @@ OTHER_PAINTS: tuple[dict[str, Any], ...] = (
     {"color": "#7A5C00", "linewidth": 1.1, "linestyle": (0, (4, 1, 1, 1, 1, 1))},
 )
 """For lines that are no source's, in turn."""
+
+
+def spread_apart(wanted: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """Move ascending places as little as is needed to be `gap` apart, between low and high."""
+    places: list[float] = []
+    for place in wanted:
+        places.append(max(place, places[-1] + gap if places else low))
+    ceiling = high
+    for at in reversed(range(len(places))):
+        places[at] = min(places[at], ceiling)
+        ceiling = places[at] - gap
+    return places
