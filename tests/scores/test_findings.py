@@ -106,9 +106,13 @@ def edit(control, success, width=0.1, **other):
 def test_an_edit_is_said_to_move_objects_beside_its_own_control():
     edits = [edit("random", 0.9, seed=1), edit("none", 0.75), edit("random", 0.125)]
     words = moved({"edits": edits})
-    assert "in 75% of 8 pictures; a random change as large does in 12%." in words
+    assert (
+        "in 75% (65 to 85) of 8 pictures; a random change as large does in 12% (2 to 22)." in words
+    )
     assert "Pasting" not in words
-    assert "Pasting its pixels does in 88%." in moved({"edits": [*edits, edit("paste", 0.875)]})
+    assert "Pasting its pixels does in 88% (78 to 98)." in moved(
+        {"edits": [*edits, edit("paste", 0.875)]}
+    )
 
 
 @pytest.mark.parametrize(

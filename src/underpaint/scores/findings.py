@@ -183,7 +183,8 @@ def _are_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _percent(share: Mapping[str, Any]) -> str:
-    return f"{100 * number(share['mean']):.0f}%"
+    mean, low, high = (100 * number(share.get(part)) for part in ("mean", "low", "high"))
+    return f"{mean:.0f}% ({low:.0f} to {high:.0f})"
 
 
 def _spread(found: Mapping[str, Any]) -> str:
