@@ -23,5 +23,13 @@ def test_only_what_a_thorough_run_adds_is_shown_of_it_beside_what_it_is_held_aga
     assert "| 0.12 | 0.25 (0.20 to 0.40) | – | – |" in told[-1]
 
 
+def test_a_thorough_page_shows_another_run_for_the_source_that_it_lacks():
+    own = summary_of("probe", "image", "trained", "joint")
+    told = left_out(own, summary_of("probe", "image", "trained", "trained noisy", "joint"))
+    rows = [line.split(" | ")[1] for line in told[-1].splitlines()[2:]]
+    assert rows == ["probe", "image", "trained", "trained noisy"]
+    assert told[0] == "## A reader made for noise"
+
+
 def test_without_a_thorough_run_there_is_no_such_chapter():
     assert left_out(summary_of("probe"), None) == []
