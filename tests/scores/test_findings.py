@@ -115,6 +115,17 @@ def test_an_edit_is_said_to_move_objects_beside_its_own_control():
     )
 
 
+def test_of_several_edits_the_one_with_the_most_controls_is_told_at_its_own_steps():
+    default = [edit("none", 0.75, steps=[1, 5]), edit("random", 0.125, steps=[1, 5])]
+    default.append(edit("weight", 0.0, steps=[1, 5]))
+    weak = [edit("none", 0.5, steps=[1, 3]), edit("random", 0.25, steps=[1, 3])]
+    pasted = edit("paste", 0.875, steps=[8, 8])
+    words = moved({"edits": [*weak, pasted, *default]})
+    assert "in 75% (65 to 85) of 8 pictures" in words
+    assert "does in 12%" in words
+    assert "Pasting its pixels does in 88%" in words
+
+
 @pytest.mark.parametrize(
     "edits",
     [

@@ -128,8 +128,9 @@ def draw_doses(entries: Sequence[dict[str, Any]], *, like: dict[str, Any], path:
         side.plot(places, [float("nan") if x is None else x for x in levels], "k:", marker=".")
         side.set_ylim(10, 40)
         side.set_ylabel("background, median dB (dotted)" if over == "steps" else "")
-    if axes[0].get_legend_handles_labels()[0]:  # nothing is drawn where nothing is defined
-        axes[0].legend(fontsize=7, loc="upper left")
+    drawn = axes[0].get_legend_handles_labels()
+    if drawn[0]:  # nothing is drawn where nothing is defined
+        figure.legend(*drawn, fontsize=8, loc="outside upper center", ncols=len(drawn[0]))
     axes[0].set_ylabel("mean over pictures")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)

@@ -157,29 +157,43 @@ def _beyond(summary: Summary) -> str:
 def moved(summary: Summary) -> str:
     """Say how often an edit of activations moved the object, beside its controls.
 
+    Of several edits it is the one with the most controls beside it: the default's.
+
     Returns:
-        The sentence; "" where no edit moved more objects than its own random control measurably.
+        The sentence; "" where that edit did not move measurably more objects than its own random
+        control, or has none.
     """
     edits = summary.get("edits") or []
-    for edit in (each for each in edits if each["control"] == "none"):
-        others = {each["control"]: each["success"] for each in edits if _are_alike(each, edit)}
-        random = others.get("random", {"high": None})
-        if not number(edit["success"]["low"]) > number(random["high"]):
-            continue
-        said = (
-            f"Editing activations moves the object to where it should be in "
-            f"{_percent(edit['success'])} of {edit['images'] - edit['left_out']} pictures; a "
-            f"random change as large does in {_percent(random)}."
-        )
-        pasted = _percent(others["paste"]) if "paste" in others else ""
-        return said + (f" Pasting its pixels does in {pasted}." if pasted else "")
-    return ""
+    own = [each for each in edits if each["control"] == "none"]
+    if not own:
+        return ""
+    edit = max(own, key=lambda each: len(_controls(each, edits)))
+    controls = {each["control"]: each["success"] for each in _controls(edit, edits)}
+    random = controls.get("random", {"high": None})
+    if not number(edit["success"]["low"]) > number(random["high"]):
+        return ""
+    pasted = next((x["success"] for x in edits if x["control"] == "paste" and _aim(x, edit)), None)
+    return (
+        f"Editing activations moves the object to where it should be in "
+        f"{_percent(edit['success'])} of {edit['images'] - edit['left_out']} pictures; a random "
+        f"change as large does in {_percent(random)}."
+        + (f" Pasting its pixels does in {_percent(pasted)}." if pasted else "")
+    )
 
 
-def _are_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two trials differ in their control alone, and the steps that it acts at."""
+def _controls(edit: Mapping[str, Any], edits: Sequence[Mapping[str, Any]]) -> list:
+    """Find the trials that differ from an edit in their control alone."""
+    return [
+        each
+        for each in edits
+        if each["control"] != "none" and each.get("steps") == edit.get("steps") and _aim(each, edit)
+    ]
+
+
+def _aim(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two trials ask the same of the same pictures, at whatever steps."""
     alike = ("target", "prompts", "strength", "layers", "seed", "held", "carried", "margin")
-    return all(one.get(name) == other.get(name) for name in alike)
+    return all(one.get(name) == other.get(name) for name in (*alike, "seen_by", "beside"))
 
 
 def _percent(share: Mapping[str, Any]) -> str:
