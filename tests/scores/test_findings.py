@@ -31,11 +31,12 @@ def test_it_says_how_early_who_else_and_with_which_half():
     assert "by step 3 of 15." in words
     assert "same score in the noisy picture 3 to 4 steps later" in words
     assert (
-        "x̂₀. No probe is measurably ahead of it. The predicted picture shows depth earlier" in words
+        "x̂₀. No probe reaches the bar measurably before it. The predicted picture shows depth"
+        in words
     )
     assert "For saliency, neither is measurably first." in words
-    assert "At step 1 saliency depends on the caption." in words
-    assert "0.56 from the run with the caption, 0.33 from the run without and 0.35 from" in words
+    assert "At step 1 saliency scores 0.56 in the run with the caption, 0.33 in the run" in words
+    assert "without it and 0.35 from the place alone." in words
 
 
 @pytest.mark.parametrize("image", [(1, 0, 2), (-1, -2, 0), None])
@@ -60,7 +61,7 @@ def test_a_rival_that_scores_higher_is_said_to_where_every_resample_has_it(high,
 def test_a_probe_that_is_first_is_called_so():
     words = said(depth=found(estimate=(2, 1, 3)))
     assert "The probe reads depth earlier than" in words
-    assert "No probe is measurably ahead" not in words
+    assert "No probe reaches the bar" not in words
 
 
 @pytest.mark.parametrize("halves", [0.05, -0.1, None])
@@ -81,9 +82,7 @@ def test_what_activations_add_is_said_where_the_control_adds_measurably_less(
     one["sources"] |= {"beyond": curve(gain), "beyond ensemble": curve(control)}
     words = said(saliency=one)
     assert ("activations add 0.30 (0.25 to 0.35) to the saliency score" in words) == is_said
-    assert (
-        "the control, a second reader of x̂₀ with random features, adds 0.10." in words
-    ) == is_said
+    assert ("as a control, random features of x̂₀ in their place add 0.10." in words) == is_said
     assert "At step 3" not in words
     assert "trained on" not in words
 
@@ -94,8 +93,8 @@ def test_what_activations_add_later_is_said_and_what_a_trained_network_reads():
     one["sources"] |= {"beyond": curve(0.3), "beyond ensemble": curve(0.1), "trained": curve(0.48)}
     one["sources"]["beyond"]["by_step"] += [later, later]
     words = said(saliency=one)
-    assert "At step 3 they add 0.00 (−0.01 to 0.01)." in words
-    assert "trained on x̂₀ scores 0.48 at step 1, one layer's probe 0.56." in words
+    assert "At step 3 activations add 0.00 (−0.01 to 0.01)." in words
+    assert "trained on x̂₀ scores 0.48 at step 1, the probe 0.56." in words
 
 
 def edit(control, success, width=0.1, **other):
@@ -107,11 +106,12 @@ def test_an_edit_is_said_to_move_objects_beside_its_own_control():
     edits = [edit("random", 0.9, seed=1), edit("none", 0.75), edit("random", 0.125)]
     words = moved({"edits": edits})
     assert (
-        "in 75% (65 to 85) of 8 pictures; a random change as large does in 12% (2 to 22)." in words
+        "in 75% (65 to 85) of 8 pictures; a random change as large does so in 12% (2 to 22)."
+        in words
     )
     assert "Pasting" not in words
-    assert "Pasting its pixels does in 88% (78 to 98)." in moved(
-        {"edits": [*edits, edit("paste", 0.875)]}
+    assert "denoising on from step 8 does so in 88% (78 to 98)." in moved(
+        {"edits": [*edits, edit("paste", 0.875, steps=[8, 8])]}
     )
 
 
@@ -122,8 +122,8 @@ def test_of_several_edits_the_one_with_the_most_controls_is_told_at_its_own_step
     pasted = edit("paste", 0.875, steps=[8, 8])
     words = moved({"edits": [*weak, pasted, *default]})
     assert "in 75% (65 to 85) of 8 pictures" in words
-    assert "does in 12%" in words
-    assert "Pasting its pixels does in 88%" in words
+    assert "does so in 12%" in words
+    assert "from step 8 does so in 88%" in words
 
 
 @pytest.mark.parametrize(

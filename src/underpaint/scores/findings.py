@@ -53,8 +53,8 @@ def early(summary: Summary) -> str:
     which = f"All of {listed(ahead)}" if is_all else listed(ahead).capitalize()
     return (
         f"{which} can be read early: a probe has 90% of its final skill by step {_span(first)} of "
-        f"{summary['steps']}. The labeler reaches the same score in the noisy picture "
-        f"{_span(spans)} step{'' if set(spans) == {1} else 's'} later."
+        f"{summary['steps']}. The labeler, made for clean pictures, reaches the same score in the "
+        f"noisy picture {_span(spans)} step{'' if set(spans) == {1} else 's'} later."
     )
 
 
@@ -64,7 +64,11 @@ def _beside_the_fair_rival(summary: Summary) -> str:
     if not beside:
         return ""
     rival = "The fair rival is the clean picture that the model itself predicts at each step, x̂₀."
-    none = "" if by_verdict(summary, "estimate")["later"] else "No probe is measurably ahead of it."
+    none = (
+        ""
+        if by_verdict(summary, "estimate")["later"]
+        else "No probe reaches the bar measurably before it."
+    )
     return " ".join(each for each in (rival, none, beside, overtaken(summary)) if each)
 
 
@@ -111,19 +115,19 @@ def _by_caption(summary: Summary) -> str:
         if low is None or low <= 0:
             continue
         known = {
-            "the run with the caption": "probe",
-            "the run without": "unconditional",
-            "the caption's text alone": "text",
-            "the place alone": "position",
+            "in the run with the caption": "probe",
+            "in the run without it": "unconditional",
+            "from the caption's text alone": "text",
+            "from the place alone": "position",
         }
         scores = [
-            f"{_first(sources[source])} from {what}"
+            f"{_first(sources[source])} {what}"
             for what, source in known.items()
             if source in sources
         ]
         return (
-            f"At step 1 {name} depends on the caption. The model runs twice a step, with the "
-            f"caption and without: {name} scores {listed(scores)}."
+            f"The model runs twice a step, with the caption and without. At step 1 {name} scores "
+            f"{listed(scores)}."
         )
     return ""
 
@@ -138,17 +142,17 @@ def _beyond(summary: Summary) -> str:
         if not number(gain.get("low")) > max(0, number(control.get("high"))):
             continue
         steps = found["sources"]["beyond"]["by_step"]
-        later = f" At step 3 they add {_spread(steps[2])}." if len(steps) > 2 else ""
+        later = f" At step 3 activations add {_spread(steps[2])}." if len(steps) > 2 else ""
         learnt, probe = (found["sources"].get(each) for each in ("trained", "probe"))
         fairest = (
-            f" A small network trained on x̂₀ scores {_first(learnt)} at step 1, one layer's probe "
+            f" A small network trained on x̂₀ scores {_first(learnt)} at step 1, the probe "
             f"{_first(probe)}."
             if learnt and probe
             else ""
         )
         return (
             f"At step 1 activations add {_spread(gain)} to the {name} score of a linear reader of "
-            "x̂₀; the control, a second reader of x̂₀ with random features, adds "
+            "x̂₀; as a control, random features of x̂₀ in their place add "
             f"{fixed(control['mean'])}.{later}{fairest}"
         )
     return ""
@@ -172,12 +176,17 @@ def moved(summary: Summary) -> str:
     random = controls.get("random", {"high": None})
     if not number(edit["success"]["low"]) > number(random["high"]):
         return ""
-    pasted = next((x["success"] for x in edits if x["control"] == "paste" and _aim(x, edit)), None)
-    return (
-        f"Editing activations moves the object to where it should be in "
+    said = (
+        f"Editing activations moves the object to the chosen place, as the labeler sees it, in "
         f"{_percent(edit['success'])} of {edit['images'] - edit['left_out']} pictures; a random "
-        f"change as large does in {_percent(random)}."
-        + (f" Pasting its pixels does in {_percent(pasted)}." if pasted else "")
+        f"change as large does so in {_percent(random)}."
+    )
+    pasted = next((x for x in edits if x["control"] == "paste" and _aim(x, edit)), None)
+    if pasted is None:
+        return said
+    return (
+        f"{said} Pasting the object's pixels there and denoising on from step "
+        f"{pasted['steps'][0]} does so in {_percent(pasted['success'])}."
     )
 
 
