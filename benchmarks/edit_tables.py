@@ -1,16 +1,16 @@
 """Tables of docs/editing.md, of the entries of a run's summary. Nothing is measured here."""
 
-from collections.abc import Sequence
 from fnmatch import fnmatch
 from functools import reduce
 
 import torch
 
 from underpaint.core.properties import PROPERTIES
-from underpaint.figures.edits import SETTINGS, series
+from underpaint.figures.edits import series
 from underpaint.probes.moments import merge
 from underpaint.probes.probes import acting_directions, covariance
 from underpaint.runs import runs
+from underpaint.scores.alike import are_alike
 from underpaint.steering.controls import ONCE
 from underpaint.steering.seeing import SEERS
 
@@ -36,12 +36,7 @@ def is_beside(entry: dict, like: dict) -> bool:
     """Say whether an entry differs in its control alone, and in when it acts if it acts once."""
     is_apart = entry["control"] in (*ONCE, *STEPS_OF)
     free = ("control", "steps") if is_apart else ("control",)
-    return is_like(entry, like, free)
-
-
-def is_like(entry: dict, like: dict, free: Sequence[str]) -> bool:
-    """Say whether two entries differ in nothing but what is free to."""
-    return all(entry.get(name) == like.get(name) for name in SETTINGS if name not in free)
+    return are_alike(entry, like, free=free)
 
 
 def is_plain(entry: dict) -> bool:
@@ -74,10 +69,10 @@ def edit_table(entries: list[dict]) -> list[str]:
         for each in entries:
             if each["control"] == control and is_beside(each, like):
                 rows.append(
-                    f"| {control} | {each['steps'][0]}–{each['steps'][1]} | {each['images']} "
-                    f"({each['left_out']}) | {number(each['dice_target']['median'])} | "
-                    f"{number(each['dice_old']['median'])} | {spread(each['success'])} | "
-                    f"{spread(each['joint'])} | {number(each['background_psnr']['median'])} | "
+                    f"| {control} | {span(each)} | {pictures(each)} | "
+                    f"{middle(each, 'dice_target')} | "
+                    f"{middle(each, 'dice_old')} | {spread(each['success'])} | "
+                    f"{spread(each['joint'])} | {middle(each, 'background_psnr')} | "
                     f"{fine(each['kid'])} | {spread(each['object_kept'])} | "
                     f"{each['time']:.2f}× |"
                 )
@@ -107,12 +102,11 @@ def seen_table(entries: list[dict]) -> list[str]:
         free = ("seen_by", "control", *(("steps",) if control in ONCE else ()))
         for each in moves:
             is_asked = (each.get("seen_by", SEERS[0]), each["control"]) == (seer, control)
-            if is_asked and is_like(each, likes[-1], free):
+            if is_asked and are_alike(each, likes[-1], free=free):
                 rows.append(
-                    f"| {seer} | {control} | {each['steps'][0]}–{each['steps'][1]} | "
-                    f"{each['images']} ({each['left_out']}) | "
-                    f"{number(each['dice_seen']['median'])} | "
-                    f"{number(each['dice_target']['median'])} | {spread(each['success'])} | "
+                    f"| {seer} | {control} | {span(each)} | {pictures(each)} | "
+                    f"{middle(each, 'dice_seen')} | {middle(each, 'dice_target')} | "
+                    f"{spread(each['success'])} | "
                     f"{spread(each['joint'])} | {spread(each['background_psnr'])} | "
                     f"{spread(each.get('success_above_labelers'))} |"
                 )
@@ -129,14 +123,13 @@ def beside_table(entries: list[dict]) -> list[str]:
     found = [each for each in entries if each.get("beside") and is_of_test(each)]
     for control in BESIDE:
         for each in found:
-            if each["control"] == control and is_like(each, found[-1], ("control", "steps")):
+            if each["control"] == control and are_alike(each, found[-1], free=("control", "steps")):
                 rows.append(
-                    f"| {control} | {each['steps'][0]}–{each['steps'][1]} | {each['images']} "
-                    f"({each['left_out']}) | {number(each['dice_target']['median'])} | "
-                    f"{number(each['recall_new']['median'])} | "
-                    f"{number(each['recall_old']['median'])} | {spread(each['success'])} | "
-                    f"{spread(each['joint'])} | {number(each['background_psnr']['median'])} | "
-                    f"{fine(each['kid'])} |"
+                    f"| {control} | {span(each)} | {pictures(each)} | "
+                    f"{middle(each, 'dice_target')} | "
+                    f"{middle(each, 'recall_new')} | {middle(each, 'recall_old')} | "
+                    f"{spread(each['success'])} | {spread(each['joint'])} | "
+                    f"{middle(each, 'background_psnr')} | {fine(each['kid'])} |"
                 )
     return rows if found else ["Not measured yet."]
 
@@ -185,9 +178,9 @@ def looks_table(entries: list[dict]) -> list[str]:
         margin = "everywhere" if each["margin"] < 0 else f"{each['margin']:g}"
         rows.append(
             f"| {each['carried'].replace(',', ', ') or 'nothing'} | {margin} | "
-            f"{each['strength']:g} | {number(each['dice_target']['median'])} | "
-            f"{number(each['dice_old']['median'])} | "
-            f"{number(each['background_psnr']['median'])} | {spread(each['object_kept'])} | "
+            f"{each['strength']:g} | {middle(each, 'dice_target')} | "
+            f"{middle(each, 'dice_old')} | "
+            f"{middle(each, 'background_psnr')} | {spread(each['object_kept'])} | "
             f"{spread(each['colour_kept'])} |"
         )
     return rows
@@ -210,11 +203,11 @@ def dose_table(entries: list[dict]) -> list[str]:
         for each in series(entries, like=like, over=over):
             beside = random.get(str(each[over]))
             rows.append(
-                f"| {each['strength']:g} | {each['steps'][0]}–{each['steps'][1]} | "
-                f"{number(each['dice_target']['median'])} | "
+                f"| {each['strength']:g} | {span(each)} | "
+                f"{middle(each, 'dice_target')} | "
                 f"{number(beside['dice_target']['median'] if beside else None)} | "
-                f"{number(each['dice_old']['median'])} | "
-                f"{number(each['background_psnr']['median'])} | "
+                f"{middle(each, 'dice_old')} | "
+                f"{middle(each, 'background_psnr')} | "
                 f"{number(each['object_kept']['mean'])} | {number(each['colour_kept']['mean'])} |"
             )
     return rows
@@ -237,10 +230,10 @@ def target_table(entries: list[dict]) -> list[str]:
                 for name in ("depth", "shading")
             ]
             rows.append(
-                f"| {each['target']} | {each['images']} ({each['left_out']}) | "
-                f"{number(each['dice_target']['median'])} "
-                f"({number(each['dice_unedited']['median'])}) | {' | '.join(maps)} | "
-                f"{number(each['background_psnr']['median'])} | "
+                f"| {each['target']} | {pictures(each)} | "
+                f"{middle(each, 'dice_target')} "
+                f"({middle(each, 'dice_unedited')}) | {' | '.join(maps)} | "
+                f"{middle(each, 'background_psnr')} | "
                 f"{number(each['object_kept']['mean'])} | {number(each['colour_kept']['mean'])} |"
             )
     return rows if len(rows) > 2 else ["Not measured yet."]
@@ -265,7 +258,7 @@ def erase_table(entries: list[dict]) -> list[str]:
         ]
         both = [f"{fine(each['kid']['erased'])} ({fine(each['kid']['random'])})", *both]
         rows.append(
-            f"| {each['property']} | {each['steps'][0]}–{each['steps'][1]} | {each['images']} | "
+            f"| {each['property']} | {span(each)} | {each['images']} | "
             f"{' | '.join([*lost, *both])} |"
         )
     return rows
@@ -293,6 +286,22 @@ def pick_table(entries: list[dict]) -> list[str]:
 def number(value: float | None) -> str:
     """Write two decimals."""
     return "–" if value is None else f"{value:.2f}"
+
+
+def middle(entry: dict, measure: str) -> str:
+    """Write a measure's median over pictures."""
+    return number(entry[measure]["median"])
+
+
+def span(entry: dict) -> str:
+    """Write the first and the last step that was edited."""
+    first, last = entry["steps"]
+    return f"{first}–{last}"
+
+
+def pictures(entry: dict) -> str:
+    """Write how many pictures there were, and of how many there was nothing to edit."""
+    return f"{entry['images']} ({entry['left_out']})"
 
 
 def fine(found: dict) -> str:

@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks import edit_tables, editing
-from underpaint.figures.edits import SETTINGS
 from underpaint.runs.runs import Run
+from underpaint.scores.alike import SETTINGS
 from underpaint.steering.trials import MEASURES
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..scores.alike import are_alike
 from ..scores.tables import caption
 from ..steering.experiments import Shown
 
@@ -54,21 +55,6 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
     figure.savefig(path, dpi=150, bbox_inches="tight")
 
 
-SETTINGS = (
-    "target",
-    "prompts",
-    "control",
-    "strength",
-    "steps",
-    "layers",
-    "unconditional",
-    "held",
-    "carried",
-    "margin",
-    "seen_by",
-    "beside",
-    "seed",
-)
 SHARES = {
     "dice_target": ("Dice to the target", "C0"),
     "dice_old": ("Dice to the old mask", "C1"),
@@ -89,11 +75,10 @@ def series(
         over: "strength" or "steps".
         control: Whose entries to find.
     """
-    same = [name for name in SETTINGS if name not in (over, "control")]
     found = [
         each
         for each in entries
-        if each["control"] == control and all(each.get(name) == like.get(name) for name in same)
+        if each["control"] == control and are_alike(each, like, free=(over, "control"))
     ]
     return sorted(found, key=lambda each: each[over])
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.numbers import fixed, number
+from ..core.numbers import fixed, number, with_interval
+from .alike import are_alike
 from .verdicts import by_verdict, lead_over
 
 Summary = Mapping[str, Any]
@@ -142,7 +143,7 @@ def _beyond(summary: Summary) -> str:
         if not number(gain.get("low")) > max(0, number(control.get("high"))):
             continue
         steps = found["sources"]["beyond"]["by_step"]
-        later = f" At step 3 activations add {_spread(steps[2])}." if len(steps) > 2 else ""
+        later = f" At step 3 activations add {with_interval(steps[2])}." if len(steps) > 2 else ""
         learnt, probe = (found["sources"].get(each) for each in ("trained", "probe"))
         fairest = (
             f" A small network trained on x̂₀ scores {_first(learnt)} at step 1, the probe "
@@ -151,8 +152,8 @@ def _beyond(summary: Summary) -> str:
             else ""
         )
         return (
-            f"At step 1 activations add {_spread(gain)} to the {name} score of a linear reader of "
-            "x̂₀; as a control, random features of x̂₀ in their place add "
+            f"At step 1 activations add {with_interval(gain)} to the {name} score of a linear "
+            "reader of x̂₀; as a control, random features of x̂₀ in their place add "
             f"{fixed(control['mean'])}.{later}{fairest}"
         )
     return ""
@@ -171,9 +172,9 @@ def moved(summary: Summary) -> str:
     own = [each for each in edits if each["control"] == "none"]
     if not own:
         return ""
-    edit = max(own, key=lambda each: len(_controls(each, edits)))
-    controls = {each["control"]: each["success"] for each in _controls(edit, edits)}
-    random = controls.get("random", {"high": None})
+    edit = max(own, key=lambda each: sum(are_alike(each, x, free=("control",)) for x in edits))
+    beside = {x["control"]: x["success"] for x in edits if are_alike(x, edit, free=("control",))}
+    random = beside.get("random", {"high": None})
     if not number(edit["success"]["low"]) > number(random["high"]):
         return ""
     said = (
@@ -181,7 +182,9 @@ def moved(summary: Summary) -> str:
         f"{_percent(edit['success'])} of {edit['images'] - edit['left_out']} pictures; a random "
         f"change as large does so in {_percent(random)}."
     )
-    pasted = next((x for x in edits if x["control"] == "paste" and _aim(x, edit)), None)
+    # It acts once, at a step of its own.
+    alike = (x for x in edits if are_alike(x, edit, free=("control", "steps")))
+    pasted = next((x for x in alike if x["control"] == "paste"), None)
     if pasted is None:
         return said
     return (
@@ -190,29 +193,9 @@ def moved(summary: Summary) -> str:
     )
 
 
-def _controls(edit: Mapping[str, Any], edits: Sequence[Mapping[str, Any]]) -> list:
-    """Find the trials that differ from an edit in their control alone."""
-    return [
-        each
-        for each in edits
-        if each["control"] != "none" and each.get("steps") == edit.get("steps") and _aim(each, edit)
-    ]
-
-
-def _aim(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two trials ask the same of the same pictures, at whatever steps."""
-    alike = ("target", "prompts", "strength", "layers", "seed", "held", "carried", "margin")
-    return all(one.get(name) == other.get(name) for name in (*alike, "seen_by", "beside"))
-
-
 def _percent(share: Mapping[str, Any]) -> str:
     mean, low, high = (100 * number(share.get(part)) for part in ("mean", "low", "high"))
     return f"{mean:.0f}% ({low:.0f} to {high:.0f})"
-
-
-def _spread(found: Mapping[str, Any]) -> str:
-    mean, low, high = (fixed(number(found.get(part))) for part in ("mean", "low", "high"))
-    return f"{mean} ({low} to {high})"
 
 
 def _first(source: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.numbers import UNKNOWN, fixed, number
+from ..core.numbers import UNKNOWN, fixed, number, with_interval
 from .sources import BY_NAME
 from .verdicts import Found, compared
 
@@ -67,10 +67,9 @@ def gained(found: Found) -> str:
     if gain is None:
         return ""
     reads = fixed(number(found["sources"]["probe+position"]["final"]["mean"]))
-    last = [fixed(number(gain["final"][part])) for part in ("mean", "low", "high")]
     return (
-        f"Given the place too, a probe reads {reads} at the last step, {last[0]} ({last[1]} to "
-        f"{last[2]}) above the place alone."
+        f"Given the place too, a probe reads {reads} at the last step, "
+        f"{with_interval(gain['final'])} above the place alone."
     )
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core.numbers import UNKNOWN, fixed, number
+from ...core.numbers import UNKNOWN, fixed, number, with_interval
 from ...scores.findings import listed, rivalry, title
 from ...scores.naming import metric_name
 from .markup import picture, plain, table
-from .words import Summary, abstract, property_words, with_interval
+from .words import Summary, abstract, property_words
 
 _TEXT = Path(__file__).parent / "text"
 _PLACE = re.compile(r"<<(\w+)>>")

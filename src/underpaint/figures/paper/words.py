@@ -3,19 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ...core.numbers import fixed, number
+from ...core.numbers import fixed, number, with_interval
 from ...scores.findings import listed, rivalry, title
 from ...scores.naming import metric_name
 from ...scores.sentences import crossings, gap_words, timing
 from .markup import plain
 
 Summary = Mapping[str, Any]
-
-
-def with_interval(point: Mapping[str, Any]) -> str:
-    """Write a mean with its interval, "0.83 (0.81 to 0.85)"; "–" where nothing is known."""
-    mean, low, high = (fixed(number(point[end])) for end in ("mean", "low", "high"))
-    return mean if point["mean"] is None or point["low"] is None else f"{mean} ({low} to {high})"
 
 
 def property_words(name: str, found: Mapping[str, Any], summary: Summary) -> str:
