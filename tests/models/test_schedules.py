@@ -10,7 +10,6 @@ from underpaint.models.schedules import (
     as_seen,
     estimate_clean,
     noise_level,
-    noise_ratios,
     observe,
     plan,
     substituted,
@@ -197,19 +196,3 @@ def test_a_pipeline_gets_its_own_scheduler_back_after_an_error(model):
     with pytest.raises(RuntimeError, match="inside"), substituted(model.pipeline, FLOW):
         raise RuntimeError("inside")
     assert model.pipeline.scheduler is own
-
-
-@pytest.mark.parametrize("scheduler", DIFFUSION, ids=name_of)
-def test_noise_to_signal_is_what_the_denoiser_meets(scheduler):
-    found = noise_ratios(scheduler, steps=5)
-    planned = plan(scheduler, steps=5)
-    planned.set_timesteps(5)
-    kept = planned.alphas_cumprod[planned.timesteps.long()]
-    assert found == sorted(found, reverse=True)
-    assert found == pytest.approx(((1 - kept) / kept).sqrt().tolist(), rel=0.02)
-
-
-def test_noise_to_signal_of_flow_matching_begins_with_noise_alone():
-    assert noise_ratios(FLOW, steps=4)[0] == float("inf")
-    shifting = diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
-    assert noise_ratios(shifting, steps=4) is None

@@ -10,11 +10,12 @@ import worlds
 from underpaint.core.errors import EditError
 from underpaint.core.prompts import Prompt
 from underpaint.models import decode
+from underpaint.models.levels import find_levels
 from underpaint.models.traces import trace
 from underpaint.steering.aims import aim_at
 from underpaint.steering.controls import CONTROLS, late_schedule, step_once
 from underpaint.steering.experiments import NOTHING, edit_all
-from underpaint.steering.rivals import level_at, paste_and_renoise, roll_latents, swap_patches
+from underpaint.steering.rivals import paste_and_renoise, roll_latents, swap_patches
 from underpaint.steering.targets import distances, move_mask, random_move
 
 PROMPTS = [Prompt(f"thing {i}", i, i) for i in range(4)]
@@ -60,17 +61,17 @@ def test_pasted_latents_are_noised_as_those_of_their_step(model):
         for step, seed in ((1, 0), (1, 0), (1, 1), (3, 0))
     ]
     assert torch.equal(made[0], made[1])
-    signal, noise = level_at(model, step=1, steps=4)
+    signal, noise = find_levels(model, steps=4)[1]
     assert signal**2 + noise**2 == pytest.approx(1)
     drawn = (made[0] - made[2]) / noise  # of two independent draws
     assert drawn.std().item() == pytest.approx(math.sqrt(2), rel=0.15)
-    assert level_at(model, step=3, steps=4)[1] < noise
+    assert find_levels(model, steps=4)[3][1] < noise
 
 
 def test_pasting_where_the_object_is_changes_the_clean_picture_nowhere(model):
     traced = trace(model, PROMPTS[:1], steps=4, guidance=3.0)
     mask = torch.ones(1, 1, 16, 16)  # nothing is around it to fill its place with
-    step, (signal, noise) = 3, level_at(model, step=3, steps=4)
+    step, (signal, noise) = 3, find_levels(model, steps=4)[3]
     made = paste_and_renoise(
         model, traced.images, traced.final, (mask, mask), step=step, steps=4, seeds=[(0,)]
     )

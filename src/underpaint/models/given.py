@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ..core.prompts import Prompt
 from .layers import Layer
+from .levels import find_levels
 from .model import Model
-from .schedules import noise_level, plan
 from .traces import Trace, trace
 from .vae import encode
 
@@ -55,11 +55,8 @@ def trace_given(
     clean = encode(model, images).to(model.device)
     draws = [torch.Generator().manual_seed(prompt.seed) for prompt in prompts]
     noise = torch.stack([torch.randn(clean.shape[1:], generator=draw) for draw in draws])
-    scheduler = plan(model.pipeline.scheduler, steps=steps)
-    scheduler.set_timesteps(steps)
     parts = []
-    for step, timestep in enumerate(scheduler.timesteps):
-        signal, strength = noise_level(scheduler, timestep, step=step)
+    for step, (signal, strength) in enumerate(find_levels(model, steps=steps)):
         noised = signal * clean + strength * noise.to(clean)
         parts.append(
             trace(

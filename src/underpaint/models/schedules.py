@@ -125,20 +125,6 @@ def noise_level(scheduler: Any, timestep: Any, *, step: int) -> tuple[float, flo
     return signal, sigma * signal
 
 
-def noise_ratios(scheduler: Any, *, steps: int) -> list[float] | None:
-    """Give s / a of each of `steps` steps: how much noise there is to the signal, per value.
-
-    A step's number means something on one schedule only; this says what the denoiser met there.
-    None where a schedule depends on the picture's size, which only the pipeline knows.
-    """
-    if scheduler.config.get("use_dynamic_shifting", False):
-        return None
-    planned = plan(scheduler, steps=steps)
-    planned.set_timesteps(steps)
-    levels = [noise_level(planned, t, step=step) for step, t in enumerate(planned.timesteps)]
-    return [noise / signal if signal else float("inf") for signal, noise in levels]
-
-
 def as_seen(
     scheduler: Any, sample: Float[Tensor, "image ..."], timestep: Any
 ) -> Float[Tensor, "image ..."]:

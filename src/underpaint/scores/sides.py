@@ -48,9 +48,8 @@ def common_properties(sides: Sequence[Side]) -> dict[str, str]:
     for side in sides:
         if side.summary.get("noise") is None:
             raise MetricError(
-                f"{side.name} does not say how much noise its steps had: its schedule depends on "
-                "the picture's size, or it was made before runs kept it. Run it again, or leave it "
-                "out."
+                f"{side.name} does not say how much noise its steps had: it was made before runs "
+                "kept it. Run it again, or leave it out."
             )
         if side.settings.get("pictures") != first.settings.get("pictures"):
             kinds = [each.settings.get("pictures") or "generated" for each in (first, side)]

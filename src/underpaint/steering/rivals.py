@@ -20,8 +20,8 @@ from torch import Tensor
 from ..core.errors import EditError
 from ..core.properties import SALIENCY
 from ..models import encode
+from ..models.levels import find_levels
 from ..models.model import Model
-from ..models.schedules import noise_level, plan
 from .targets import box_of, carry_map
 
 Masks = Float[Tensor, "image 1 height width"]
@@ -110,26 +110,9 @@ def paste_and_renoise(
     """
     pasted = torch.stack([paste(*each) for each in zip(images, *masks, strict=True)])
     clean = final + encode(model, pasted) - encode(model, images)
-    signal, noise = level_at(model, step=step, steps=steps)
+    signal, noise = find_levels(model, steps=steps)[step]
     drawn = [np.random.default_rng(seed).standard_normal(final.shape[1:]) for seed in seeds]
     return signal * clean + noise * torch.from_numpy(np.stack(drawn)).to(clean)
-
-
-def level_at(model: Model, *, step: int, steps: int) -> tuple[float, float]:
-    """Give signal and noise of the latents that enter a step.
-
-    Raises:
-        EditError: if the schedule depends on the picture, so that it is not known beforehand.
-    """
-    scheduler = model.pipeline.scheduler
-    if scheduler.config.get("use_dynamic_shifting", False):
-        raise EditError(
-            f"{type(scheduler).__name__} shifts its schedule with the picture's size: how much "
-            "noise a step has is not known here. Use another --control."
-        )
-    planned = plan(scheduler, steps=steps)
-    planned.set_timesteps(steps)
-    return noise_level(planned, planned.timesteps[step], step=step)
 
 
 def masks_of(there: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> tuple[Masks, Masks]:

@@ -29,8 +29,9 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from ..core.arrays import to_grid
 from ..models.attending import Attend, Attended, Guide, own_tokens
+from ..models.levels import find_levels
 from ..models.model import Model
-from .rivals import Latents, Masks, level_at
+from .rivals import Latents, Masks
 from .targets import box_of
 
 WEIGHT = 300.0
@@ -61,6 +62,7 @@ def self_guidance(
         schedule: Strength by step.
     """
     own = _own(model, texts)
+    levels = find_levels(model, steps=len(latents))
 
     def guide(step: int, x: Latents, attend: Attend) -> Tensor | None:
         if not schedule.get(step):
@@ -70,7 +72,7 @@ def self_guidance(
         moved = x.detach().requires_grad_()
         energy = _energy(attend(moved), was, own, masks)
         (slope,) = torch.autograd.grad(energy.sum(), moved)
-        signal, noise = level_at(model, step=step, steps=len(latents))
+        signal, noise = levels[step]
         predicted = {"epsilon": 1.0, "v_prediction": 1 / signal, "sample": -noise / signal}
         kind = str(model.pipeline.scheduler.config.get("prediction_type"))
         return schedule[step] * WEIGHT * noise * predicted[kind] * slope

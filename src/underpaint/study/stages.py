@@ -9,7 +9,7 @@ from typing import Any
 from ..core.files import held
 from ..core.numbers import or_null
 from ..labelers.labeler import awake
-from ..models.schedules import noise_ratios
+from ..models.levels import noise_ratios
 from ..runs.folder import read_summary
 from ..runs.runs import Run, read_table, update_summary, write_prompts
 from ..scores.scores import Scores
@@ -125,9 +125,6 @@ def add_cost(run: Run, parts: Seconds) -> None:
     update_summary(run, {"cost": {**cost, **counted}})
 
 
-def _noise(study: Study) -> list[float | None] | None:
+def _noise(study: Study) -> list[float | None]:
     """Give each step's ratio of noise to signal. JSON has no infinity: None is noise alone."""
-    ratios = noise_ratios(study.model.pipeline.scheduler, steps=study.steps)
-    if ratios is None:
-        return None
-    return [or_null(ratio) for ratio in ratios]
+    return [or_null(ratio) for ratio in noise_ratios(study.model, steps=study.steps)]
