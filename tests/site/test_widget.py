@@ -91,6 +91,13 @@ def test_a_browser_draws_the_maps_of_a_widget_and_tells_it_what_was_chosen(brows
         look = "getComputedStyle(document.querySelector('#cell').shadowRoot.querySelector('main'))"
         assert page.evaluate(f"{look}.colorScheme") == "dark"
         assert page.evaluate(f"{look}.backgroundColor") == "rgb(21, 20, 18)"
+        page.evaluate("document.body.dataset.jpThemeLight = 'true'")  # a theme chosen meanwhile
+        page.wait_for_function(f"{look}.backgroundColor === 'rgb(251, 250, 248)'")
+        page.locator("#cell").evaluate("cell => (cell.style.width = '330px')")
+        box = page.locator("#cell main")
+        assert box.evaluate("main => main.scrollWidth <= main.clientWidth")
+        lefts = "all => [...new Set(all.map((one) => one.getBoundingClientRect().left))].length"
+        assert page.locator("#cell figure").evaluate_all(lefts) == 2
         server.shutdown()
     page.close()
     assert errors == []

@@ -54,7 +54,7 @@ export function surroundings(model: Model): Surroundings & { json: <T>(path: str
   };
 }
 
-/** Follow the notebook's light or dark, not the system's: JupyterLab, VS Code and Colab each say it their way. */
+/** Read the notebook's light or dark, not the system's: JupyterLab, VS Code and Colab each say it their way. */
 function schemeOf({ body, documentElement: html }: Document): string {
   const said = body.dataset.jpThemeLight;
   if (said) return said === "true" ? "light" : "dark";
@@ -83,10 +83,18 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   style.textContent = css;
   const box = document.createElement("main");
   box.className = "widget explorer";
-  box.style.colorScheme = schemeOf(document);
+  const follow = () => void (box.style.colorScheme = schemeOf(document));
+  const themes = new MutationObserver(follow);
+  for (const said of [document.documentElement, document.body]) {
+    themes.observe(said, { attributeFilter: ["class", "theme", "data-jp-theme-light"] });
+  }
+  follow();
   root.append(style, box);
   show(<Widget model={model} around={surroundings(model)} />, box);
-  return () => show(null, box);
+  return () => {
+    themes.disconnect();
+    show(null, box);
+  };
 }
 
 export default { render };

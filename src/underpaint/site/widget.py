@@ -1,7 +1,8 @@
 """The Explorer of a run in a notebook: the site's own page code, and its data inside the widget.
 
 Everything travels as the widget's state. So it needs no server, asks no host for anything, and is
-still there when the notebook is opened again.
+still there when the notebook is opened again, if the notebook keeps the state of widgets.
+JupyterLab does so with Settings > Save Widget State Automatically, which is off at first.
 """
 
 import json
