@@ -11,10 +11,13 @@ import pytest
 
 import underpaint
 from underpaint.cli import main as cli
+from underpaint.world.stages import KINDS
 
 PACKAGE = Path(underpaint.__file__).parent
 HEAVY = ("torch", "diffusers", "transformers", "matplotlib", "pandas", "numpy", "PIL", "scipy")
 TABLES = {"numpy", "pandas", "scipy"}
+OF_A_RUN = ("show", "figure", "edit", "erase", "cross", "pick", "classify", "studio", "paper")
+"""Commands that take the folder of a run and nothing else that has to be said."""
 SUMMARY = {
     "properties": {
         "depth": {
@@ -42,6 +45,12 @@ def after(code: str) -> list[str]:
 
 def called(*arguments: str) -> str:
     return f"from underpaint.cli.main import main\nmain({list(arguments)}, standalone_mode=False)"
+
+
+def ended(*arguments: str) -> str:
+    """As `called`, for what ends the process by itself: help, and what is refused."""
+    call = f"main({list(arguments)}, prog_name='underpaint')"
+    return f"from underpaint.cli.main import main\ntry:\n    {call}\nexcept SystemExit:\n    pass"
 
 
 @pytest.mark.parametrize(
@@ -95,25 +104,51 @@ def test_every_public_name_is_there_and_seen_by_type_checkers():
         _ = underpaint.nothing
 
 
-def test_the_list_of_commands_says_what_each_says_of_itself():
-    ctx = click.Context(cli.main)
-    for name, (_, line) in cli.COMMANDS.items():
-        command = cli.main.get_command(ctx, name)
+def test_help_lists_each_command_with_the_first_line_of_its_own_help():
+    told = " ".join(cli.main.get_help(click.Context(cli.main)).split())
+    for name in cli.COMMANDS:
+        command = cli.main.get_command(click.Context(cli.main), name)
         assert command is not None
         assert command.name == name
         first, *_ = (command.help or "").split("\n\n")
-        assert " ".join(first.split()) == line, f"say in cli/main.py what `{name}` says now"
+        assert f"{name} {' '.join(first.split())}" in told
 
 
 def test_no_command_is_left_out():
     written = {
-        node.name.replace("_", "-")
-        for path in (PACKAGE / "cli").glob("*.py")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef)
-        and any("click.command" in ast.unparse(each) for each in node.decorator_list)
+        path.stem.replace("_", "-")
+        for path in (PACKAGE / "cli" / "commands").glob("*.py")
+        if path.stem != "__init__"
     }
     assert written == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_of_a_command_imports_nothing_that_carries_it_out(command):
+    assert after(ended(command, "--help")) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "OUT", "--count", "0"),
+        ("run", "OUT", "--workers", "none"),
+        ("train", "OUT", "--denoiser", "other"),
+        *((command, "OUT") for command in OF_A_RUN),
+        ("export", "OUT", "SITE"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_loaded(arguments, tmp_path):
+    words = [str(tmp_path / each) if each in ("OUT", "SITE") else each for each in arguments]
+    assert after(ended(*words)) == []
+
+
+def test_train_takes_every_kind_of_denoiser():
+    command = cli.main.get_command(click.Context(cli.main), "train")
+    assert command is not None
+    kind = next(each.type for each in command.params if each.name == "denoiser")
+    assert isinstance(kind, click.Choice)
+    assert list(kind.choices) == list(KINDS)
 
 
 def test_python_runs_the_package():

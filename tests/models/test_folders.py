@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import worlds
-from underpaint.cli.asked import pictures_of
+from underpaint.cli.pictures import pictures_of
 from underpaint.core.errors import LabelError
 from underpaint.core.prompts import Prompt
 from underpaint.core.properties import ALBEDO, DEPTH, NORMALS, SALIENCY, Property

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 import worlds
 from underpaint.cli import edit as cli_edit
 from underpaint.cli import moved as cli_moved
-from underpaint.cli.main import Commands
+from underpaint.cli.main import main
 from underpaint.core.prompts import Prompt, split_prompts
 from underpaint.core.properties import DEPTH, SALIENCY, SHADING
 from underpaint.models.layers import find_layers
@@ -80,10 +80,9 @@ def command(run, monkeypatch):
     monkeypatch.setattr(cli_moved, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_edit, "labelers_for", lambda *_: (worlds.BRIGHTEST,))
     monkeypatch.setattr(cli_edit, "namers_for", lambda *_: {"object": worlds.NAMER})
-    group = Commands("main", commands={"edit": cli_edit.edit})
 
     def call(*arguments):
         asked = ["edit", str(run.folder), *map(str, arguments)]
-        return CliRunner().invoke(group, asked)
+        return CliRunner().invoke(main, asked)
 
     return call

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import worlds
 from underpaint.cli import erase as cli_erase
 from underpaint.cli import moved as cli_moved
-from underpaint.cli.main import Commands
+from underpaint.cli.main import main
 from underpaint.core.errors import EditError
 from underpaint.core.prompts import Prompt
 from underpaint.models.layers import find_layers
@@ -134,8 +134,7 @@ def command(run, monkeypatch):
     monkeypatch.setattr(cli_moved, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_erase, "labelers_for", lambda *_: (worlds.BRIGHTEST,))
     monkeypatch.setattr(cli_erase, "namers_for", lambda *_: {"object": worlds.NAMER})
-    group = Commands("main", commands={"erase": cli_erase.erase})
-    return lambda *asked: CliRunner().invoke(group, ["erase", str(run.folder), *map(str, asked)])
+    return lambda *asked: CliRunner().invoke(main, ["erase", str(run.folder), *map(str, asked)])
 
 
 def test_the_command_says_what_each_range_of_steps_loses(command, run):

@@ -224,12 +224,15 @@ def test_pictures_are_drawn_once_for_an_edit_and_its_controls(setup, monkeypatch
         return draw(model, prompts, **words)
 
     monkeypatch.setattr(experiments, "trace", counted)
-    fresh = replace(setup, drawn={}, batch=6)
+    fresh = replace(setup, batch=6)
     tables = [edited(fresh, control=c)[0] for c in ("none", "random")]
     assert drawn == [6]
     assert tables[0]["dice_unedited"].equals(tables[1]["dice_unedited"])
     edit_all(fresh, worlds.trial(), [Prompt("another", 9, 9)], [MOVE], lambda *_: None)
     assert drawn == [6, 1]
+    # Other probes may see other things in the same pictures.
+    edit_all(replace(fresh), worlds.trial(), [Prompt("another", 9, 9)], [MOVE], lambda *_: None)
+    assert drawn == [6, 1, 1]
 
 
 def test_a_picture_that_cannot_be_edited_is_counted_with_its_reason(setup):

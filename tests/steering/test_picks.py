@@ -12,7 +12,7 @@ from PIL import Image
 import worlds
 from underpaint.cli import moved as cli_moved
 from underpaint.cli import pick as cli_pick
-from underpaint.cli.main import Commands
+from underpaint.cli.main import main
 from underpaint.core.errors import PickError, SchedulerError
 from underpaint.core.prompts import Prompt
 from underpaint.core.properties import SALIENCY
@@ -180,11 +180,10 @@ def test_a_preview_shows_each_step_s_reading_and_changes_nothing(search):
 def command(run, monkeypatch):
     monkeypatch.setattr(cli_moved, "load_as", lambda *_, **__: worlds.model())
     monkeypatch.setattr(cli_pick, "labelers_for", lambda *_: (worlds.BRIGHTEST,))
-    group = Commands("main", commands={"pick": cli_pick.pick})
 
     def call(*arguments):
         asked = ["pick", run.folder, "--candidates", 6, "--keep", 2, "--stop-at", 1, *arguments]
-        return CliRunner().invoke(group, [str(each) for each in asked])
+        return CliRunner().invoke(main, [str(each) for each in asked])
 
     return call
 

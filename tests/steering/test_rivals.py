@@ -13,7 +13,8 @@ from underpaint.models import decode
 from underpaint.models.levels import find_levels
 from underpaint.models.traces import trace
 from underpaint.steering.aims import aim_at
-from underpaint.steering.controls import CONTROLS, late_schedule, step_once
+from underpaint.steering.choices import CONTROLS
+from underpaint.steering.controls import WAYS, late_schedule, step_once
 from underpaint.steering.experiments import NOTHING, edit_all
 from underpaint.steering.rivals import paste_and_renoise, roll_latents, swap_patches
 from underpaint.steering.targets import distances, move_mask, random_move
@@ -84,7 +85,11 @@ def test_pasting_where_the_object_is_changes_the_clean_picture_nowhere(model):
     assert decode(model, traced.final).allclose(traced.images)
 
 
-@pytest.mark.parametrize("control", [*CONTROLS])
+def test_every_control_that_may_be_asked_for_is_carried_out():
+    assert tuple(WAYS) == CONTROLS
+
+
+@pytest.mark.parametrize("control", CONTROLS)
 def test_every_control_meets_the_same_targets_and_changes_the_picture(setup, control):
     span = {"first_step": 0, "last_step": 0}
     rows, shown = edit_all(

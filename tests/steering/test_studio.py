@@ -1,5 +1,6 @@
 """The studio without a window: what its desk does on a random model, and that its page is whole."""
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -208,6 +209,7 @@ def test_a_bad_seed_is_one_message_and_leaves_pictures_as_they_are(desk, seed):
 
 
 def test_without_gradio_one_line_says_what_to_install(monkeypatch, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
     monkeypatch.setattr(cli_studio, "find_spec", lambda _: None)
     result = CliRunner().invoke(main, ["studio", str(tmp_path)])
     assert result.exit_code == 1
@@ -223,5 +225,7 @@ def test_a_folder_that_holds_no_run_is_one_line(tmp_path):
 
 
 def test_the_studio_listens_on_loopback_unless_asked():
-    host = next(each for each in cli_studio.studio.params if each.name == "host")
+    command = main.get_command(click.Context(main), "studio")
+    assert command is not None
+    host = next(each for each in command.params if each.name == "host")
     assert host.default == "127.0.0.1"

@@ -1,21 +1,14 @@
 """What the words of `run` ask for, as nouns: checked before any model is loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import RunError
-from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES, Property, find_property
-from ..models import Model
-from ..models.folders import HOLES, WHOLE, read_folder
-from ..models.given import Given, Pictures
-from ..probes.recipes import RECIPES, suits
-from ..runs import runs
+from ..runs import folder as runs
 from ..study.presets import Preset
-
-RENDERED = "rendered"
 
 
 @dataclass(frozen=True)
@@ -84,48 +77,6 @@ def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
     return Asked(**words)
 
 
-def pictures_of(
-    images: str | None, properties: Sequence[Property], model: Model
-) -> Pictures | None:
-    """Find what `--images` names: scenes to be drawn, or a folder; None where nothing is named.
-
-    Behind a folder may stand what its zeros are, FOLDER:holes or FOLDER:whole.
-
-    Raises:
-        RunError: if there is no such folder, or scenes cannot be drawn as they are asked for.
-    """
-    if images is None:
-        return None
-    if images == RENDERED:
-        return _rendered(model, properties)
-    named, _, said = images.rpartition(":")
-    zeros = said if named and said in (HOLES, WHOLE) and not Path(images).is_dir() else None
-    folder = Path(named if zeros else images)
-    if not folder.is_dir():
-        raise RunError(f"--images says {images!r}: that is no folder, nor the word {RENDERED!r}.")
-    return read_folder(folder, properties, size=model.resolution, zeros=zeros)
-
-
-def _rendered(model: Model, properties: Sequence[Property]) -> Pictures:
-    from ..world.renders import TRUTH, exact
-
-    height, width = model.resolution
-    if height != width:
-        raise RunError(f"Scenes are drawn square, and {model.name} draws {width}×{height} pixels.")
-    known = (*TRUTH, "depth")
-    if unknown := [each.name for each in properties if each.name not in known]:
-        raise RunError(
-            f"Scenes have no exact {unknown[0]}: leave it out of --properties, or give pictures "
-            "with labels of your own as --images FOLDER."
-        )
-
-    def find(prompts: Sequence[Prompt]) -> Given:
-        drawn = exact([p.text for p in prompts], [p.seed for p in prompts], size=height)
-        return Given(drawn["image"], {each.name: drawn[each.name] for each in properties})
-
-    return find
-
-
 def properties_of(names: str) -> tuple[Property, ...]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if not wanted:
@@ -137,6 +88,8 @@ def _recipe(name: str, properties: tuple[Property, ...]) -> str | None:
     """Check `--recipe`; ridge, which every run fits, is None."""
     if name == "ridge":
         return None
+    from ..probes.recipes import RECIPES, suits  # which need torch
+
     if name not in RECIPES:
         raise RunError(f"--recipe says {name!r}. Choose from ridge, {', '.join(RECIPES)}.")
     if not any(suits(name, each) for each in properties):

@@ -33,19 +33,6 @@ NO_PHOTOGRAPHS = (
 _UNSTEADY = "NOT steady: pixels scaled wrongly, or no labeler of photographs"
 
 
-@click.command("check-labeler")
-@click.argument("property")
-@click.argument("source", metavar="ID")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Where labeler.png goes.  [default: .]"
-)
-@click.option(
-    "--pictures",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Your own, .png or .jpg, in place of the photographs.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def check_labeler(
     property: str,
     source: str,
@@ -54,12 +41,7 @@ def check_labeler(
     device: str,
     as_json: bool,
 ) -> None:
-    """Show what the labeler ID says of photographs: one picture and one table.
-
-    ID is what `run --labelers PROPERTY=ID` takes, or tiny. Told are the share of foreground, the
-    rank correlation with what is known (measured depth: near is high) and how far the labeler
-    agrees with itself where a photograph is darker, brighter or flatter.
-    """
+    """Carry out `underpaint check-labeler`, as its options say."""
     place = find_device(device)
     labeler = unchecked(property, source, place)
     own = read_pictures(pictures) if pictures else published()

@@ -16,9 +16,9 @@ from ..models.layers import find_layers
 from ..runs import runs
 from ..study.recognition import latents_of, namer_of, write_classes
 from ..study.study import Study
-from .asked import pictures_of
 from .moved import model_of
-from .options import OF_RUN, PATIENCE_S
+from .options import PATIENCE_S
+from .pictures import pictures_of
 from .progress import reporting
 from .refreshed import refresh_site
 from .show import print_classes
@@ -26,15 +26,6 @@ from .show import print_classes
 VIEWS = {"image": "decoded $x_t$", "estimate": r"decoded $\hat{x}_0$"}
 
 
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--prompt", "index", type=int, help="Of the picture drawn.  [default: first of test]")
-@click.option(
-    "--classifier",
-    help="vgg16, vgg16:FOLDER, or a classifier's id or folder.  [default: the run's, or tiny's]",
-)
-@click.option("--quick", is_flag=True, help="Leave out the control that makes blank pictures.")
-@OF_RUN
 def classify(
     out: Path,
     index: int | None,
@@ -43,13 +34,7 @@ def classify(
     device: str,
     dtype: str,
 ) -> None:
-    """Ask at each step which class the pictures of the run OUT will show.
-
-    What `run --classes` kept of its pictures is asked, and nothing drawn again but what it did not
-    keep: without --quick, pictures from an empty prompt too. Keeps a row for each score in
-    classes.parquet, the likeliest classes of each test picture in probabilities.parquet, means with
-    intervals over prompts in summary.json, two figures, and what it drew in pooled/.
-    """
+    """Carry out `underpaint classify`, as its options say."""
     run = runs.find_run(out)
     settings = runs.read_settings(run)
     runs.read_summary(run)  # complains where the run is not finished

@@ -20,21 +20,8 @@ from ..scores.naming import metric_name
 from ..scores.sides import Side
 
 
-@click.command()
-@click.argument("outs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="OUT…")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@click.option(
-    "--figure",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Draw each property into this folder.",
-)
 def compare(outs: tuple[Path, ...], as_json: bool, folder: Path | None) -> None:
-    """Compare finished runs at equal noise, by depth of layer and by source.
-
-    The runs after the first are held against the first. No model is needed.
-    """
+    """Carry out `underpaint compare`, as its options say."""
     compared = compared_runs(read_sides(outs))
     if folder is not None:
         from ..figures.compare import draw_comparisons

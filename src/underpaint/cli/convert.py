@@ -16,15 +16,8 @@ from ..models.weights import first_line
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
-@click.command()
-@click.argument("pickled", type=click.Path(path_type=Path))
-@click.argument("folder", type=click.Path(path_type=Path))
 def convert(pickled: Path, folder: Path) -> None:
-    """Write the weights of the file PICKLED (.pth, .pt, .bin) into FOLDER as model.safetensors.
-
-    Only tensors are read, by torch's restricted unpickler: a file that asks for anything else is
-    refused. Nothing else in underpaint unpickles.
-    """
+    """Carry out `underpaint convert`, as its options say."""
     weights = _tensors(pickled)
     # A network may hold one tensor under two names; safetensors wants each on its own.
     apart = {name: each.detach().clone().contiguous() for name, each in weights.items()}

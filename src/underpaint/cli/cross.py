@@ -15,24 +15,12 @@ from ..scores.sentences import shares_told
 from ..study.crossing import Crossing, summarise_crossing
 from ..study.crossing import cross as cross_all
 from .moved import model_of
-from .options import OF_RUN
 from .progress import progress_bar
 from .refreshed import refresh_site
 
 
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--captions", default=12, show_default=True, help="How many, from the test prompts.")
-@click.option("--noises", default=12, show_default=True, help="How many, the seeds of those.")
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
-@OF_RUN
 def cross(out: Path, captions: int, noises: int, batch: int, device: str, dtype: str) -> None:
-    """Draw captions of the run OUT from each other's noise, and say what readings owe to which.
-
-    Every caption is drawn from every noise. The variance of what each layer's probes read at each
-    step is divided into shares of the caption, the noise and the meeting of both, with intervals
-    over captions and noises; kept in summary.json, and drawn as figures/cross-PROPERTY.
-    """
+    """Carry out `underpaint cross`, as its options say."""
     for name, value in (("captions", captions), ("noises", noises), ("batch", batch)):
         if value < (1 if name == "batch" else 3):
             least = 1 if name == "batch" else 3

@@ -6,8 +6,7 @@ from typing import Any
 import click
 
 from ..core.errors import RunError
-from ..models.identity import difference
-from ..runs import runs
+from ..runs.folder import find_run, read_settings
 from ..study.presets import Preset, read_preset
 
 _LIKE = "underpaint.like"
@@ -17,7 +16,7 @@ def take_from(ctx: click.Context, _option: click.Parameter, other: Path | None) 
     """Take another run's settings as defaults."""
     if other is None:
         return
-    settings = runs.read_settings(runs.find_run(other))
+    settings = read_settings(find_run(other))
     ctx.meta[_LIKE] = other, settings
     try:
         ctx.default_map = {
@@ -53,6 +52,8 @@ def refuse_other_weights(settings: dict[str, Any]) -> None:
 
     Who asks for another scheduler or resolution beside --like gets it: then only weights count.
     """
+    from ..models.identity import difference  # which needs torch
+
     other, theirs = click.get_current_context().meta.get(_LIKE, (None, None))
     if theirs is None or theirs["model"] != settings["model"]:
         return

@@ -17,24 +17,23 @@ from ..figures.edits import draw_doses, draw_strip
 from ..labelers import Namer, labelers_for, namer_for
 from ..models import Model
 from ..runs import runs
-from ..steering.aims import CARRIED, HELD, MARGIN, Aim, steps_edited
-from ..steering.controls import CONTROLS, ONCE, step_once
+from ..steering.aims import Aim, steps_edited
+from ..steering.choices import FRAMES
+from ..steering.controls import ONCE, step_once
 from ..steering.experiments import Shown, edit_all, edit_frames
 from ..steering.frames import strengths_of, write_frames
-from ..steering.seeing import SEERS, check_read
+from ..steering.seeing import check_read
 from ..steering.setups import Setup, open_setup
 from ..steering.trials import Trial, summarise_edits
 from .aiming import aims_of
 from .kept import keep, line_of, read_kept, title_of, trial_name
 from .moved import model_of
-from .options import OF_RUN, PATIENCE_S
+from .options import PATIENCE_S
 from .progress import progress_bar
 from .refreshed import refresh_site
 
 TRIED_STRENGTHS = (0.0, 8.0)
 """Range of strengths whose effect has been measured."""
-
-FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -74,101 +73,8 @@ class Asked:
         return is_placed or (self.depth, self.light) == (None,) * 2
 
 
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "--move", metavar="DX,DY|random", help="Right and down: fractions below 1, else pixels."
-)
-@click.option("--scale", type=float, help="About the object's own centre, as in 1.5.")
-@click.option("--mask", type=click.Path(path_type=Path), help="PNG: the object white on black.")
-@click.option(
-    "--depth", metavar="PNG|translate", help="The nearer the brighter; or its own, moved."
-)
-@click.option(
-    "--light", type=click.Choice(["left", "right"]), help="Side to light the object from."
-)
-@click.option(
-    "--beside",
-    is_flag=True,
-    help="Leave the object where it is, and ask for its like at the new place, which is random "
-    "where none is given.",
-)
-@click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: all of test]")
-@click.option(
-    "--split",
-    type=click.Choice(["test", "validation"]),
-    default="test",
-    show_default=True,
-    help="Whose prompts to edit: choose settings on validation, report test.",
-)
-@click.option("--limit", type=int, help="Only so many of those prompts.  [default: all]")
-@click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
-@click.option("--strength", default=1.0, show_default=True, help="1 makes the reading the target.")
-@click.option(
-    "--steps",
-    "span",
-    help="First and last, as in 1-8; what acts once does at the first.  [default: the first "
-    "third; of 15 steps: roll 1, patch 3, paste 8]",
-)
-@click.option(
-    "--hold",
-    default=",".join(HELD),
-    show_default=True,
-    help="Properties whose readings stay as they are, or none.",
-)
-@click.option(
-    "--carry",
-    default=",".join(CARRIED),
-    show_default=True,
-    help="Properties whose maps go along with an object that is moved or scaled, or none.",
-)
-@click.option(
-    "--margin",
-    default=MARGIN,
-    show_default=True,
-    help="Edit only so near to the object, a share of the side; -1 everywhere.",
-)
-@click.option(
-    "--seen-by",
-    type=click.Choice(list(SEERS)),
-    default="labelers",
-    show_default=True,
-    help="Who says what the unedited picture shows: labelers, of the finished picture; or the "
-    "run's probes, up to the last step that is edited. Labelers score in any case.",
-)
-@click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
-@click.option(
-    "--unconditional",
-    default=0.5,
-    show_default=True,
-    help="Push the unconditional half the other way, by this share.",
-)
-@click.option(
-    "--control",
-    "controls",
-    type=click.Choice(list(CONTROLS)),
-    multiple=True,
-    default=("none",),
-    show_default=True,
-    help="How to edit; said again, the same edits are made so too.",
-)
-@click.option(
-    "--frames",
-    type=click.IntRange(min=0),
-    help="Of how many pictures to keep the edit at every strength, for the site, by the "
-    f"first --control.  [default: {FRAMES}, or 0 of one --prompt]",
-)
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
-@click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
-@OF_RUN
 def edit(**words: Any) -> None:
-    """Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.
-
-    What is aimed at may be combined, a drawn mask with neither move nor scale. Without any of it,
-    objects are moved at random. Keeps a row for each picture in edits.parquet, a before/after strip
-    in figures/, and means with intervals over prompts in summary.json. The same edit again takes
-    the place of the last. OUT/site shows it.
-    """
+    """Carry out `underpaint edit`, as its options say."""
     asked = Asked(**words)
     run = runs.find_run(asked.out)
     settings = runs.read_settings(run)

@@ -3,7 +3,6 @@
 from itertools import pairwise
 from pathlib import Path
 
-import click
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -19,27 +18,10 @@ from ..study.folding import joint_columns
 from .edit import namers_for, span_of
 from .kept import two
 from .moved import model_of
-from .options import OF_RUN, PATIENCE_S
+from .options import PATIENCE_S
 from .progress import progress_bar
 
 
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--property", "names", multiple=True, help="May be given again.  [default: depth]")
-@click.option(
-    "--steps",
-    "spans",
-    multiple=True,
-    help="First and last, as in 1-5; may be given again.  [default: each third of the run]",
-)
-@click.option("--layers", "glob", default="*", show_default=True, help="As a glob.")
-@click.option(
-    "--split", type=click.Choice(["test", "validation"]), default="test", show_default=True
-)
-@click.option("--limit", type=int, help="Only so many of those prompts.  [default: all]")
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
-@click.option("--seed", default=0, show_default=True, help="Of the random subspaces.")
-@OF_RUN
 def erase(
     out: Path,
     names: tuple[str, ...],
@@ -52,12 +34,7 @@ def erase(
     device: str,
     dtype: str,
 ) -> None:
-    """Erase what is linear of a property from activations, and say what the picture loses.
-
-    Makes pictures of the run OUT again with the property erased (LEACE) at layers and steps, and
-    with a random subspace of the same rank and variance erased instead. Keeps a row for each
-    picture in erasures.parquet, and what was lost with intervals over prompts in summary.json.
-    """
+    """Carry out `underpaint erase`, as its options say."""
     run = runs.find_run(out)
     settings = runs.read_settings(run)
     for name, value in (("batch", batch), ("limit", limit)):

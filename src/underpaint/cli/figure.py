@@ -14,15 +14,10 @@ from ..models.layers import find_layers
 from ..models.traces import trace
 from ..runs import runs
 from .moved import model_of
-from .options import OF_RUN, OUT
 
 
-@click.command()
-@OUT
-@click.option("--prompt", "index", type=int, help="Index of a prompt.  [default: first of test]")
-@OF_RUN
 def figure(out: Path, index: int | None, device: str, dtype: str) -> None:
-    """Draw the steps x rows picture for one prompt."""
+    """Carry out `underpaint figure`, as its options say."""
     folder = runs.find_run(out)
     settings = runs.read_settings(folder)
     prompt = runs.find_prompt(folder, index)

@@ -9,14 +9,8 @@ from rich.table import Table
 from ..models import load
 from ..models.layers import find_layers
 from ..scores.tables import block_rows
-from .options import RUNNING, SAMPLING
 
 
-@click.command()
-@click.argument("model_id", metavar="MODEL")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@SAMPLING
-@RUNNING
 def layers(
     model_id: str,
     as_json: bool,
@@ -25,7 +19,7 @@ def layers(
     scheduler: str | None,
     resolution: int | None,
 ) -> None:
-    """List a model's self-attention layers, in the order in which they run."""
+    """Carry out `underpaint layers`, as its options say."""
     found = find_layers(
         load(model_id, device=device, dtype=dtype, scheduler=scheduler, resolution=resolution)
     )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from ..runs.folder import find_run
+
 PATIENCE_S = 600.0
 """How long a command with results in hand waits for another that is writing to the run."""
 
@@ -21,6 +23,15 @@ def together(*options: Callable) -> Callable:
 
 
 OUT = click.argument("out", type=click.Path(path_type=Path))
+
+
+def _be_there(_ctx: click.Context, _argument: click.Parameter, out: Path) -> Path:
+    find_run(out)  # before anything is loaded
+    return out
+
+
+EXISTING = click.argument("out", type=click.Path(path_type=Path), callback=_be_there)
+"""OUT of a run that is there."""
 RUNNING = together(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."),
     click.option("--dtype", default="auto", show_default=True, help="auto, float32, …"),
@@ -46,3 +57,17 @@ MODEL = click.option(
 )
 OF_RUN = together(MODEL, RUNNING)
 """Options of commands that load the model of a run."""
+
+PROMPTS = click.option(
+    "--prompts",
+    default=12,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How many test prompts get maps of every step and layer. 0 needs no model.",
+)
+PAINT = click.option(
+    "--paint/--no-paint",
+    default=True,
+    show_default=True,
+    help="Add the model itself, to paint with in a browser; not with --prompts 0.",
+)

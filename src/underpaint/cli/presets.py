@@ -11,11 +11,8 @@ from rich.table import Table
 from ..study.presets import Preset, Source, preset_names, read_preset
 
 
-@click.command()
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table or a file.")
 def presets(name: str | None, as_json: bool) -> None:
-    """Print what --preset means: all side by side, or the file of NAME, to copy and change."""
+    """Carry out `underpaint presets`, as its options say."""
     found = [read_preset(each) for each in ([name] if name else preset_names())]
     if as_json:
         click.echo(json.dumps({each.name: _as_json(each) for each in found}))

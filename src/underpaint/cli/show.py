@@ -14,14 +14,10 @@ from rich.table import Table
 from ..core.numbers import fixed, number
 from ..runs.folder import find_run, read_summary
 from ..scores.sentences import gap_words, headline, shares_told, spread_told, step_words
-from .options import OUT
 
 
-@click.command()
-@OUT
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def show(out: Path, as_json: bool) -> None:
-    """Print how early, how well and where each property can be read."""
+    """Carry out `underpaint show`, as its options say."""
     summary = read_summary(find_run(out))
     if as_json:
         click.echo(json.dumps(summary))

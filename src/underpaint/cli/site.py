@@ -14,25 +14,9 @@ from ..site.export import export as export_site
 from ..world.words import grammar
 from .compare import read_sides
 from .moved import model_of
-from .options import OF_RUN
 from .progress import progress_bar
-from .serve import PAINT, PROMPTS
 
 
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.argument("site", type=click.Path(path_type=Path))
-@click.option(
-    "--with",
-    "beside",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="OUT2",
-    help="Another finished run to compare OUT with, in a view of its own; may be said again.",
-)
-@PROMPTS
-@PAINT
-@OF_RUN
 def export(
     out: Path,
     site: Path,
@@ -42,7 +26,7 @@ def export(
     device: str,
     dtype: str,
 ) -> None:
-    """Write the run OUT as a website into the folder SITE, for any web host."""
+    """Carry out `underpaint export`, as its options say."""
     run = runs.find_run(out)
     settings = runs.read_settings(run)
     compared = compare(read_sides([out, *beside])) if beside else None

@@ -8,25 +8,13 @@ import click
 from ..core.errors import RunError
 from ..labelers import labelers_for
 from ..runs import runs
+from ..site.serving import LOOPBACK
 from ..steering.studio import open_desk
 from .moved import model_of
-from .options import OF_RUN
-
-LOOPBACK = "127.0.0.1"
 
 
-@click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--layers", "glob", help="As a glob.  [default: the last two stages]")
-@click.option("--host", default=LOOPBACK, show_default=True, help="0.0.0.0 lets other machines in.")
-@click.option("--port", default=7860, show_default=True, type=click.IntRange(1, 65535))
-@OF_RUN
 def studio(out: Path, glob: str | None, host: str, port: int, device: str, dtype: str) -> None:
-    """Paint masks and pick seeds in a browser, with the model and probes of the run OUT.
-
-    Listens on this machine alone unless --host says otherwise: whoever reaches it can use the
-    model. Needs Gradio: pip install "underpaint[studio]".
-    """
+    """Carry out `underpaint studio`, as its options say."""
     if find_spec("gradio") is None:
         raise RunError(
             'The studio needs Gradio, which is not installed. pip install "underpaint[studio]"'

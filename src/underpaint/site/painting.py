@@ -28,7 +28,8 @@ from ..models.schedules import observe, plan
 from ..probes.moments import Cell, Moments, merge
 from ..probes.probes import Probe, ProbeKey, acting_directions, covariance
 from ..runs.runs import Run, read_json, read_moments, read_probes
-from ..steering.aims import CARRIED, MARGIN, steps_edited
+from ..steering.aims import steps_edited
+from ..steering.choices import CARRIED, MARGIN
 from ..steering.targets import FRINGE
 from ..study.folding import joint_columns
 from .graphs import Acting, Reading, picture_graph, step_graph, word_graph

@@ -16,6 +16,7 @@ from ..core.arrays import normalise
 from ..core.errors import EditError
 from ..core.properties import DEPTH, PROPERTIES, SALIENCY, SHADING, Property
 from ..labelers import Labeler, label
+from .choices import MARGIN
 from .targets import carry_map, copy_map, grow_mask, shift_between, translate_map
 
 Labels = Mapping[str, Float[Tensor, "_target height width"]]
@@ -29,12 +30,6 @@ Place = Callable[[Tensor, np.random.Generator], Tensor]
 
 Side = Literal["left", "right"]
 
-CARRIED = ("albedo", "shading", "normals")
-"""What an object takes along: asked for a mask alone, the model puts something else there."""
-HELD = ("albedo", "shading")
-"""Readings that move along with the mask's unless they are held: objects then turn dark."""
-MARGIN = 1 / 16
-"""How near to the object its surroundings are edited, as a share of the picture's larger side."""
 LIGHT_SLOPE = 1.5
 """How much a relit object's shading falls from its lit edge to the other, in deviations of the
 picture's shading."""

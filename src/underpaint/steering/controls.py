@@ -1,7 +1,7 @@
 """The ways to edit a batch of pictures: the edit itself, and everything that it is compared with.
 
 Each is a function of the same case, so it meets the same prompts, seeds and targets: adding one
-is a function here and its name in `CONTROLS`.
+is a function here, in `WAYS`, and its name in `choices.CONTROLS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -159,7 +159,7 @@ def _self_guided(setup: Setup, case: Case) -> Pictures:
         return _edited(setup, case, {})
 
 
-CONTROLS: dict[str, Callable[[Setup, Case], Pictures]] = {
+WAYS: dict[str, Callable[[Setup, Case], Pictures]] = {
     "none": _closed,
     "weight": _along_weight,
     "random": _along_random,
@@ -172,11 +172,7 @@ CONTROLS: dict[str, Callable[[Setup, Case], Pictures]] = {
     "paste": _pasted,
     "self-guidance": _self_guided,
 }
-"""The edit itself; along the probe's weight; along a random direction, and along a random one of
-the data's own covariance, each as far as the edit goes; the literature's recipe; the edit of
-another picture; the edit in the steps after its own; once, at its first step: latents rolled, the
-object's patch of them swapped, its pixels pasted into the picture and renoised; and the published
-guidance by what words attend to."""
+"""Each of `choices.CONTROLS`, carried out."""
 
 ONCE = {"roll": 0.0, "patch": 2 / 15, "paste": 7 / 15}
 """Controls that act once, and at which share of a run's steps unless more is said: of 15 steps on

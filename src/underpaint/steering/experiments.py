@@ -26,7 +26,7 @@ from ..models.traces import Trace, trace
 from ..scores.metrics import dice, prepare
 from ..scores.sets import paired_distances
 from .aims import Aim, labels_of, where_of
-from .controls import CONTROLS, ONCE, Case, check_control
+from .controls import ONCE, WAYS, Case, check_control
 from .edits import Edit
 from .naming import still_named
 from .seeing import look_on
@@ -144,8 +144,7 @@ class _Edited:
 def _before(setup: Setup, trial: Trial, prompts: Sequence[Prompt]) -> _Before:
     """Draw a batch without an edit, unless the last that was drawn was the same."""
     looked_at = trial.last_step if trial.seen_by == "probes" else None
-    by = (id(setup.model), *map(id, setup.labelers))
-    key = (tuple(prompts), trial.carried, looked_at, *by)
+    key = (tuple(prompts), trial.carried, looked_at)
     if key not in setup.drawn:
         found = _draw(setup, trial, prompts)
         setup.drawn.clear()
@@ -194,7 +193,7 @@ def _edit_batch(setup: Setup, trial: Trial, before: _Before, aim: Aim, number: i
         beside=trial.beside,
     )
     begun = time.perf_counter()
-    after = CONTROLS[trial.control](setup, case)
+    after = WAYS[trial.control](setup, case)
     table.loc[kept, "seconds"] = (time.perf_counter() - begun) / len(kept)
     now = labels_of(setup.labelers, after)
     for name, values in _scores(setup, case, labels, after, now).items():

@@ -27,9 +27,6 @@ from ..probes.live import reading_taps
 from ..probes.probes import Probe
 from .setups import Setup
 
-SEERS = ("labelers", "probes")
-"""Who may say what an unedited picture shows."""
-
 
 @dataclass(frozen=True, eq=False)
 class Look:

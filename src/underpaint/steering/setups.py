@@ -31,14 +31,15 @@ class Setup(Opened):
 
     `namers` say what a picture shows, by what is named: "object" and "colour"; `readers` are the
     layers that read each property best on validation pictures. `drawn` holds the last batch that
-    was drawn without an edit, for the control that is asked of the same pictures next.
+    was drawn without an edit, for the control that is asked of the same pictures next; a setup that
+    is made from another by `replace` begins without it.
     """
 
     moments: Mapping[Cell, Moments]
     layers: tuple[Layer, ...]
     namers: Mapping[str, Namer] = field(default_factory=dict[str, Namer])
     readers: Mapping[str, Layer] = field(default_factory=dict[str, Layer])
-    drawn: dict[tuple, Any] = field(default_factory=dict[tuple, Any])
+    drawn: dict[tuple, Any] = field(init=False, default_factory=dict[tuple, Any])
 
 
 def open_to_read(run: Run, model: Model, labelers: Sequence[Labeler], *, batch: int) -> Opened:

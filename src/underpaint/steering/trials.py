@@ -62,7 +62,7 @@ class Trial:
     Args:
         target: What was aimed at, in words: "random moves", "move 0.2,0", "mask cat.png".
         prompts: "test", or "prompt 12".
-        control: "none" for the edit itself, else a name of `controls.CONTROLS`.
+        control: "none" for the edit itself, else a name of `choices.CONTROLS`.
         strength: The same at each step.
         first_step: From 0, as `last_step`; both are edited.
         layers: As the glob that chose them.
@@ -73,7 +73,7 @@ class Trial:
         carried: Properties whose maps go along with the object, likewise.
         margin: How near to where the object was and shall be anything is edited, as a share of the
             picture's larger side; below 0 for no limit.
-        seen_by: Who says what the unedited picture shows, of `seeing.SEERS`: targets are made of
+        seen_by: Who says what the unedited picture shows, of `choices.SEERS`: targets are made of
             that. Labelers score in any case.
         beside: Whether the object stays, and its like is asked for at another place.
     """

@@ -25,7 +25,8 @@ from ...models.schedules import plan
 from ...models.traces import Trace, trace
 from ...runs.runs import Run, read_json, read_settings
 from ...scores.metrics import dice, prepare
-from ..aims import CARRIED, HELD, aim_at_drawn, labels_of
+from ..aims import aim_at_drawn, labels_of
+from ..choices import CARRIED, HELD
 from ..edits import Edit, taps
 from ..setups import Setup, open_setup
 
