@@ -1,6 +1,7 @@
 """Two finished runs of random models, through the command line."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -69,3 +70,12 @@ def test_a_run_that_is_not_finished_or_given_twice_is_refused(outs, tmp_path):
     assert refused.exit_code == 1
     assert "is not finished" in refused.output
     assert "given twice" in compared(outs[0], outs[0].parent / "two" / ".." / "one").output
+
+
+def test_a_run_with_a_damaged_file_is_refused_by_its_name(outs, tmp_path):
+    shutil.copytree(outs[1], tmp_path / "cut")
+    path = tmp_path / "cut" / "moments.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    refused = compared(outs[0], tmp_path / "cut")
+    assert refused.exit_code == 1
+    assert "its moments.safetensors is missing or damaged" in refused.output

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 from underpaint.cli.progress import Lines, progress_bar, reporting
 
@@ -52,3 +53,11 @@ def test_a_pipe_gets_lines(capsys):
     with reporting() as report:
         report("training pictures", 24, 24)
     assert capsys.readouterr().err == "training pictures: 24 of 24\n"
+
+
+def test_a_cell_of_a_notebook_gets_lines_though_it_has_a_terminal(monkeypatch):
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes this for a terminal
+    assert type(progress_bar()) is Progress
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    assert type(progress_bar()) is Lines

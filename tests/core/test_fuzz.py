@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from underpaint.cli import main as cli
 from underpaint.core import pictures
-from underpaint.core.errors import UnderpaintError
+from underpaint.core.errors import RunError, UnderpaintError
 from underpaint.core.files import write_sealed
 from underpaint.core.prompts import read_prompts, split_prompts
 from underpaint.runs import runs
@@ -265,6 +265,21 @@ def test_any_table_of_prompts_of_a_run_is_read_or_refused(seed, content, whole, 
     for split in ("train", "validation", "test"):
         tried(runs.read_split, damaged, split)
     path.write_bytes(original)
+
+
+@pytest.mark.parametrize("rows", [0, 1, -1])
+def test_a_table_of_prompts_cut_at_a_row_is_refused_and_written_anew(rows, whole, tmp_path):
+    shutil.copytree(whole.folder, tmp_path / "run")
+    run = runs.Run(tmp_path / "run")
+    path = run.folder / "prompts.csv"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:rows] if rows else []), encoding="utf-8")
+    for split in ("train", "test"):
+        with pytest.raises(RunError, match=r"prompts\.csv .* prompts for \w+, not \d+"):
+            runs.read_split(run, split)
+    assert not runs.is_done(run)  # so that the same command mends it
+    assert "prompts.csv" in invoke("paper", run.folder).output
+    assert "prompts.csv" in invoke("export", run.folder, tmp_path / "site", "--prompts", "0").output
 
 
 @FUZZ

@@ -8,6 +8,7 @@ from PIL import Image
 
 from underpaint.core.errors import RunError
 from underpaint.figures.curves import COLUMN_INCHES, draw_all, draw_curves, draw_gains, draw_layers
+from underpaint.figures.noise import draw_noise
 from underpaint.figures.style import PAINTS
 from underpaint.models.layers import Layer
 
@@ -245,3 +246,13 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     summary = {"model": "toy", "steps": 5, "images": {"test": 12}, "properties": {}}
     with pytest.raises(RunError, match="Cannot write to"):
         draw_all(summary, tmp_path / "figures")
+
+
+def test_only_sources_with_a_line_over_noise_are_in_its_legend():
+    figure = draw_noise("depth", planted("spearman", "residual"), [None, 8.0, 2.0, 1.0, 0.2])
+    legend = {each.get_text() for each in figure.axes[0].get_legend().get_texts()}
+    assert "probe" in legend
+    assert len(legend) == 3
+    assert "position" not in legend
+    masks = draw_noise("saliency", planted("dice"), [None, 8.0, 2.0, 1.0, 0.2])
+    assert "position" in {each.get_text() for each in masks.axes[0].get_legend().get_texts()}

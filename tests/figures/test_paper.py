@@ -2,6 +2,8 @@
 
 import copy
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -114,7 +116,9 @@ def finished(tmp_path, summary):
         },
     )
     runs.write_json(run.summary, summary)
-    runs.write_prompts(run, {"test": [Prompt(HOSTILE, 1, 0)]})
+    counts = summary["images"]
+    others = {part: [Prompt(part, n, n) for n in range(counts[part])] for part in counts}
+    runs.write_prompts(run, others | {"test": [Prompt(HOSTILE, 1, 0), *others["test"][1:]]})
     return run
 
 
@@ -131,6 +135,18 @@ def test_a_run_becomes_a_tagged_pdf_with_its_source_beside_it(finished):
     assert plain(HOSTILE[:90]) in source
     assert "<<" not in source
     assert "0.83 (0.81 to 0.85)" in source
+
+
+def test_a_picture_that_cannot_be_copied_or_drawn_is_one_line(finished):
+    pytest.importorskip("typst")
+    for make in (Path.mkdir, Path.touch):
+        shutil.rmtree(finished.figures, ignore_errors=True)
+        finished.figures.mkdir()
+        make(finished.figures / "curves-saliency.png")
+        result = CliRunner().invoke(main, ["paper", str(finished.folder)])
+        assert isinstance(result.exception, SystemExit)
+        assert result.output.startswith("Error: ")
+        assert "figures" in result.output
 
 
 def test_without_typst_the_paper_says_what_to_install(finished, monkeypatch):

@@ -201,6 +201,19 @@ def test_a_site_of_another_version_is_left_as_it_is(site, tmp_path):
     assert not (shown.parent / "edits").exists()
 
 
+def test_a_paper_that_is_written_anew_is_the_one_that_its_site_offers(site, tmp_path):
+    pytest.importorskip("typst")
+    shutil.copytree(site.parent, tmp_path / "run", ignore=shutil.ignore_patterns("bare"))
+    mine = tmp_path / "run" / "site"
+    assert CliRunner().invoke(main, ["paper", str(tmp_path / "run")]).exit_code == 0
+    written = (tmp_path / "run" / "paper" / "paper.pdf").read_bytes()
+    assert (mine / "downloads" / "paper.pdf").read_bytes() == written
+    assert "paper.pdf" in read(mine / "data" / "run.json")["files"]
+    (mine / "data" / "run.json").write_text("{")  # and a damaged site is left as it is
+    result = CliRunner().invoke(main, ["paper", str(tmp_path / "run")])
+    assert (result.exit_code, "damaged, and is left" in result.output) == (0, True)
+
+
 def test_a_folder_that_is_no_site_is_left_alone(site, tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
     with pytest.raises(RunError, match="is in use and holds no site"):

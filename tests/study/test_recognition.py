@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from underpaint.core.errors import LabelError, PromptError
 from underpaint.core.files import remove_sealed
@@ -246,8 +247,14 @@ def test_the_step_from_which_a_class_stays_top_one_is_found():
         tabulate(block, images=range(at, at + 4), prompts=words, splits=[split] * 4)
         for at, split in ((0, "validation"), (4, "test"))
     ]
-    stays = summarise_classes(parts[0] + parts[1])["image"]["stays"]
+    found = summarise_classes(parts[0] + parts[1])["image"]
+    stays = found["stays"]
     assert (stays["median"], stays["mean"], stays["undefined"]) == (2, 2, 1)
+    # Right in all four pictures, and by chance in none: neither is certain.
+    least = pytest.approx(binomtest(4, 4).proportion_ci(0.95, "exact").low)
+    for each in (found["by_step"][2], found["metrics"]["top1"]["by_step"][2]):
+        assert (each["mean"], each["low"], each["high"]) == (1, least, 1)
+    assert (found["chance"]["low"], 1 - found["chance"]["high"]) == (0, least)
 
 
 def test_blank_pictures_depend_on_the_seed_alone(model):

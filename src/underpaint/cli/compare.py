@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..core.errors import RunError
 from ..core.numbers import UNKNOWN, fixed, number
-from ..runs.folder import find_run, is_done, read_settings, read_summary
+from ..runs.folder import find_run, read_settings, read_summary, unfinished
 from ..runs.tables import read_table
 from ..scores.compare import compare as compared_runs
 from ..scores.naming import metric_name
@@ -59,10 +59,10 @@ def read_sides(outs: Sequence[Path]) -> list[Side]:
 
 def _read(out: Path, name: str) -> Side:
     run = find_run(out)
-    if not is_done(run):
+    if (why := unfinished(run)) is not None:
         raise RunError(
-            f"{out} is not finished, so there is nothing to compare yet. Go on with `underpaint "
-            "run --resume`."
+            f"{out} is not finished, so there is nothing to compare yet: {why}. Go on with the "
+            f"`underpaint run {out}` that began it."
         )
     return Side(name, read_settings(run), read_summary(run), read_table(run.scores))
 

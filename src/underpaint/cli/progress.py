@@ -1,9 +1,11 @@
 """What all commands tell of how far they are, on stderr: a bar, or lines without a terminal.
 
-A bar on a pipe or in CI would show nothing until the end. There a line is written every minute, and
-one when a stage is done: what is done, how much there is, and how long it will still take.
+A bar on a pipe or in CI would show nothing until the end, and one in a notebook's cell would show
+each of its thousands of states below the last. There a line is written every minute, and one when a
+stage is done: what is done, how much there is, and how long it will still take.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ from ..core import progress
 
 EVERY_S = 60.0
 """Seconds between two lines of one stage."""
+IN_NOTEBOOK = "JPY_PARENT_PID"
+"""What Jupyter sets for the process of a notebook, and so for the commands of its cells."""
 
 
 class Lines(Progress):
@@ -54,7 +58,8 @@ class Lines(Progress):
 def progress_bar() -> Progress:
     """Make a bar, or lines where stderr is no terminal; use it in a `with`."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    # A notebook gives `!command` a terminal that cannot go back to a line above.
+    if not console.is_terminal or IN_NOTEBOOK in os.environ:
         return Lines(console)
     return Progress(
         TextColumn("{task.description}"),

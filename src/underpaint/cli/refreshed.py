@@ -20,7 +20,7 @@ def refresh_site(run: Run) -> None:
         click.echo(f"Site: {site}")
     else:
         click.echo(
-            f"{site} was exported by another version and is left as it is. `underpaint export "
+            f"{site} is of another version or damaged, and is left as it is. `underpaint export "
             f"{run.folder} {site}` writes it anew.",
             err=True,
         )

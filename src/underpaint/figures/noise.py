@@ -54,6 +54,8 @@ def draw_noise(
         if metric not in sources[source]["metrics"]:
             continue
         mean, low, high = _curve(sources[source]["metrics"][metric])[:, is_known]
+        if np.isnan(mean).all():  # as position has no residual: there is no line to name
+            continue
         axis.fill_between(ratios[is_known], low, high, color=paint["color"], alpha=0.1, linewidth=0)
         # Dots show a step whose neighbours have no value.
         dot = {"marker": "o", "markersize": paint["linewidth"] + 0.3}

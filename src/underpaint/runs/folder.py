@@ -7,6 +7,7 @@ are in `runs`.
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,13 +163,26 @@ def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
 
 
 def is_done(run: Run) -> bool:
-    """Tell whether a run has come to its end, and its numbers are still what was written."""
+    """Tell whether a run has come to its end, and its files are still what was written."""
+    return unfinished(run) is None
+
+
+def unfinished(run: Run) -> str | None:
+    """Say why a run is not done: the first of its files that is missing or damaged, or None."""
     try:
         summary = read_json_file(run.summary)
     except (OSError, ValueError):
-        return False
-    has_all = isinstance(summary, dict) and {"properties", "cost"} <= set(summary)
-    return has_all and all(is_whole(path) for path in (run.moments, run.probes, run.scores))
+        summary = None
+    if not (isinstance(summary, dict) and {"properties", "cost"} <= set(summary)):
+        return f"its {run.summary.name} is missing, damaged or not written to its end"
+    for path in (run.moments, run.probes, run.scores):
+        if not is_whole(path):
+            return f"its {path.name} is missing or damaged"
+    try:
+        read_split(run, "test")
+    except RunError:
+        return "its prompts.csv is missing or damaged"
+    return None
 
 
 def has_classes(run: Run) -> bool:
@@ -298,9 +312,16 @@ def write_prompts(run: Run, parts: Mapping[str, Sequence[Prompt]]) -> None:
 
 
 def read_split(run: Run, split: str) -> tuple[Prompt, ...]:
-    """Read one split's prompts back, in order."""
+    """Read one split's prompts back, in order.
+
+    Raises:
+        RunError: if they cannot be read, or are not as many in any split as summary.json counts.
+    """
     try:
         text = read_bytes(run.folder / "prompts.csv").decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        # A table that was cut short at the end of a row looks whole.
+        _refuse_other_counts(run, Counter(row["split"] for row in rows))
         return tuple(
             Prompt(
                 row["prompts"] or "",
@@ -308,11 +329,23 @@ def read_split(run: Run, split: str) -> tuple[Prompt, ...]:
                 int(row["prompt_inds"] or 0),
                 row.get("read_as") or None,
             )
-            for row in csv.DictReader(io.StringIO(text, newline=""))
+            for row in rows
             if row["split"] == split
         )
     except (OSError, KeyError, ValueError, PromptError, csv.Error) as error:
         raise RunError(f"Cannot read prompts.csv of {run.folder} ({error}). Run again.") from error
+
+
+def _refuse_other_counts(run: Run, counts: Mapping[str, int]) -> None:
+    """Refuse a table of prompts that is not as long as a finished run says that it was."""
+    try:
+        counted = read_json_file(run.summary)["images"]
+        expected = {part: int(counted[part]) for part in ("train", "validation", "test")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # not finished, or its summary is damaged: who reads that says so
+    for part, count in expected.items():
+        if counts.get(part, 0) != count:
+            raise ValueError(f"it has {counts.get(part, 0)} prompts for {part}, not {count}")
 
 
 def find_prompt(run: Run, index: int | None = None) -> Prompt:

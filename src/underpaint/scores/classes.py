@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from ..core.prompts import Prompt
-from .intervals import intervals, onset
+from .intervals import intervals, onset, share_intervals
 from .scores import Scores, best_layer, curves
 from .summaries import for_json, from_one
 
@@ -82,7 +82,7 @@ def summarise_classes(
         first = onset(top1, own["chance"].values[:, -1], prompts, seen=own["top1"].seen, **draws)
         begins = _stays(top1, own["top1"].seen or range(top1.shape[1]))
         known = begins[~np.isnan(begins)]
-        by_step = [for_json(each) for each in intervals(top1, prompts, **draws)]
+        by_step = [for_json(each) for each in share_intervals(top1, prompts, **draws)]
         found[source] = {
             "layer": layer or None,
             "by_step": by_step,
@@ -92,9 +92,11 @@ def summarise_classes(
                 **for_json(intervals(begins[:, None], prompts, **draws)[0]),
                 "median": float(np.median(known)) if len(known) else None,
             },
-            "chance": for_json(intervals(own["chance"].values[:, -1:], prompts, **draws)[0]),
+            "chance": for_json(share_intervals(own["chance"].values[:, -1:], prompts, **draws)[0]),
             "metrics": {
-                metric: {"by_step": [for_json(x) for x in intervals(c.values, c.prompts, **draws)]}
+                metric: {
+                    "by_step": [for_json(x) for x in share_intervals(c.values, c.prompts, **draws)]
+                }
                 for metric, c in own.items()
                 if metric != "chance"
             },

@@ -102,13 +102,31 @@ def share_interval(
         values: 1 where it holds, 0 where it does not, NaN where that is not known.
         groups: As in `intervals`, and so is `level`.
     """
-    found = interval(values, groups, level=level)
-    prompts = len(set(np.asarray(groups)[~np.isnan(values)]))
+    return share_intervals(values[:, None], groups, level=level)[0]
+
+
+def share_intervals(
+    values: Float64[np.ndarray, "image step"],
+    groups: Sequence[str],
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> list[Interval]:
+    """Give such a share at every step: `share_interval`, on the resamples of `intervals`."""
+    found = intervals(values, groups, level=level, resamples=resamples, seed=seed)
+    return [
+        _exact_ends(each, len(set(np.asarray(groups)[~np.isnan(column)])), level)
+        for each, column in zip(found, values.T, strict=True)
+    ]
+
+
+def _exact_ends(found: Interval, prompts: int, level: float) -> Interval:
+    """Give a share of all or none the ends of Clopper and Pearson."""
     if prompts < 2 or found.mean not in (0.0, 1.0):
         return found
     least = ((1 - level) / 2) ** (1 / prompts)
-    ends = {"low": least} if found.mean else {"high": 1 - least}
-    return replace(found, **ends)
+    return replace(found, **({"low": least} if found.mean else {"high": 1 - least}))
 
 
 def ratios(

@@ -26,15 +26,18 @@ def refresh(run: Run, site: Path) -> bool:
         site: That `export` wrote of this run.
 
     Returns:
-        Whether it was done. A site of another version is left alone: its page may read other
-        shapes.
+        Whether it was done. A site of another version is left alone, as its page may read other
+        shapes, and so is a damaged one.
 
     Raises:
         RunError: if something of the run cannot be read, or the site cannot be written.
     """
     data = site / "data"
-    shown = read_json_file(data / "run.json")
-    if shown.get("version") != installed():
+    try:
+        shown = read_json_file(data / "run.json")
+    except (OSError, ValueError):
+        return False
+    if not isinstance(shown, dict) or shown.get("version") != installed():
         return False
     with writing(site):
         later = write_later(run, data)

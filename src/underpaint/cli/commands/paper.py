@@ -12,7 +12,8 @@ from ..options import EXISTING
 def paper(**words: Any) -> None:
     """Write the run OUT as a paper, OUT/paper/paper.pdf, with its source beside it.
 
-    Every number is read from the run. Needs Typst: pip install "underpaint[paper]".
+    Every number is read from the run, and OUT/site offers the new paper. Needs Typst: pip install
+    "underpaint[paper]".
     """
     from ..paper import paper as carry_out
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...core.errors import RunError
-from ...core.files import write_file
+from ...core.files import write_file, writing
 from ...runs.folder import Run, read_settings, read_split, read_summary
 from . import parts
 
@@ -50,12 +50,14 @@ def write_paper(run: Run) -> Path:
     )
     source, pdf = folder / "paper.typ", folder / "paper.pdf"
     write_file(source, lambda part: part.write_text(text, encoding="utf-8"))
-    shutil.copyfile(REFERENCES, folder / "references.bib")
+    with writing(folder / "references.bib"):
+        shutil.copyfile(REFERENCES, folder / "references.bib")
     try:
         content = typst.compile(str(source), root=str(folder))
     except typst.TypstError as error:
         raise RunError(
-            f"Typst cannot compile {source} ({error}). It is kept there to be looked at."
+            f"Typst cannot compile {source} ({error}). It is kept there to be looked at. If a "
+            f"picture is damaged, delete {run.figures}: the same `underpaint run` draws it anew."
         ) from error
     write_file(pdf, lambda part: part.write_bytes(content))
     return pdf
@@ -63,7 +65,8 @@ def write_paper(run: Run) -> Path:
 
 def _copy_figures(figures: Path, folder: Path) -> dict[str, str]:
     """Copy what the paper shows beside it, vectors before pixels; give their names by stem."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, str] = {}
     for path in sorted(figures.glob("*.p[dn][fg]")) if figures.is_dir() else []:
         stem = "steps" if path.stem.startswith("steps-") else path.stem
@@ -71,7 +74,8 @@ def _copy_figures(figures: Path, folder: Path) -> dict[str, str]:
             found[stem] = path.name
     shown = {stem: name for stem, name in found.items() if not stem.startswith("labels-")}
     for name in shown.values():
-        shutil.copyfile(figures / name, folder / name)
+        with writing(folder / name):
+            shutil.copyfile(figures / name, folder / name)
     return shown
 
 
