@@ -1,7 +1,9 @@
 """Tables of docs/editing.md, of the entries of a run's summary. Nothing is measured here."""
 
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from functools import reduce
+from typing import Any
 
 import torch
 
@@ -10,9 +12,9 @@ from underpaint.figures.edits import series
 from underpaint.probes.moments import merge
 from underpaint.probes.probes import acting_directions, covariance
 from underpaint.runs import runs
-from underpaint.scores.alike import are_alike
+from underpaint.scores.alike import are_alike, most_compared
+from underpaint.steering.choices import SEERS
 from underpaint.steering.controls import ONCE
-from underpaint.steering.seeing import SEERS
 
 CONTROLS = (
     "none", "random", "shaped", "weight", "other", "late", "adam", "roll", "patch", "paste",
@@ -26,13 +28,12 @@ BESIDE = ("none", "random", "patch", "paste")
 """Ways to ask for a second object."""
 
 
-def like_default(entries: list[dict]) -> dict | None:
-    """Find the settings of the command's defaults: the weight control is only measured there."""
-    found = [each for each in entries if is_move(each) and each["control"] == "weight"]
-    return found[-1] if found else None
+def like_default(entries: list[dict]) -> Mapping[str, Any] | None:
+    """Find the edit by the command's defaults: every control is measured beside it alone."""
+    return most_compared([each for each in entries if is_move(each)])
 
 
-def is_beside(entry: dict, like: dict) -> bool:
+def is_beside(entry: dict, like: Mapping[str, Any]) -> bool:
     """Say whether an entry differs in its control alone, and in when it acts if it acts once."""
     is_apart = entry["control"] in (*ONCE, *STEPS_OF)
     free = ("control", "steps") if is_apart else ("control",)

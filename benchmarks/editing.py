@@ -37,7 +37,7 @@ from benchmarks.edit_tables import (
 from underpaint.cli.kept import trial_name
 from underpaint.figures.edits import draw_doses
 from underpaint.runs import runs
-from underpaint.steering.seeing import SEERS
+from underpaint.steering.choices import SEERS
 from underpaint.steering.trials import Trial, edit_columns
 
 ROOT = Path(__file__).parent.parent

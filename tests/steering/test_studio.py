@@ -13,7 +13,8 @@ from underpaint.core.errors import EditError, LayerError, PromptError, Scheduler
 from underpaint.core.prompts import Prompt
 from underpaint.models import decode
 from underpaint.models.traces import trace
-from underpaint.steering.aims import MARGIN, aim_at, labels_of, where_of
+from underpaint.steering.aims import aim_at, labels_of, where_of
+from underpaint.steering.choices import MARGIN
 from underpaint.steering.edits import Edit, taps
 from underpaint.steering.studio import Stroke, glimpse, open_desk, paint
 from underpaint.steering.studio.desk import UNCONDITIONAL, mask_of

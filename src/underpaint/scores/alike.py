@@ -30,3 +30,17 @@ def are_alike(one: Mapping[str, Any], other: Mapping[str, Any], *, free: Sequenc
         True
     """
     return all(one.get(name) == other.get(name) for name in SETTINGS if name not in free)
+
+
+def most_compared(entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Find the edit that has the most controls beside it, the first of several; None without any.
+
+    Examples:
+        >>> few = {"control": "none", "seed": 0}
+        >>> many = {"control": "none", "seed": 1}
+        >>> most_compared([few, many, {**many, "control": "random"}]) is many
+        True
+    """
+    own = [each for each in entries if each["control"] == "none"]
+    beside = [sum(are_alike(each, x, free=("control",)) for x in entries) for each in own]
+    return own[beside.index(max(beside))] if own else None

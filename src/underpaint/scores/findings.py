@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.numbers import fixed, number, with_interval
-from .alike import are_alike
+from .alike import are_alike, most_compared
 from .verdicts import by_verdict, lead_over
 
 Summary = Mapping[str, Any]
@@ -169,10 +169,9 @@ def moved(summary: Summary) -> str:
         control, or has none.
     """
     edits = summary.get("edits") or []
-    own = [each for each in edits if each["control"] == "none"]
-    if not own:
+    edit = most_compared(edits)
+    if edit is None:
         return ""
-    edit = max(own, key=lambda each: sum(are_alike(each, x, free=("control",)) for x in edits))
     beside = {x["control"]: x["success"] for x in edits if are_alike(x, edit, free=("control",))}
     random = beside.get("random", {"high": None})
     if not number(edit["success"]["low"]) > number(random["high"]):
