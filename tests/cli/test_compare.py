@@ -48,6 +48,17 @@ def test_two_runs_of_one_model_do_not_differ(outs, tmp_path):
     assert drawn == {f"compare-{p}{end}" for p in ("saliency", "depth") for end in (".png", ".pdf")}
 
 
+def test_a_model_on_the_hub_keeps_its_owner_and_a_path_says_its_last_part(outs, tmp_path):
+    for name, model in (("one", "owner/model"), ("two", "/home/somebody/models/mine")):
+        shutil.copytree(outs[0], tmp_path / name)
+        settings = tmp_path / name / "run.json"
+        found = json.loads(settings.read_text(encoding="utf-8"))
+        settings.write_text(json.dumps({**found, "model": model}), encoding="utf-8")
+    result = compared(tmp_path / "one", tmp_path / "two", "--json")
+    named = [run["model"] for run in json.loads(result.stdout)["runs"]]
+    assert named == ["owner/model", "mine"]
+
+
 def test_the_table_names_both_runs_and_every_source(outs):
     result = compared(*outs)
     assert result.exit_code == 0, result.output

@@ -16,7 +16,8 @@ from huggingface_hub.utils import HFValidationError
 from safetensors import SafetensorError
 
 from ..core.errors import LabelError, ModelError
-from ..models.weights import check_part, first_line, is_hub_id, split_revision
+from ..core.ids import is_hub_id, split_revision
+from ..models.weights import check_part, first_line
 
 UNREADABLE = (OSError, ValueError, RuntimeError, AttributeError, TypeError, SafetensorError)
 """What libraries raise over files that are not what they should be."""

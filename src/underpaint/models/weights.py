@@ -13,24 +13,11 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
 from ..core.errors import ModelError
+from ..core.ids import is_hub_id, split_revision
 
 TINY = Path(__file__).parent / "tiny"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack")
 _WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "feature_extractor", "image_processor")
-
-
-def split_revision(id_or_path: str) -> tuple[str, str | None]:
-    """Take `owner/name@revision` apart. A revision is a commit, tag or branch of the hub's."""
-    name, _, revision = id_or_path.partition("@")
-    return name, revision or None
-
-
-def is_hub_id(id_or_path: str) -> bool:
-    """Tell whether a text has the shape of a hub id: owner/name, with or without @revision.
-
-    Anything else is a path that does not exist, and is never looked up.
-    """
-    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?", id_or_path))
 
 
 def find_folder(id_or_path: str) -> Path:

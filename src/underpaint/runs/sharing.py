@@ -20,10 +20,11 @@ from safetensors.torch import save_file
 
 from ..core.errors import ModelError, RunError
 from ..core.files import is_whole, read_json_file, write_file
+from ..core.ids import is_hub_id, shown_id, split_revision
 from ..core.numbers import fixed, number
 from ..models import Model
 from ..models.identity import difference, identity_of
-from ..models.weights import first_line, is_hub_id, split_revision
+from ..models.weights import first_line
 from ..probes.probes import Probe, ProbeKey
 from ..scores.naming import metric_name
 from ..scores.tables import markdown
@@ -202,10 +203,10 @@ def _about(
     copied = ("fingerprint", "scheduler", "steps", "guidance", "properties", "dtype")
     return {
         "schema": 1,
-        "model": _shown(settings["model"]),
+        "model": shown_id(settings["model"]),
         **{name: settings[name] for name in copied},
         "configuration": settings.get("configuration"),
-        "labelers": {_shown(name): each for name, each in settings["labelers"].items()},
+        "labelers": {shown_id(name): each for name, each in settings["labelers"].items()},
         "resolution": settings.get("resolution"),
         "best_layers": dict(best_layers),
         "images": summary["images"],
@@ -263,12 +264,6 @@ shared = underpaint.load_probes("THIS FOLDER OR ITS ID", model=model)
 ```
 """
     return f"---\n{data.to_yaml()}\n---\n{text}"
-
-
-def _shown(id_or_path: str) -> str:
-    """Name a source for others: a hub id as it is, of a path on this disk its last part alone."""
-    is_here = Path(id_or_path).expanduser().exists()
-    return id_or_path if is_hub_id(id_or_path) and not is_here else Path(id_or_path).name
 
 
 def _numbers(final: Mapping[str, Any]) -> tuple[str, str]:

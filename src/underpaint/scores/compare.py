@@ -12,13 +12,13 @@ come and go together.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from ..core.ids import shown_id
 from ..core.numbers import or_null
 from .intervals import HELD, resampled
 from .scores import Curves, Scores, curves
@@ -60,8 +60,7 @@ def _described(side: Side) -> dict[str, Any]:
     layers = side.settings["layers"]
     return {
         "name": side.name,
-        # A path on this disk is nobody else's.
-        "model": Path(str(side.settings["model"])).name,
+        "model": shown_id(str(side.settings["model"])),
         "fingerprint": side.settings["fingerprint"],
         "guidance": side.settings["guidance"],
         "images": side.summary["images"]["test"],

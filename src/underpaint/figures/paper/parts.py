@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...core.ids import shown_id
 from ...core.numbers import UNKNOWN, fixed, number, with_interval
 from ...scores.findings import listed, rivalry, title
 from ...scores.naming import metric_name
@@ -79,7 +80,7 @@ def method(summary: Summary, settings: Mapping[str, Any]) -> str:
 
 
 def _model(settings: Mapping[str, Any]) -> str:
-    return plain(Path(str(settings["model"])).name)
+    return plain(shown_id(str(settings["model"])))
 
 
 def results(summary: Summary, figures: Mapping[str, str]) -> str:
