@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,20 @@ def test_no_command_is_left_out():
         if path.stem != "__init__"
     }
     assert written == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [("ed", "edit"), ("edit --con", "--control"), ("edit --control sh", "shaped")],
+)
+def test_a_shell_can_complete_what_is_typed(typed, told):
+    words = f"underpaint {typed}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    environment = {**os.environ, **asked, "_UNDERPAINT_COMPLETE": "bash_complete"}
+    started = "from underpaint.cli.main import main\nmain(prog_name='underpaint')"
+    command = [sys.executable, "-c", started]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert f"plain,{told}" in done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
