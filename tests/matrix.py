@@ -134,6 +134,7 @@ CAUSES: dict[str, str] = {
     "can be told from the text's": "image tokens that cannot be told from the text's",
     "it is made for another pipeline": "a denoiser of another pipeline",
     "has no plain weight left": "no plain weight left",
+    "in an order that is not known": "prompts and pictures in an order of its own",
     "runs on a batch of": "a guidance of its own",
     "runs again at step": "a guidance of its own",
 }

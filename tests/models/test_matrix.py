@@ -113,12 +113,13 @@ def test_registers_and_text_stand_before_an_image_s_tokens():
     }
 
 
-@pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_a_panorama_of_several_views_is_refused(guidance):
+def test_a_panorama_of_several_views_is_refused():
     pipe = matrix.seeded(matrix.FAMILIES["StableDiffusionPanoramaPipeline"])
     for width, said in ((160, "draws a picture in parts"), (576, "ran 3 times for 2 steps")):
-        model = Model.of(pipe, name="wide", guidance=guidance, resolution=(16, width))
+        model = Model.of(pipe, name="wide", guidance=1.0, resolution=(16, width))
         with pytest.raises((ModelError, SchedulerError), match=said):
+            trace(model, matrix.PROMPTS, steps=2)
+        with pytest.raises(LayerError, match=r"none of a picture of .* in parts"):
             trace(model, matrix.PROMPTS, steps=2, layers=find_layers(model)[:1])
 
 

@@ -5,7 +5,6 @@ before or behind. So two batches that differ in one prompt are begun, and stoppe
 step: what differs in what the denoiser is given is that prompt's.
 """
 
-import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from .calling import Enough, call
 from .capture import watched
 from .model import Model, exact_size
 from .schedules import plan, substituted, swap
+from .words import words_of
 
 _TEXTS, _OTHERS = ["a cat", "a dog"], ["a cow", "a dog"]
 
@@ -110,8 +110,8 @@ def begin(
     own = model.pipeline.scheduler
     schedulers = [own, swap(own, "ddim")] if hasattr(own, "alphas_cumprod") else [own]
     # Perturbed attention runs layers twice; without guidance they are the same without it.
-    known = inspect.signature(type(model.pipeline).__call__).parameters
-    extra = {"pag_scale": 0.0} if guidance <= 1 and watch is None and "pag_scale" in known else {}
+    is_perturbed = "pag_scale" in words_of(model.pipeline)
+    extra = {"pag_scale": 0.0} if guidance <= 1 and watch is None and is_perturbed else {}
     first: Exception | None = None
     for scheduler in schedulers:
         try:
@@ -146,7 +146,8 @@ def _calls(model: Model, texts: list[str], guidance: float) -> list[dict[str, An
         sample = args[0] if args else next(iter(kwargs.values()))
         batch = len(sample)
         given = dict(enumerate(args)) | kwargs
-        calls.append({"batch": batch, **dict(_by_row(given, batch, ""))})
+        rows = dict(_by_row(given, batch, ""))
+        calls.append({"batch": batch, "sample": sample, **rows})
         # A batch of several parts is all there is; one of the images alone may have a second call.
         if batch > len(texts):
             raise Enough
@@ -178,7 +179,7 @@ def _compare(model: Model, first: list[dict], second: list[dict]) -> Asking:
     answers: list[tuple[int, int]] = []
     for number, (one, other) in enumerate(zip(first, second, strict=True)):
         for row in _differing(one, other):
-            if row % images:
+            if row % images or not _repeats(one["sample"], images):
                 raise LayerError(
                     f"{kind} mixes prompts and empty ones in a batch of {one['batch']} in an order "
                     "that is not known here, so no row is known as a prompt's. Set guidance to 1."
@@ -209,9 +210,17 @@ def _compare(model: Model, first: list[dict], second: list[dict]) -> Asking:
     return Asking(len(first), call, count, part, empty)
 
 
+def _repeats(sample: Any, images: int) -> bool:
+    """Say whether each part of a batch shows the same pictures, in the same order."""
+    if not isinstance(sample, Tensor) or len(sample) % images:
+        return True
+    parts = sample.split(images)
+    return all(torch.equal(part, parts[0]) for part in parts)
+
+
 def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[int]:
     rows: set[int] = set()
-    for name in one.keys() & other.keys() - {"batch"}:
+    for name in one.keys() & other.keys() - {"batch", "sample"}:
         a, b = one[name], other[name]
         if a.shape != b.shape:
             return list(range(one["batch"]))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..core.errors import ModelError, UnderpaintError
+from .guard import check_same, check_still
 from .model import Model
 
 
@@ -20,8 +21,10 @@ def call(model: Model, **request: Any) -> Any:
     """Call a pipeline with a request in its own words.
 
     Raises:
-        ModelError: if it fails by itself; what is ours, and a lack of memory, is left as it is.
+        ModelError: if it fails by itself, or is not what was described; what is ours, and a lack of
+            memory, is left as it is.
     """
+    check_ready(model)
     try:
         return model.pipeline(**request)
     except (UnderpaintError, Enough, torch.OutOfMemoryError):
@@ -33,3 +36,13 @@ def call(model: Model, **request: Any) -> Any:
             f"({type(error).__name__}: {first}). Make that call work first, or use `tapped` "
             "around a loop of your own, which may give it what it wants."
         ) from error
+
+
+def check_ready(model: Model) -> None:
+    """Make sure that a pipeline is the one that was described, and draws a picture as it did.
+
+    Raises:
+        ModelError: if its denoiser was exchanged, or a part is in training mode and at random.
+    """
+    check_same(model.pipeline, model.denoiser)
+    check_still(model.pipeline)

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from ..core.errors import LayerError, ModelError
 
@@ -51,6 +53,67 @@ def check_hooks(denoiser: nn.Module) -> None:
                 f"The hook {unknown[0]!r} stands at {path or type(module).__name__}: it may skip "
                 "or move what a layer shows. Load the model without it."
             )
+
+
+def check_same(pipeline: Any, denoiser: nn.Module) -> None:
+    """Refuse a pipeline whose denoiser is no longer the one that was described.
+
+    Raises:
+        ModelError: if its UNet or transformer was exchanged.
+    """
+    for part in ("unet", "transformer"):
+        found = getattr(pipeline, part, None)
+        if found is None:
+            continue
+        if uncompiled(found) is not denoiser:
+            raise ModelError(
+                f"The {part} of {type(pipeline).__name__} was exchanged after it was described, so "
+                "what is read would be of the first. Describe it again: `Model.of(pipeline, …)`."
+            )
+        return
+
+
+def check_still(pipeline: Any) -> None:
+    """Refuse a pipeline of which a part drops values at random, or measures its batch.
+
+    Raises:
+        ModelError: if one is in training mode and has dropout or batch normalisation; it names it.
+    """
+    for part, module in pipeline.components.items():
+        if not isinstance(module, nn.Module):
+            continue
+        for path, each in module.named_modules():
+            is_random = isinstance(each, _DropoutNd) and each.p > 0
+            if each.training and (is_random or isinstance(each, _BatchNorm)):
+                raise ModelError(
+                    f"The {part} of {type(pipeline).__name__} is in training mode, in which "
+                    f"{type(each).__name__} at {path} makes every run another. Call "
+                    f"`pipeline.{part}.eval()`."
+                )
+
+
+def check_grid(layer: Any, resolution: tuple[int, int]) -> None:
+    """Make sure that a layer's rows and columns are those of pictures of this size.
+
+    A count of tokens alone does not tell a landscape from a portrait.
+
+    Raises:
+        LayerError: if no one number of pixels a cell gives both.
+    """
+    rows, cols = layer.grid
+    height, width = resolution
+    for cell in range(1, max(resolution) + 1):
+        # Token grids leave an edge out; convolutions keep it.
+        if rows in (height // cell, -(-height // cell)) and cols in (
+            width // cell,
+            -(-width // cell),
+        ):
+            return
+    raise LayerError(
+        f"Layer {layer.name} has {rows}×{cols} cells, which are none of a picture of "
+        f"{height}×{width} pixels. It was found at another size: call `find_layers` on this model. "
+        "A picture that is drawn in parts, such as a panorama, cannot be read."
+    )
 
 
 def check_tokens(layer: Any, tokens: Tensor, *, step: int, batch: int, count: int) -> None:
@@ -131,6 +194,22 @@ def check_latents(steps: Sequence[Tensor], *, first_step: int) -> None:
         raise ModelError(
             f"The latents hold NaN or infinity at step {first_step + int((~finite).nonzero()[0])}. "
             "Half precision that overflows does this: use dtype='bfloat16' or 'float32'."
+        )
+
+
+def check_size(pipeline: Any, latents: Tensor, images: Tensor, resolution: tuple[int, int]) -> None:
+    """Make sure that pictures are as large as was asked for: some pipelines round in silence.
+
+    Raises:
+        ModelError: if not. One that is mistaken in its VAE's scale alone keeps the size in latents.
+    """
+    height, width = images.shape[-2:]
+    unit = pipeline.vae_scale_factor
+    is_kept = tuple(latents.shape[-2:]) == (resolution[0] // unit, resolution[1] // unit)
+    if (height, width) != resolution and not is_kept:
+        raise ModelError(
+            f"{type(pipeline).__name__} draws {height}×{width} pixels where "
+            f"{resolution[0]}×{resolution[1]} were asked for. Choose a size that it keeps."
         )
 
 

@@ -1,7 +1,6 @@
 """The noun that every pass over a model starts from."""
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from copy import deepcopy
@@ -22,6 +21,7 @@ from .guard import uncompiled
 from .identity import adapters, configuration, digest, is_plain
 from .refusals import check_pipeline
 from .unprompted import UnpromptedPipeline
+from .words import words_of
 
 _OURS = {
     *("self", "args", "kwargs", "prompt", "height", "width", "num_inference_steps", "timesteps"),
@@ -167,8 +167,8 @@ def as_model(model: Model | DiffusionPipeline) -> Model:
 def exact_size(model: Model) -> dict[str, Any]:
     """Say to a pipeline, in its own words, how large to draw (no size near to it) and `call`."""
     height, width = model.resolution
-    known = inspect.signature(type(model.pipeline).__call__).parameters
-    bins = {"use_resolution_binning": False} if "use_resolution_binning" in known else {}
+    is_binned = "use_resolution_binning" in words_of(model.pipeline)
+    bins = {"use_resolution_binning": False} if is_binned else {}
     return {"height": height, "width": width, **bins, **model.call}
 
 
@@ -244,7 +244,7 @@ def untrained(denoiser: nn.Module, *, seed: int) -> nn.Module:
 
 
 def _check_call(pipeline: Any, call: Mapping[str, Any]) -> None:
-    known = set(inspect.signature(type(pipeline).__call__).parameters) - _OURS
+    known = set(words_of(pipeline)) - _OURS
     if unknown := sorted(set(call) - known):
         raise ModelError(
             f"The call of {type(pipeline).__name__} is not to be given {unknown[0]!r}: it takes no "
@@ -254,7 +254,7 @@ def _check_call(pipeline: Any, call: Mapping[str, Any]) -> None:
 
 def _own_guidance(pipeline: Any) -> float:
     """Take what the pipeline's own call takes where nothing is said."""
-    said = inspect.signature(type(pipeline).__call__).parameters.get("guidance_scale")
+    said = words_of(pipeline).get("guidance_scale")
     return float(said.default) if said and isinstance(said.default, int | float) else 1.0
 
 

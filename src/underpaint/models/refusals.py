@@ -7,6 +7,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 
 from ..core.errors import ModelError
+from .words import words_of
 
 _PICTURES = {
     *("image", "mask_image", "control_image", "input_image", "input_images", "example_image"),
@@ -23,7 +24,7 @@ def check_pipeline(pipeline: Any, denoiser: Any) -> Any:
         ModelError: if so; it says what to do.
     """
     kind = type(pipeline).__name__
-    known = inspect.signature(type(pipeline).__call__).parameters
+    known = words_of(pipeline)
     has_parts = None not in (denoiser, getattr(pipeline, "vae", None))
     if moving := [name for name in known if name in _MOVING or "video" in name]:
         raise ModelError(
@@ -49,13 +50,18 @@ def check_pipeline(pipeline: Any, denoiser: Any) -> Any:
     needed = [
         name
         for name, each in known.items()
-        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        if each.default is each.empty
         if name not in ("self", "prompt", "height", "width", "num_inference_steps", "generator")
     ]
     if needed:
         raise ModelError(
             f"{kind} cannot be called without {needed[0]}, and a prompt is all that is given here. "
             f"{_OWN}"
+        )
+    if not _is_network(denoiser):
+        raise ModelError(
+            f"The denoiser of {kind} is a {type(denoiser).__name__}, which has no configuration or "
+            "device of its own, so the pipeline itself cannot run. Give it the network inside."
         )
     if hasattr(pipeline, "_pack_latents") and not _packs_as_flux(pipeline):
         raise ModelError(
@@ -75,6 +81,12 @@ def check_pipeline(pipeline: Any, denoiser: Any) -> Any:
             f"for another pipeline, such as one that inpaints. {_OWN}"
         )
     return denoiser
+
+
+def _is_network(denoiser: Any) -> bool:
+    """Tell whether a denoiser is a network of diffusers itself, which pipelines ask for both."""
+    is_placed = isinstance(denoiser, nn.Module) and hasattr(type(denoiser), "device")
+    return is_placed and hasattr(denoiser, "config")
 
 
 def _check_places(pipeline: Any, denoiser: nn.Module, kind: str) -> None:

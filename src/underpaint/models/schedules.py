@@ -10,10 +10,12 @@ Some schedulers (Euler, LMS) hold latents as `x_t / a`. Here x_t is always what 
 `scheduler.scale_model_input(sample)`, so that decoding x_t means the same whichever drew it.
 """
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import wraps
+from types import MethodType
 from typing import Any
 
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -65,6 +67,7 @@ def plan(scheduler: Any, *, steps: int, begin: int = 0) -> Any:
     """
     kind = type(scheduler).__name__
     _check_known(scheduler)
+    _check_own(scheduler)
     longest = scheduler.config.num_train_timesteps
     if not 1 <= steps <= longest:
         raise SchedulerError(f"{kind} takes 1 to {longest} steps, got {steps}.")
@@ -119,7 +122,8 @@ def noise_level(scheduler: Any, timestep: Any, *, step: int) -> tuple[float, flo
         signal_squared = float(scheduler.alphas_cumprod[int(timestep)])
         return signal_squared**0.5, (1 - signal_squared) ** 0.5
     sigma = float(scheduler.sigmas[step])
-    if _prediction(scheduler) == "flow_prediction":
+    is_flow = scheduler.config.get("use_flow_sigmas", False)
+    if is_flow or _prediction(scheduler) == "flow_prediction":
         return 1 - sigma, sigma
     signal = (sigma**2 + 1) ** -0.5
     return signal, sigma * signal
@@ -194,6 +198,25 @@ def _is_resumable(scheduler: Any) -> bool:
     # First-order and without fresh noise: the next sample depends on this one alone.
     is_stochastic = scheduler.config.get("stochastic_sampling", False)
     return isinstance(scheduler, _FIRST_ORDER) and not is_stochastic
+
+
+def _check_own(scheduler: Any) -> None:
+    kind = type(scheduler).__name__
+    put = [
+        name for name in ("step", "set_timesteps", "scale_model_input") if name in vars(scheduler)
+    ]
+    # A method goes with a copy; a function would go on asking the scheduler that it was made for.
+    if lost := [name for name in put if not isinstance(vars(scheduler)[name], MethodType)]:
+        raise SchedulerError(
+            f"A function was put in the place of {kind}.{lost[0]} on this one object, which a copy "
+            "of it would not follow. Write a subclass of it instead."
+        )
+    taken = list(inspect.signature(scheduler.step).parameters)
+    if missing := sorted({"model_output", "timestep", "sample"} - set(taken)):
+        raise SchedulerError(
+            f"{kind}.step takes {', '.join(taken)}, and no {missing[0]}, so what it is given is "
+            "not known. Name its arguments model_output, timestep and sample."
+        )
 
 
 def _check_known(scheduler: Any) -> None:

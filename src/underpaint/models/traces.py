@@ -4,7 +4,6 @@ The pipeline's own `__call__` runs unchanged. Two places are watched: self-atten
 activations, and the scheduler's step, for the latents x_t and the estimate of x_0 behind them.
 """
 
-import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -19,14 +18,15 @@ from torch import Tensor, nn
 from ..core.errors import EditError, ModelError, PromptError, SchedulerError
 from ..core.prompts import Prompt
 from .asking import Asking, find_asking
-from .calling import call
+from .calling import call, check_ready
 from .capture import Tap, shadowed, tapped, watched
-from .guard import check_finite, check_hooks, check_latents, check_tokens
+from .guard import check_finite, check_grid, check_hooks, check_latents, check_size, check_tokens
 from .layers import Layer, find_place
 from .model import Model, as_model, exact_size, packed, unpacked
 from .places import Place, text_length
 from .schedules import as_initial, as_seen, observe, plan, substituted
 from .vae import decode
+from .words import words_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,13 +128,17 @@ def trace(
     if blank:
         request["prompt"] = [""] * len(prompts)
     if start:
+        _check_going_on(model, steps=end_step - first_step)
         initial = as_initial(scheduler, start[0].to(model.device), steps=steps)
         request["latents"] = packed(model, initial.to(model.dtype))
     if end_step < steps:
         request["callback_on_step_end"] = _stop_after(model.pipeline, end_step - first_step)
 
     count = end_step - first_step
+    check_ready(model)
     check_hooks(model.denoiser)
+    for layer in {**dict.fromkeys(layers), **(edits or {})}:
+        check_grid(layer, model.resolution)
     asking = find_asking(model, request["guidance_scale"])
     if edits and not asking.is_common:
         raise EditError(
@@ -228,10 +232,15 @@ def trace(
             {layer.name: each.permute(0, 1, 3, 4, 2) for layer, each in layers_kept.items()},
             first_step=first_step,
         )
+    if draws:
+        images = decode(model, shown)
+        check_size(model.pipeline, shown, images, model.resolution)
+    else:
+        images = shown.new_empty(len(prompts), 3, 0, 0).float()
     return Trace(
         prompts=tuple(prompts),
         timesteps=torch.tensor(timesteps),
-        images=decode(model, shown) if draws else shown.new_empty(len(prompts), 3, 0, 0).float(),
+        images=images,
         latents=torch.stack(latents),
         estimates=torch.stack(estimates),
         final=final,
@@ -284,6 +293,14 @@ def _check_request(
         )
 
 
+def _check_going_on(model: Model, *, steps: int) -> None:
+    if steps > 1 and model.call.get("eta"):
+        raise SchedulerError(
+            f"With eta {model.call['eta']} each step draws noise, and a run that begins in the "
+            "middle would draw that of its beginning. Leave eta out of the call."
+        )
+
+
 def pipeline_call(
     model: Model, prompts: Sequence[Prompt], *, steps: int, guidance: float | None
 ) -> dict[str, Any]:
@@ -300,7 +317,7 @@ def pipeline_call(
 
 def _stop_after(pipeline: Any, count: int) -> Any:
     """Make a callback that interrupts a pipeline after `count` steps, as diffusers documents it."""
-    if "callback_on_step_end" not in inspect.signature(type(pipeline).__call__).parameters:
+    if "callback_on_step_end" not in words_of(pipeline):
         raise ModelError(
             f"{type(pipeline).__name__} cannot stop early. Leave stop_at out to run every step."
         )
