@@ -302,6 +302,15 @@ def test_reading_a_damaged_run_writes_nothing_beside_it(whole, tmp_path):
     assert files_of(tmp_path) == before
 
 
+@pytest.mark.parametrize("command", ["show", "classify", "paper"])
+def test_a_run_that_is_not_finished_says_so(command, tmp_path):
+    settings = {"model": "tiny", "fingerprint": "", "scheduler": "", "steps": 2, "guidance": 3.0}
+    lists = {"layers": ["up.0"], "properties": ["saliency"]}
+    run = runs.open_run(tmp_path / "run", {**settings, **lists})
+    said = invoke(command, run.folder).output
+    assert "is not finished: it has no summary.json yet. Go on" in said
+
+
 @pytest.mark.parametrize("name", ["images", "shards", "summary.json"])
 def test_a_link_that_leads_out_of_a_run_is_refused(name, tmp_path):
     outside = tmp_path / "outside"

@@ -22,20 +22,20 @@ def show(out: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary))
         return
-    console = Console()
+    console = Console(highlight=False)  # or it colours the 3.2 of up.3.2
     for name, found in summary["properties"].items():
-        console.print(escape(headline(name, found, summary.get("noise"))), highlight=False)
+        console.print(escape(headline(name, found, summary.get("noise"))))
         console.print(_sources_table(name, found))
         if gaps := gap_words(found):
-            console.print(f"  {gaps}", highlight=False)
+            console.print(f"  {gaps}")
         for line in _differences(found, summary.get("beyond")):
             console.print(line)
         if crossed := summary.get("cross", {}).get("properties", {}).get(name):
-            console.print(escape(f"  {shares_told(crossed, found['best_layer'])}"), highlight=False)
+            console.print(escape(f"  {shares_told(crossed, found['best_layer'])}"))
         splits = summary.get("splits", {"count": 0, "properties": {}})
         if again := splits["properties"].get(name):
             told = spread_told(found, again, splits["count"])
-            console.print(escape(f"  {told}"), highlight=False)
+            console.print(escape(f"  {told}"))
         console.print()
     if "classify" in summary:
         print_classes(console, summary["classify"])

@@ -251,8 +251,13 @@ def read_summary(run: Run) -> dict[str, Any]:
         ('dice', 2)
 
     Raises:
-        RunError: if it is not there, or is not what `underpaint run` writes.
+        RunError: if the run is not finished, or it is not what `underpaint run` writes.
     """
+    if not run.summary.exists():
+        raise RunError(
+            f"{run.folder} is not finished: it has no summary.json yet. Go on with the `underpaint "
+            f"run {run.folder}` that began it."
+        )
     return _read_shaped(run.summary, SUMMARY)
 
 
