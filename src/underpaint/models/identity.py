@@ -3,15 +3,23 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.configuration_utils import FrozenDict
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from jaxtyping import Float64
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from .guard import uncompiled
 
 if TYPE_CHECKING:
     from .model import Model
+
+_FIRST = 4096
+_FREEU = ("s1", "s2", "b1", "b2")
 
 
 def identity_of(model: "Model") -> dict[str, str]:
@@ -43,18 +51,49 @@ def difference(
     return None
 
 
-def digest(denoiser: nn.Module) -> str:
-    """Sum up a denoiser's weights, adapters left out: one pass, and the same wherever it is."""
-    sums, names = [], []
-    beside = {id(weight) for _, weight in _adapter_weights(denoiser, every=True)}
-    for name, weight in denoiser.named_parameters():
-        if id(weight) not in beside and is_plain(weight):
-            names.append(name.replace(".base_layer", ""))
-            sums.append(weight.detach().double().square().sum())
-    found = torch.stack(sums).cpu() if sums else torch.zeros(0)
+def digest(pipeline: Any) -> str:
+    """Sum up the weights of a pipeline's parts, adapters left out: the same wherever they are.
+
+    Tokenizers count by their words and limits, which are part of what a prompt means.
+    """
+    sums, names, texts = [], [], []
+    for part, module in sorted(pipeline.components.items()):
+        if isinstance(module, PreTrainedTokenizerBase):
+            known = sorted(module.get_vocab().items(), key=itemgetter(1))
+            texts.append(f"{part} {module.model_max_length} {known}\n")
+        if not isinstance(module, nn.Module):
+            continue
+        beside = {id(weight) for _, weight in _adapter_weights(module, every=True)}
+        for name, weight in _kept(uncompiled(module)):
+            if id(weight) not in beside and is_plain(weight):
+                names.append(f"{part} {name.replace('.base_layer', '')}")
+                sums.append(_sums(weight.detach()).cpu())
+    found = torch.stack(sums).tolist() if sums else []
     # Sums in another order, as on another device, differ in the last bits.
-    said = "".join(f"{name} {value:.9e}\n" for name, value in zip(names, found, strict=True))
-    return hashlib.sha256(said.encode()).hexdigest()
+    said = "".join(
+        f"{name} {whole:.9e} {first:.9e}\n"
+        for name, (whole, first) in zip(names, found, strict=True)
+    )
+    return hashlib.sha256("".join([said, *texts]).encode()).hexdigest()
+
+
+def _kept(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Give what a module's file holds: weights, and buffers that are not made anew."""
+    yield from module.named_parameters()
+    for path, each in module.named_modules():
+        for name, buffer in each.named_buffers(recurse=False):
+            if name not in each._non_persistent_buffers_set:
+                yield f"{path}.{name}", buffer
+
+
+def _sums(weight: Tensor) -> Float64[Tensor, "2"]:
+    """Sum up squares, and those of the first values by place: signs and order count there.
+
+    Both sums are of positive terms, which lose no digits wherever they are added up.
+    """
+    first = weight.flatten()[:_FIRST].double()
+    places = torch.arange(1, len(first) + 1, device=weight.device)
+    return torch.stack([weight.double().square().sum(), ((first + 0.1).square() * places).sum()])
 
 
 def adapters(pipeline: Any) -> str:
@@ -75,7 +114,9 @@ def adapters(pipeline: Any) -> str:
 def configuration(pipeline: Any) -> str:
     """Sum up what the files of a pipeline's parts say beside weights: betas, scaling, attention.
 
-    What they leave to defaults is left out, for a later version of a library may have more.
+    What they leave to defaults is left out, for a later version of a library may have more. What
+    was set on the parts since, beside their configuration, counts too: a scheduler's noise, FreeU,
+    processors of one's own.
     """
     said = {}
     for name, part in sorted(pipeline.components.items()):
@@ -83,8 +124,36 @@ def configuration(pipeline: Any) -> str:
         if isinstance(part, nn.Module | SchedulerMixin) and isinstance(config, FrozenDict):
             left = {*config.get("_use_default_values", ())}
             said[name] = {k: v for k, v in config.items() if k[0] != "_" and k not in left}
+            since = (
+                _schedule(part) if isinstance(part, SchedulerMixin) else _habits(uncompiled(part))
+            )
+            said[name] |= {"since": since} if since else {}
     written = json.dumps(said, sort_keys=True, default=str)
     return hashlib.sha256(written.encode()).hexdigest()[:16]
+
+
+def _schedule(scheduler: Any) -> dict[str, Any]:
+    """Give what of a scheduler's noise its configuration does not say."""
+    fresh = type(scheduler).from_config(scheduler.config)
+    since = {}
+    for name in ("alphas_cumprod", "_shift"):
+        now, then = (torch.as_tensor(getattr(x, name, 0.0)).double() for x in (scheduler, fresh))
+        if not torch.equal(now.cpu(), then):
+            since[name] = hashlib.sha256(now.cpu().numpy().tobytes()).hexdigest()
+    return since
+
+
+def _habits(module: nn.Module) -> dict[str, Any]:
+    """Give FreeU's factors, and processors of attention that are not diffusers' own, by place."""
+    since = {}
+    for path, each in module.named_modules():
+        factors = [getattr(each, name, None) for name in _FREEU]
+        if path.startswith("up_blocks.") and None not in factors:
+            since[path] = factors
+        kind = type(getattr(each, "processor", None))
+        if kind.__module__.split(".")[0] not in ("builtins", "diffusers"):
+            since[f"{path}.processor"] = f"{kind.__module__}.{kind.__qualname__}"
+    return since
 
 
 def is_plain(weight: Tensor) -> bool:

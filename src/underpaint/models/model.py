@@ -46,7 +46,7 @@ class Model:
         device: Where it runs.
         dtype: What the denoiser computes in.
         call: What else its pipeline's call is given, by name.
-        as_read: What the denoiser's weights came to when they were read from those files.
+        as_read: What the weights of its parts came to when they were read from those files.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Model:
             device=device,
             dtype=dtype,
             call=dict(call or {}),
-            as_read=digest(denoiser) if fingerprint else "",
+            as_read=digest(pipeline) if fingerprint else "",
         )
 
     @property
@@ -133,7 +133,7 @@ class Model:
         since = adapters(self.pipeline)
         if self.weights and self.call:
             since += json.dumps(self.call, sort_keys=True, default=str)
-        if self.as_read and (now := digest(self.denoiser)) != self.as_read:
+        if self.as_read and (now := digest(self.pipeline)) != self.as_read:
             since += now
         if not since:
             return self.weights
