@@ -7,7 +7,6 @@ import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -374,12 +373,10 @@ def study(batch: int) -> Study:
     )  # fmt: skip
 
 
-def site(run: Run, made: Model, folder: Path) -> Path:
+def site(run: Run, folder: Path) -> Path:
     """Export a run of `study` as a site with maps of two test prompts; give its folder."""
-    module = import_module("underpaint.site.export")
-    ours = {"labelers_for": lambda *_: (LOOK,), "check_run": lambda *_: None}
-    with patch.multiple(module, **ours):
-        module.export(run, folder, model=made, prompts=2, progress=lambda *_: None)
+    export = import_module("underpaint.site.export").export
+    export(run, folder, again=lambda: study(8), prompts=2, progress=lambda *_: None)
     return folder
 
 

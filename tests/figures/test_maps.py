@@ -5,14 +5,16 @@ import torch
 from matplotlib.axes import Axes
 
 import worlds
-from underpaint.core.prompts import Prompt
+from underpaint.core.prompts import Prompt, Split
 from underpaint.core.properties import PROPERTIES, Property
 from underpaint.figures import maps as figures
 from underpaint.figures.maps import draw_labels, draw_steps
 from underpaint.labelers import Labeler
 from underpaint.models.layers import find_layers
-from underpaint.models.traces import trace
+from underpaint.probes.moments import MeanMap
 from underpaint.probes.probes import Probe
+from underpaint.study.showing import show_anew
+from underpaint.study.study import Study
 
 EDGES = Property("edges", "continuous", ("spearman",))
 ALL = (*PROPERTIES.values(), EDGES)
@@ -26,9 +28,9 @@ def look(images):
     }
 
 
-def test_all_properties_are_drawn_for_every_step_and_source(model, tmp_path, monkeypatch):
+def shown(model, properties, steps):
+    """Show one picture of a model, read by random probes of its last layer."""
     layer = find_layers(model)[-1]
-    traced = trace(model, [Prompt("costs $5", 1)], steps=3, layers=[layer])
     probes = {
         (each.name, layer.name, step): Probe(
             layer.name,
@@ -38,46 +40,32 @@ def test_all_properties_are_drawn_for_every_step_and_source(model, tmp_path, mon
             torch.zeros(each.targets).double(),
             threshold=0.0 if each.is_binary else None,
         )
-        for each in ALL
-        for step in range(3)
+        for each in properties
+        for step in range(steps)
     }
+    labeler = Labeler("odd", tuple(each.name for each in properties), "MIT", look)
+    plan = Study(model, (labeler,), properties, (layer,), Split((), (), ()), steps, 3.0, 4)
+    flat = {each.name: torch.zeros(each.targets, *model.resolution).double() for each in properties}
+    position = {name: MeanMap(1, mean) for name, mean in flat.items()}
+    [made] = show_anew(plan, [Prompt("costs $5", 1)], probes, position)
+    return made, {each.name: layer.name for each in properties}
+
+
+def test_all_properties_are_drawn_for_every_step_and_source(model, tmp_path, monkeypatch):
+    made, best = shown(model, ALL, 3)
     shapes = []
     monkeypatch.setattr(Axes, "imshow", lambda _axis, one, **_: shapes.append(one.shape))
-    draw_steps(
-        model,
-        [Labeler("odd", tuple(each.name for each in ALL), "MIT", look)],
-        ALL,
-        traced,
-        probes=probes,
-        best_layers={each.name: layer.name for each in ALL},
-        path=tmp_path / "steps.png",
-    )
+    draw_steps(made, ALL, best_layers=best, path=tmp_path / "steps.png")
     assert len(shapes) == (2 + 3 * len(ALL)) * 4  # two rows of pictures, three sources; final
     assert shapes.count((16, 16, 3)) == 2 * 4 + 3 * 2 * 4
     assert (tmp_path / "steps.png").exists()
 
 
 def test_pictures_that_are_not_square_are_drawn(tmp_path, monkeypatch):
-    wide = worlds.packed_model()
-    layer = find_layers(wide)[-1]
-    traced = trace(wide, [Prompt("a wide cone", 1)], steps=2, layers=[layer])
-    depth = PROPERTIES["depth"]
-    weight, bias = torch.randn(layer.channels, 1).double(), torch.zeros(1).double()
-    probes = {
-        ("depth", layer.name, step): Probe(layer.name, step, "depth", weight, bias)
-        for step in range(2)
-    }
+    made, best = shown(worlds.packed_model(), (PROPERTIES["depth"],), 2)
     shapes = []
     monkeypatch.setattr(Axes, "imshow", lambda _axis, one, **_: shapes.append(one.shape[:2]))
-    draw_steps(
-        wide,
-        [Labeler("odd", ("depth",), "MIT", look)],
-        [depth],
-        traced,
-        probes=probes,
-        best_layers={"depth": layer.name},
-        path=tmp_path / "steps.png",
-    )
+    draw_steps(made, [PROPERTIES["depth"]], best_layers=best, path=tmp_path / "steps.png")
     assert set(shapes) == {(16, 32)}
 
 

@@ -29,7 +29,7 @@ def names(model, tmp_path_factory):
     run = runs.open_run(folder / "run", settings)
     carry_out(worlds.study(20), run, lambda *_: None)
     up.share_run(run, folder / "shared")
-    site = worlds.site(run, model, folder / "site")
+    site = worlds.site(run, folder / "site")
     places = {
         "OUT": run.folder, "FOLDER": folder, "SHARED": str(folder / "shared"), "SITE": site,
     }  # fmt: skip

@@ -26,6 +26,7 @@ from underpaint.site.maps import draw_sheets
 from underpaint.site.painting import plan_steps, reason_against
 from underpaint.site.serving import server_for
 from underpaint.steering import targets
+from underpaint.study.showing import show_anew
 from underpaint.study.stages import carry_out
 from underpaint.study.study import Study
 from underpaint.world.words import CAPTIONS, grammar
@@ -48,10 +49,16 @@ LOOK = Labeler("colours", tuple(each.name for each in READ), "MIT", look)
 CARRIED = ("albedo", "shading")
 
 
+def plan(model):
+    """Plan a small study of four properties."""
+    split = split_prompts([Prompt(f"thing {i}", i, i) for i in range(18)])
+    return Study(model, (LOOK,), READ, find_layers(model), split, STEPS, GUIDANCE, 12)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, model):
-    """Carry out a small study of four properties once."""
-    layers, prompts = find_layers(model), [Prompt(f"thing {i}", i, i) for i in range(18)]
+    """Carry that study out once."""
+    layers = find_layers(model)
     settings = {
         "model": "world",
         "fingerprint": model.fingerprint,
@@ -62,16 +69,14 @@ def run(tmp_path_factory, model):
         "properties": [each.name for each in READ],
     }
     made = runs.open_run(tmp_path_factory.mktemp("runs") / "run", settings)
-    split, properties = split_prompts(prompts), READ
-    study = Study(model, (LOOK,), properties, layers, split, STEPS, GUIDANCE, 12)
-    carry_out(study, made, lambda *_: None)
+    carry_out(plan(model), made, lambda *_: None)
     return made
 
 
 @pytest.fixture(scope="module")
 def site(run, model):
     folder = run.folder / "site"
-    export(run, folder, model=model, prompts=0, progress=lambda *_: None, paint=True)
+    export(run, folder, again=lambda: plan(model), prompts=0, progress=lambda *_: None, paint=True)
     return folder
 
 
@@ -183,7 +188,7 @@ def test_a_site_without_its_model_says_why_and_ships_no_runtime(run, model, tmp_
     monkeypatch.setattr(painting, "LARGEST_BYTES", 1000)
     said, folder = [], tmp_path / "site"
     nothing = {"prompts": 0, "progress": lambda *_: None}
-    export(run, folder, model=model, paint=True, say=said.append, **nothing)
+    export(run, folder, again=lambda: plan(model), paint=True, say=said.append, **nothing)
     assert len(said) == 1
     assert said[0].startswith("No paint view: the weights are")
     assert json.loads((folder / "data" / "run.json").read_text())["has"]["paint"] is False
@@ -208,11 +213,9 @@ def test_words_are_offered_where_every_prompt_is_of_the_grammar():
 def test_maps_of_three_targets_are_drawn_in_their_own_colours(run, model):
     prompt = Prompt("a red cone", 5, 0)
     _, position = runs.read_moments(run, torch.device("cpu"))
-    probes, layers = runs.read_probes(run, torch.device("cpu")), find_layers(model)
-    [sheets] = draw_sheets(
-        model, [LOOK], READ, [prompt],
-        layers=layers, probes=probes, position=position, steps=STEPS, guidance=GUIDANCE,
-    )  # fmt: skip
+    probes = runs.read_probes(run, torch.device("cpu"))
+    [shown] = show_anew(plan(model), [prompt], probes, position)
+    sheets = draw_sheets(shown, READ)
     picture = trace(model, [prompt], steps=STEPS, guidance=GUIDANCE).images[0]
     side = picture.shape[-1]
     assert sheets.notes["maps"]["albedo"]["targets"] == 3

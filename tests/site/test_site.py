@@ -21,7 +21,7 @@ from underpaint.core.errors import RunError
 from underpaint.runs import runs
 from underpaint.site.export import THUMB_PX, THUMBS_A_SHEET, export
 from underpaint.site.folder import STATIC, find_site
-from underpaint.site.numbers import spread_over
+from underpaint.site.numbers import from_worst
 from underpaint.site.refreshing import refresh
 from underpaint.site.serving import server_for
 
@@ -167,7 +167,7 @@ def test_scores_of_maps_are_those_of_the_table(site):
 def test_commands_after_the_run_leave_its_site_as_an_export_would(site, tmp_path):
     run, into = runs.find_run(site.parent), tmp_path / "new"
     fresh, before = site.parent / "refreshed" / "data", site.parent / "bare" / "data"
-    export(run, into, model=None, prompts=0, progress=lambda *_: None)
+    export(run, into, again=None, prompts=0, progress=lambda *_: None)
     new = into / "data"
     edits = sorted(path.relative_to(new) for path in (new / "edits").rglob("*.*"))
     assert len(edits) >= 5
@@ -218,16 +218,16 @@ def test_a_folder_that_is_no_site_is_left_alone(site, tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
     with pytest.raises(RunError, match="is in use and holds no site"):
         export(
-            runs.find_run(site.parent), tmp_path, model=None, prompts=0, progress=lambda *_: None
+            runs.find_run(site.parent), tmp_path, again=None, prompts=0, progress=lambda *_: None
         )
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_chosen_prompts_are_spread_from_worst_to_best():
-    rows = [{"scores": {"saliency": {"probe": [place / 10, None]}}} for place in range(11)]
-    assert spread_over(rows, 3) == [0, 5, 10]
-    assert spread_over(rows[:1], 12) == [0]
-    assert spread_over(rows, 0) == []
+def test_pictures_are_ordered_from_worst_to_best_read():
+    scores = [0.4, 0.1, 0.9, None, 0.2]
+    rows = [{"scores": {"saliency": {"probe": [each, None]}}} for each in scores]
+    assert from_worst(rows) == [3, 1, 4, 0, 2]
+    assert from_worst([]) == []
 
 
 def test_a_name_that_is_not_loopbacks_is_refused(address):

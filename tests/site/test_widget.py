@@ -42,7 +42,7 @@ def run(tmp_path_factory, model):
     }  # fmt: skip
     run = runs.open_run(tmp_path_factory.mktemp("widget") / "run", settings)
     carry_out(made, run, lambda *_: None)
-    worlds.site(run, model, run.folder / "site")
+    worlds.site(run, run.folder / "site")
     return run
 
 
@@ -110,7 +110,7 @@ def test_what_is_missing_is_one_line(run, model, tmp_path, monkeypatch):
     pytest.importorskip("anywidget")
     with pytest.raises(RunError, match=r"has no site to show\. `underpaint export"):
         up.widget(tmp_path)
-    export(run, tmp_path / "bare", model=None, prompts=0, progress=lambda *_: None)
+    export(run, tmp_path / "bare", again=None, prompts=0, progress=lambda *_: None)
     with pytest.raises(RunError, match="has no maps to show"):
         up.widget(tmp_path / "bare")
     monkeypatch.setattr(site_widget, "find_spec", lambda _name: None)

@@ -31,6 +31,10 @@ def without_cost(summary):
     return {name: value for name, value in summary.items() if name != "cost"}
 
 
+def kept_to_show(run):
+    return {path.name: path.read_bytes() for path in run.shown.iterdir()}
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     run = runs.open_run(tmp_path_factory.mktemp("runs") / "run", {})
@@ -66,7 +70,23 @@ def test_a_cut_run_goes_on_and_ends_the_same_to_the_last_digit(limit, whole, tmp
     assert counted["pictures"] == 40  # nothing finished is drawn twice
     assert without_cost(summary) == without_cost(whole[1])
     assert run.scores.read_bytes() == whole[0].scores.read_bytes()
+    assert kept_to_show(run) == kept_to_show(whole[0])
     assert not run.shards.exists()
+
+
+def test_what_is_shown_is_kept_again_where_it_is_damaged(whole, tmp_path, counted):
+    run = runs.open_run(tmp_path / "run", {})
+    counted["limit"] = 40 - len(plan(8).split.test) % 8
+    with pytest.raises(Cut):
+        carry_out(plan(8), run, nothing)
+    shown = sorted(run.shown.glob("*.safetensors"))
+    shown[0].unlink()
+    shown[1].write_bytes(shown[1].read_bytes()[:-1])
+    counted["limit"], lines = 1000, []
+    carry_out(plan(8), run, nothing, lines.append)
+    assert [line.split(" ")[0] for line in lines] == [str(shown[1])]
+    assert kept_to_show(run) == kept_to_show(whole[0])
+    assert run.scores.read_bytes() == whole[0].scores.read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "seal"])

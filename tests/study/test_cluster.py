@@ -94,6 +94,9 @@ def test_two_workers_of_which_one_is_lost_give_the_numbers_of_one_process(import
     ]
     assert pictures[0] == pictures[1]
     assert len(pictures[0]) == 40
+    shown = [sorted(path.name for path in each.shown.iterdir()) for each in (run, alone)]
+    assert shown[0] == shown[1]
+    assert len(shown[0]) == 2 * len(planned.split.test)  # each with its checksum
     held_out = len(planned.split.validation) + len(planned.split.test)
     assert told[-1] == ("held-out pictures", held_out, held_out)
     assert not run.shards.exists()

@@ -1,5 +1,6 @@
 """`underpaint classify`: from which step on a run's pictures can be named, and by whom."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,18 +8,15 @@ import click
 from rich.console import Console
 
 from ..core.files import held
-from ..core.prompts import Prompt, Split
-from ..core.properties import PROPERTIES
+from ..core.prompts import Prompt
 from ..figures.classes import draw_classes, draw_recognition
 from ..labelers import Namer, name, namer_for
 from ..models import Model, decode
-from ..models.layers import find_layers
 from ..runs import runs
 from ..study.recognition import latents_of, namer_of, write_classes
 from ..study.study import Study
-from .moved import model_of
+from .moved import model_of, planned
 from .options import PATIENCE_S
-from .pictures import pictures_of
 from .progress import reporting
 from .refreshed import refresh_site
 from .show import print_classes
@@ -40,7 +38,8 @@ def classify(
     runs.read_summary(run)  # complains where the run is not finished
     prompt = runs.find_prompt(run, index)
     model = model_of(settings, device=device, dtype=dtype)
-    study = _study(run, settings, model, classifier)
+    network = class_network(model, classifier or settings.get("classifier"))
+    study = replace(planned(run, settings, model), namer=network)
     namer = namer_of(study)
     click.echo(f"Classes: {namer.name} ({namer.licence}).", err=True)
     found = ask_for_classes(study, run, with_blank=not quick)
@@ -76,28 +75,3 @@ def draw_asked(study: Study, run: runs.Run, prompt: Prompt) -> Path:
         classes = namer_of(study).classes
         draw_classes(pictures, seen, classes, title=prompt.text, path=path.with_suffix(suffix))
     return path
-
-
-def _study(
-    run: runs.Run,
-    settings: dict[str, Any],
-    model: Model,
-    classifier: str | None,
-) -> Study:
-    """Plan what is left of a finished run: its pictures, and the class network."""
-    properties = tuple(PROPERTIES[name] for name in settings["properties"])
-    parts = (runs.read_split(run, part) for part in ("train", "validation", "test"))
-    return Study(
-        model=model,
-        labelers=(),
-        properties=properties,
-        layers=tuple(x for x in find_layers(model) if x.name in settings["layers"]),
-        split=Split(*parts),
-        steps=settings["steps"],
-        guidance=settings["guidance"],
-        batch=settings.get("batch", 32),  # groups are kept as the run cut them,
-        pictures=pictures_of(settings.get("pictures"), properties, model),
-        rivals_at=tuple(step - 1 for step in settings.get("rivals_at", ())) or None,
-        sees_halves=settings["guidance"] > 1 and model.takes_text,
-        namer=class_network(model, classifier or settings.get("classifier")),
-    )

@@ -72,7 +72,7 @@ def run(asked: Asked) -> None:
     picture, figures_s = timed("figures", partial(draw, study, folder), device)
     if find_spec("typst") is not None:
         write_paper(folder)
-    site = partial(write_site, folder, asked.out / "site", model=study.model)
+    site = partial(write_site, folder, asked.out / "site", again=lambda: study)
     _, site_s = timed("site", site, device)
     add_cost(folder, {**figures_s, **site_s})
     click.echo(f"Table: underpaint show {asked.out}\nPicture: {picture}")
@@ -218,15 +218,7 @@ def draw(study: Study, folder: runs.Run) -> Path:
     draw_all(runs.read_summary(folder), folder.figures, layers=study.layers)
     if study.namer is not None:
         draw_asked(study, folder, study.split.test[0])
-    return draw_pictures(
-        folder,
-        study.model,
-        study.labelers,
-        properties=study.properties,
-        prompt=study.split.test[0],
-        steps=study.steps,
-        guidance=study.guidance,
-    )
+    return draw_pictures(folder, study.split.test[0], lambda: study)
 
 
 def _labelers(asked: Asked, model: Model) -> tuple[Labeler, ...]:

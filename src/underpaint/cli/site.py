@@ -1,19 +1,19 @@
 """`underpaint export`: a run as a website."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..models import Model
 from ..runs import runs
 from ..scores.compare import compare
 from ..site.export import export as export_site
+from ..study.study import SHOWN, Study
 from ..world.words import grammar
 from .compare import read_sides
-from .moved import model_of
+from .moved import study_again
 from .progress import progress_bar
 
 
@@ -28,18 +28,17 @@ def export(
 ) -> None:
     """Carry out `underpaint export`, as its options say."""
     run = runs.find_run(out)
-    settings = runs.read_settings(run)
     compared = compare(read_sides([out, *beside])) if beside else None
-    model = model_of(settings, device=device, dtype=dtype) if prompts else None
-    write_site(run, site, model=model, prompts=prompts, paint=paint, compared=compared)
+    again = partial(study_again, run, device=device, dtype=dtype) if prompts else None
+    write_site(run, site, again=again, prompts=prompts, paint=paint, compared=compared)
 
 
 def write_site(
     run: runs.Run,
     site: Path,
     *,
-    model: Model | None,
-    prompts: int = 12,
+    again: Callable[[], Study] | None,
+    prompts: int = SHOWN,
     paint: bool = True,
     compared: Mapping[str, Any] | None = None,
 ) -> None:
@@ -50,7 +49,7 @@ def write_site(
         wrote = export_site(
             run,
             site,
-            model=model,
+            again=again,
             prompts=prompts,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             paint=paint,

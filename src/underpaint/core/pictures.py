@@ -167,6 +167,26 @@ def read_picture(path: Path, formats: Sequence[str] = ("PNG",)) -> Float[Tensor,
     return torch.from_numpy(pixels / np.float32(255)).permute(2, 0, 1)
 
 
+def shrunk(
+    maps: Float[Tensor, "*axes row col"], side_px: int
+) -> Float[Tensor, "*axes small_row small_col"]:
+    """Shrink pictures or maps for looking at, so that no side is longer; smaller ones stay."""
+    rows, cols = maps.shape[-2:]
+    share = min(1.0, side_px / max(rows, cols))
+    return resized(maps, (max(1, round(rows * share)), max(1, round(cols * share))))
+
+
+def resized(
+    maps: Float[Tensor, "*axes row col"], size: tuple[int, int]
+) -> Float[Tensor, "*axes new_row new_col"]:
+    """Bring pictures or maps to a size for looking at, each pixel a mean of those it covers."""
+    if maps.shape[-2:] == size:
+        return maps.float()
+    flat = maps.float().reshape(-1, 1, *maps.shape[-2:])
+    small = torch.nn.functional.interpolate(flat, size=size, mode="bilinear", antialias=True)
+    return small.reshape(*maps.shape[:-2], *size)
+
+
 def name_apart(words: str, settings: Mapping[str, Any]) -> str:
     """Make a file's name of some words and of all settings: those of two settings differ.
 

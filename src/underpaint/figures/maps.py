@@ -10,13 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..core.arrays import normalise, to_image
+from ..core.arrays import to_image
+from ..core.pictures import resized
 from ..core.properties import COLOUR_RANGES, Property
-from ..labelers import Labeler, label
-from ..models import Model, decode
-from ..models.traces import Trace
-from ..probes.probes import Probe, ProbeKey
 from ..scores.tables import caption
+from ..study.showing import Shown, fine
 
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 """Colour maps of one-target properties; others of the user's own are drawn in `OTHER_COLOURS`."""
@@ -28,25 +26,22 @@ SHARES = (0.01, 0.99)
 
 
 def draw_steps(
-    model: Model,
-    labelers: Sequence[Labeler],
+    shown: Shown,
     properties: Sequence[Property],
-    trace: Trace,
     *,
-    probes: Mapping[ProbeKey, Probe],
     best_layers: Mapping[str, str],
     path: Path,
 ) -> None:
     """Draw one picture's steps, a column each: what is seen, then what is read by each source.
 
     Args:
-        trace: Of one prompt, with the activations of the best layers.
-        probes: With thresholds where the property is a mask.
+        shown: All that is shown of the picture.
+        properties: In the order of their rows.
         best_layers: The layer to read each property from.
         path: A .png, .pdf or .svg file.
     """
-    rows = _rows(model, labelers, properties, trace, probes, best_layers)
-    steps = len(trace.timesteps)
+    rows = _rows(shown, properties, best_layers)
+    steps = len(rows[0][1]) - 1
     figure = Figure(figsize=(0.8 * (steps + 1) + 1, 0.82 * len(rows) + 0.5))
     # An axis a row, not one a map: there are hundreds of maps, and an axis costs more than its map.
     axes = figure.subplots(len(rows), squeeze=False)[:, 0]
@@ -57,8 +52,7 @@ def draw_steps(
     middles = [(1 + GAP) * place + 0.5 for place in range(steps + 1)]
     axes[0].set_xticks(middles, heads, fontsize=9)
     axes[0].tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0)
-    text = trace.prompts[0].text
-    figure.suptitle(caption(text, width=110, lines=2), fontsize=10, y=0.99)
+    figure.suptitle(caption(shown.prompt.text, width=110, lines=2), fontsize=10, y=0.99)
     figure.subplots_adjust(hspace=0.06, top=1 - 0.55 / figure.get_figheight())
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, bbox_inches="tight")
@@ -123,7 +117,7 @@ def _range(maps: Tensor, colours: str | None) -> tuple[float, float]:
     """Give what the colour map's ends stand for: a small highlight must not dim all the rest."""
     if colours == "gray":
         return 0.0, 1.0
-    low, high = np.quantile(maps.numpy(), SHARES)
+    low, high = np.nanquantile(maps.numpy(), SHARES)
     return float(low), float(high)
 
 
@@ -136,55 +130,50 @@ def _shown(
         return shown[:, 0], "gray" if property.is_binary else COLOURS.get(
             property.name, OTHER_COLOURS
         )
-    low, high = COLOUR_RANGES.get(property.name, (float(shown.min()), float(shown.max())))
-    return _channels_last(((shown - low) / max(high - low, 1e-9)).clamp(0, 1)), None
+    low, high = COLOUR_RANGES.get(property.name, _ends(shown))
+    shares = ((shown - low) / max(high - low, 1e-9)).clamp(0, 1)
+    return _channels_last(shares.nan_to_num(0.0)), None
+
+
+def _ends(maps: Tensor) -> tuple[float, float]:
+    known = maps[maps.isfinite()]
+    return float(known.min()), float(known.max())
 
 
 def _rows(
-    model: Model,
-    labelers: Sequence[Labeler],
-    properties: Sequence[Property],
-    trace: Trace,
-    probes: Mapping[ProbeKey, Probe],
-    best_layers: Mapping[str, str],
+    shown: Shown, properties: Sequence[Property], best_layers: Mapping[str, str]
 ) -> list[tuple[str, Tensor, str | None]]:
     """Lay out rows of pictures: a name, one map a step and the label last, a colour map."""
-    noisy, clean = decode(model, trace.latents[:, 0]), decode(model, trace.estimates[:, 0])
-    looked_at = {
-        "image": label(labelers, properties, torch.cat([noisy, trace.images])),
-        "estimate": label(labelers, properties, torch.cat([clean, trace.images])),
-    }
+    final = fine(shown.pictures["final"])
     rows: list[tuple[str, Tensor, str | None]] = [
-        ("image $x_t$", _channels_last(torch.cat([noisy, trace.images])), None),
-        (r"estimate $\hat x_0$", _channels_last(torch.cat([clean, trace.images])), None),
+        (name, _channels_last(_ending(fine(shown.pictures[source]), final)), None)
+        for name, source in (("image $x_t$", "image"), (r"estimate $\hat x_0$", "estimate"))
     ]
     for each in properties:
-        maps = {source: normalise(each, found[each.name]) for source, found in looked_at.items()}
-        height, width = maps["image"].shape[-2:]
-        read = _read(trace, each, probes, best_layers[each.name], size=(height, width))
-        probe = torch.cat([read, maps["image"][-1:].float()])
-        for source, seen in (("probe", probe), *reversed(maps.items())):
-            rows.append((f"{each.name}\n{source}", *_shown(each, seen)))
+        label = fine(shown.maps[each.name, "label"])
+        seen = {x: fine(shown.maps[each.name, x]) for x in ("image", "estimate")}
+        read = _read(shown, each, best_layers[each.name], like=seen["image"])
+        for source, maps in (("probe", read), *reversed(seen.items())):
+            rows.append((f"{each.name}\n{source}", *_shown(each, _ending(maps, label))))
     return rows
 
 
+def _ending(
+    maps: Float[Tensor, "step target row col"], last: Float[Tensor, "1 target _ _"]
+) -> Float[Tensor, "map target row col"]:
+    """Lay the last map, at the size of the others, behind them."""
+    return torch.cat([maps, resized(last, (maps.shape[-2], maps.shape[-1]))])
+
+
 def _read(
-    trace: Trace,
-    property: Property,
-    probes: Mapping[ProbeKey, Probe],
-    layer: str,
-    *,
-    size: tuple[int, int],
-) -> Float[Tensor, "step target height width"]:
-    activation = next(each for at, each in trace.activations.items() if at.name == layer)
-    maps = []
-    for step, one_step in enumerate(activation):
-        probe = probes[property.name, layer, step]
-        read = probe(one_step)[0].float()
-        if property.is_binary and probe.threshold is not None:
-            read = (read > probe.threshold).float()
-        maps.append(read)
-    return to_image(torch.stack(maps), size)
+    shown: Shown, property: Property, layer: str, *, like: Float[Tensor, "step target row col"]
+) -> Float[Tensor, "step target row col"]:
+    """Give what a layer's probes read, a square a cell; of a mask, where it is foreground."""
+    read = fine(shown.read[property.name, layer])
+    if property.is_binary:
+        cuts = shown.cuts[property.name, layer].float()
+        read = (read > cuts[:, None, None, None]).float()
+    return to_image(read, (like.shape[-2], like.shape[-1]))
 
 
 def _channels_last(images: Float[Tensor, "image 3 height width"]) -> Tensor:

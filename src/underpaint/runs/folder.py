@@ -84,6 +84,11 @@ class Run:
         return self.folder / "pooled"
 
     @property
+    def shown(self) -> Path:
+        """Folder of all that is shown of a few test pictures: figures and sites are drawn of it."""
+        return self.folder / "shown"
+
+    @property
     def summary(self) -> Path:
         """What `underpaint show --json` prints."""
         return self.folder / "summary.json"

@@ -6,40 +6,38 @@ The folder is made beside its place and renamed into it: a site is there as a wh
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from PIL import Image, ImageOps
 
 from ..core.errors import RunError
 from ..core.pictures import read_rgb
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES
-from ..labelers import labelers_for
-from ..models import Model
-from ..models.layers import Layer, find_layers
+from ..models.layers import Layer
 from ..runs.runs import (
     Run,
     check_run,
-    read_moments,
-    read_probes,
     read_settings,
     read_split,
     read_summary,
     read_table,
 )
 from ..scores.scores import Curves, ScoreKey, Scores, curves
+from ..study.looks import PICTURE_PX
+from ..study.showing import shown_of
+from ..study.study import Study, places_to_show
 from .card import draw_card
 from .folder import STATIC, replaced
-from .maps import PICTURE_PX, Sheets, draw_sheets
-from .numbers import page_numbers, plain, prompt_rows, rounded, score_table, spread_over
+from .maps import Sheets, draw_sheets
+from .numbers import from_worst, page_numbers, plain, prompt_rows, rounded, score_table
 from .packed import pack_files
-from .painting import reason_against, write_paint
+from .painting import reason_against, reason_here, write_paint
 from .refreshing import copy_downloads, installed, write_later
 
-DRAWN_AT_ONCE = 4
 THUMB_PX = 128
 THUMBS_A_SHEET = 64
 """A sheet of thumbnails is one column. Fetched one by one they would make a list slow to scroll."""
@@ -52,7 +50,7 @@ def export(
     run: Run,
     site: Path,
     *,
-    model: Model | None,
+    again: Callable[[], Study] | None,
     prompts: int,
     progress: Progress,
     paint: bool = False,
@@ -65,8 +63,9 @@ def export(
     Args:
         run: With its summary, scores and pictures.
         site: A folder that is not there yet, or a site, which is replaced.
-        model: The run's, to draw maps with; None leaves them out.
-        prompts: Of how many test prompts to draw maps: from the worst read to the best.
+        again: Gives the run's study, with its model: asked where a picture's maps were not kept,
+            or to paint with. None leaves out both maps and painting.
+        prompts: Of how many test prompts to draw maps: see `study.places_to_show`.
         progress: Told of maps drawn.
         paint: Add the model itself, for visitors to paint with, if it is one for browsers.
         grammar: Words that they may choose from; see `write_paint`.
@@ -80,30 +79,27 @@ def export(
         RunError: if the run is not finished or of another model, or the folder holds anything else.
     """
     settings, summary = read_settings(run), read_summary(run)
-    if model is not None:
-        check_run(settings, model)
     test_prompts = read_split(run, "test")
     scores = read_table(run.scores)
     test = curves(Scores(scores), "test")
     rows = prompt_rows(test_prompts, summary, test)
-    layers = _layers(model, settings)
-    painter = model if paint else None
-    if painter is not None and (against := reason_against(painter, settings, layers)):
-        say(f"No paint view: {against}")
-        painter = None
+    once = None if again is None else cache(partial(_checked, again, settings))
+    painter = _painter(once, settings, say) if paint and once else None
     with replaced(site) as folder:
         left_out = ("build.json", "widget.js", *(() if painter else ("*.wasm",)))
         ignored = shutil.ignore_patterns(*left_out)
         shutil.copytree(STATIC, folder, dirs_exist_ok=True, ignore=ignored)
         if painter is not None:
             into = folder / "data" / "paint"
-            best_first = [test_prompts[at] for at in reversed(spread_over(rows, len(rows)))]
-            write_paint(run, into, painter, layers=layers, prompts=best_first, grammar=grammar)
+            best_first = [test_prompts[at] for at in reversed(from_worst(rows))]
+            how = {"layers": painter.layers, "prompts": best_first, "grammar": grammar}
+            write_paint(run, into, painter.model, **how)
         _copy_pictures(run, folder, test_prompts)
         files = _copy_downloads(run, folder, scores, score_table(test_prompts, summary, test))
-        drawn = spread_over(rows, prompts if model else 0)
-        if model is not None and drawn:
-            _draw_maps(run, folder, model, layers, test_prompts, drawn, test, summary, progress)
+        drawn = places_to_show(len(rows), prompts) if once else []
+        layers = _draw_maps(run, folder, once, drawn, test, summary, progress, say) if once else ()
+        if not layers and painter is not None:
+            layers = painter.layers
         for place, row in enumerate(rows):
             sheet, below = divmod(place, THUMBS_A_SHEET)
             row |= {"has_maps": place in drawn, "thumb": {"sheet": sheet, "place": below}}
@@ -114,7 +110,8 @@ def export(
             "compare": compared is not None,
         }
         if drawn:  # the one in the middle by score: neither the best nor the worst read
-            numbers["first"] = rows[drawn[len(drawn) // 2]]["index"]
+            by_score = [place for place in from_worst(rows) if place in drawn]
+            numbers["first"] = rows[by_score[len(by_score) // 2]]["index"]
         if compared is not None:
             _write_json(folder / "data" / "compare.json", rounded(compared))
         _write_json(folder / "data" / "run.json", numbers)
@@ -131,10 +128,24 @@ def export(
     return {"prompts": len(rows), "maps": len(drawn), "bytes": size}
 
 
-def _layers(model: Model | None, settings: Mapping[str, Any]) -> tuple[Layer, ...]:
-    if model is None:
-        return ()
-    return tuple(each for each in find_layers(model) if each.name in settings["layers"])
+def _checked(again: Callable[[], Study], settings: Mapping[str, Any]) -> Study:
+    study = again()
+    check_run(settings, study.model)
+    return study
+
+
+def _painter(
+    once: Callable[[], Study], settings: Mapping[str, Any], say: Callable[[str], None]
+) -> Study | None:
+    """Give whose model visitors paint with; None, and why, where they cannot."""
+    against, study = reason_here(), None
+    if not against:
+        study = once()
+        against = reason_against(study.model, settings, study.layers)
+    if against:
+        say(f"No paint view: {against}")
+        return None
+    return study
 
 
 def _copy_pictures(run: Run, folder: Path, prompts: tuple[Prompt, ...]) -> None:
@@ -172,36 +183,24 @@ def _copy_downloads(run: Run, folder: Path, scores: pd.DataFrame, table: pd.Data
 def _draw_maps(
     run: Run,
     folder: Path,
-    model: Model,
-    layers: tuple[Layer, ...],
-    prompts: tuple[Prompt, ...],
+    again: Callable[[], Study],
     drawn: list[int],
     test: Mapping[ScoreKey, Curves],
     summary: Mapping[str, Any],
     progress: Progress,
-) -> None:
-    settings = read_settings(run)
-    probes = read_probes(run, model.device)
-    _, position = read_moments(run, torch.device("cpu"))
-    chosen = [PROPERTIES[name] for name in settings["properties"]]
-    labelers = labelers_for(model, settings.get("labeled_by"))
-    for first in range(0, len(drawn), DRAWN_AT_ONCE):
-        places = drawn[first : first + DRAWN_AT_ONCE]
-        sheets = draw_sheets(
-            model,
-            labelers,
-            chosen,
-            [prompts[place] for place in places],
-            layers=layers,
-            probes=probes,
-            position=position,
-            steps=settings["steps"],
-            guidance=settings["guidance"],
-        )
-        for place, each in zip(places, sheets, strict=True):
-            into = folder / "data" / "maps" / f"{prompts[place].index or 0:05d}"
-            _write_sheets(into, each, _by_layer(place, test, summary))
-        progress(first + len(places), len(drawn))
+    say: Callable[[str], None],
+) -> tuple[Layer, ...]:
+    """Write maps of these places in the test split; give the layers that they are of."""
+    prompts, layers = read_split(run, "test"), ()
+    properties = [PROPERTIES[name] for name in read_settings(run)["properties"]]
+    place_of = {prompts[place]: place for place in drawn}
+    for done, shown in enumerate(shown_of(run, list(place_of), again, say), start=1):
+        into = folder / "data" / "maps" / f"{shown.prompt.index or 0:05d}"
+        by_layer = _by_layer(place_of[shown.prompt], test, summary)
+        _write_sheets(into, draw_sheets(shown, properties), by_layer)
+        layers = shown.layers
+        progress(done, len(drawn))
+    return layers
 
 
 def _by_layer(

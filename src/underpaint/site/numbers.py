@@ -162,13 +162,13 @@ def score_table(
     return pd.concat(parts, ignore_index=True)
 
 
-def spread_over(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
-    """Choose places in `rows` from the worst picture to the best, at even distances.
+def from_worst(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Order places in `rows` from the worst read picture to the best.
 
     A picture's rank is the mean, over properties, of the rank of the probe's mean over steps. A
     picture without any score ranks last: it is one of the worst to read.
     """
-    if not rows or count < 1:
+    if not rows:
         return []
     names = sorted({name for row in rows for name in row["scores"]})
     means = pd.DataFrame(
@@ -176,9 +176,7 @@ def spread_over(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
         index=range(len(rows)),
     )
     ranks = means.rank(na_option="top").mean(axis=1).to_numpy()
-    order = np.argsort(ranks, kind="stable")
-    places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return [int(order[place]) for place in places]
+    return [int(place) for place in np.argsort(ranks, kind="stable")]
 
 
 def plain(values: Float64[np.ndarray, "step"]) -> list[float | None]:

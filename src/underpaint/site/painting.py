@@ -46,10 +46,17 @@ _SPREAD = 2.5
 """Deviations of a label to either side of its mean that the page's colours span."""
 
 
-def reason_against(model: Model, settings: Mapping[str, Any], layers: Sequence[Layer]) -> str:
-    """Say why a run's site has no paint view, in one line; "" if nothing is in the way."""
+def reason_here() -> str:
+    """Say why nothing can be painted with here, whatever the model; "" if nothing is in the way."""
     if find_spec("onnx") is None:
         return "onnx is not installed. Add it with `pip install 'underpaint[paint]'`."
+    return ""
+
+
+def reason_against(model: Model, settings: Mapping[str, Any], layers: Sequence[Layer]) -> str:
+    """Say why a run's site has no paint view, in one line; "" if nothing is in the way."""
+    if here := reason_here():
+        return here
     parts = [getattr(model.pipeline, name, None) for name in ("unet", "text_encoder", "vae")]
     is_known = type(model.pipeline).__name__ == "StableDiffusionPipeline" and all(parts)
     if not is_known or not isinstance(model.pipeline.tokenizer, CLIPTokenizer):

@@ -18,7 +18,7 @@ from .costs import Seconds, timed, total
 from .folding import Batch, labelled
 from .looks import look
 from .pooling import pool
-from .study import GROUP, Study
+from .study import GROUP, Study, places_shown
 
 TUNING_SHARE = 8
 """One in so many training images chooses penalties instead of fitting weights."""
@@ -88,10 +88,11 @@ def _with_joint(study: Study, batch: Batch) -> tuple[Batch, Seconds]:
     if not study.goes_beyond:
         return batch, {}
     shown = {"estimate": batch.trace.estimates} if study.looks_ahead else {}
-    looks = look(study.model, study.labelers, study.properties, shown)
+    places = places_shown(study, batch.trace.prompts)
+    looks = look(study.model, study.labelers, study.properties, shown, places=places)
     lay = partial(beside, batch, layout_for(study), looks.maps.get("estimate"))
     batch, lay_s = timed("joint", lay, study.model.device)
-    return replace(batch, looked_at=looks.maps), total([looks.seconds, lay_s])
+    return replace(batch, looks=looks), total([looks.seconds, lay_s])
 
 
 def _with_pooled(study: Study, batch: Batch) -> tuple[Batch, Seconds]:

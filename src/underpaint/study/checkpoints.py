@@ -58,11 +58,13 @@ def held_path(run: Run, first: int) -> Path:
 
 
 def write_held(path: Path, batch: Batch, maps: ReadMaps) -> None:
-    """Keep a validation batch and what was read from it, without its activations."""
+    """Keep a validation batch, what was read from it and seen in it, without its activations."""
     tensors = {name: getattr(batch.trace, name) for name in _KEPT}
     # Numbers keep the order, which names in a file do not.
     tensors |= {f"labels/{i:06d}/{key}": batch.labels[key] for i, key in enumerate(batch.labels)}
     tensors |= {f"maps/{i:06d}/{'/'.join(key)}": maps[key] for i, key in enumerate(maps)}
+    for source, maps_seen in batch.looks.maps.items():
+        tensors |= {f"seen/{source}/{name}": each for name, each in maps_seen.items()}
     whole = {name: each.cpu().contiguous() for name, each in tensors.items()}
     write_sealed(path, lambda part: save_file(whole, part))
 
@@ -105,6 +107,16 @@ def read_held_latents(path: Path, device: torch.device) -> dict[str, Tensor]:
     kept = {"image": "latents", "estimate": "estimates"}
     with safe_open(path, framework="pt", device=str(device)) as file:
         return {source: file.get_tensor(name) for source, name in kept.items()}
+
+
+def read_held_seen(path: Path, device: torch.device) -> dict[str, dict[str, Tensor]]:
+    """Read back what labelers saw in every step's pictures, by source and property."""
+    found: dict[str, dict[str, Tensor]] = {}
+    with safe_open(path, framework="pt", device=str(device)) as file:
+        for key in (key for key in file.keys() if key.startswith("seen/")):  # noqa: SIM118
+            _, source, name = key.split("/")
+            found.setdefault(source, {})[name] = file.get_tensor(key)
+    return found
 
 
 def seen_path(run: Run, part: str, first: int) -> Path:

@@ -15,6 +15,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -36,14 +37,15 @@ from .checkpoints import (
     write_sums,
 )
 from .folding import SHUFFLES, Batch, Sums, extend, join
-from .held_out import pooled_test, rivals, score_group
+from .held_out import looks_to_show, pooled_test, rivals, score_group, shown_pictures
 from .journal import Journal, Progress, Say
 from .lanes import Lane
 from .pooling import Pooled, pooled_on_cpu, write_pooled
 from .scoring import readings
+from .showing import Shown, shown_path, write_shown
 from .solving import fit_probes
-from .study import Study
-from .thresholds import Cuts, choose_cuts
+from .study import Study, places_shown
+from .thresholds import Cuts, choose_cuts, masks_seen
 from .training import Folded, fold_all
 
 SHARD = 256
@@ -244,10 +246,12 @@ def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say)
     jobs = [
         (groups, test[groups[0][0] : groups[-1][1]])
         for groups in batches_of(len(test), study.batch)
-        if not all(checked(scores_path(run, ahead + start), say) for start, _ in groups)
+        if not all(checked(path, say) for path in _left_by(study, run, groups))
     ]
     for (groups, prompts), made in crew.each(_score_groups, jobs, fitted.probes, cuts):
-        tables, pictures, kept = crew.ray.get(made)
+        tables, pictures, kept, shown = crew.ray.get(made)
+        for each in shown:
+            write_shown(run, each)
         for (start, _), each in zip(groups, kept, strict=False):
             write_pooled(run, "test", start, each)
         for (start, _), table in zip(groups, tables, strict=True):
@@ -256,34 +260,44 @@ def _hold_out(crew: _Crew, study: Study, run: Run, progress: Progress, say: Say)
         progress("held-out pictures", ahead + groups[-1][1], total)
 
 
+def _left_by(study: Study, run: Run, groups: Groups) -> list[Path]:
+    """Name the files that groups of test pictures leave when they are done."""
+    ahead, test = len(study.split.validation), study.split.test[groups[0][0] : groups[-1][1]]
+    scores = [scores_path(run, ahead + start) for start, _ in groups]
+    return scores + [shown_path(run, test[place]) for place in places_shown(study, test)]
+
+
 def _read_groups(
     study: Study, job: tuple[Groups, Sequence[Prompt]], probes: Mapping
 ) -> list[tuple[Batch, ReadMaps]]:
     return [
         (
-            replace(without_activations(batch), looked_at={}),
+            masks_seen(study, start, without_activations(batch)),
             readings(probes, batch),
         )
-        for batch in batches(study, job[1])
+        for (start, _), batch in zip(job[0], batches(study, job[1]), strict=True)
     ]
 
 
 def _score_groups(
     study: Study, job: tuple[Groups, Sequence[Prompt]], probes: Mapping, cuts: Cuts
-) -> tuple[list[pd.DataFrame], Pictures, list[Pooled]]:
+) -> tuple[list[pd.DataFrame], Pictures, list[Pooled], list[Shown]]:
     groups, prompts = job
     ahead = len(study.split.validation)
     tables: list[pd.DataFrame] = []
     images: Pictures = []
     kept: list[Pooled] = []
+    shown: list[Shown] = []
     for (start, _), batch in zip(groups, batches(study, prompts), strict=True):
         maps, looks = readings(probes, batch), rivals(study, batch)
         table, _ = score_group(study, cuts, ahead + start, "test", batch, maps, looks)
         tables.append(table)
+        few = looks_to_show(study, batch, looks)
+        shown += shown_pictures(study, cuts, batch, maps, few)
         images += map(encoded, batch.trace.images)
         if batch.pooled:
             kept.append(pooled_on_cpu(pooled_test(study, batch, looks)))
-    return tables, images, kept
+    return tables, images, kept, shown
 
 
 def _on_cpu(sums: Sums) -> Sums:

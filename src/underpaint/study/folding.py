@@ -21,6 +21,7 @@ from ..probes.moments import Cell, MeanMap, Moments, gather, merge
 from ..probes.places import COUNT, fit_placed, waves
 from ..probes.probes import Probe, ProbeKey, columns_of
 from ..scores.sources import DECODER, LATENTS, TAUGHT, name_of
+from .looks import Looks
 from .pooling import Means
 
 SHUFFLES = 2
@@ -42,7 +43,7 @@ class Batch:
     """One traced batch with its labels, normalised, and everything that a probe may read.
 
     `pooled` holds activations averaged over places (see `pooling`), where classes are asked for.
-    `looked_at` is what labelers saw in the picture so far on the way, by source and property.
+    `looks` is what labelers saw in the picture so far on the way.
     `seconds` is what it took to make, by part (see `costs`).
     """
 
@@ -50,7 +51,7 @@ class Batch:
     labels: dict[str, Float[Tensor, "image _ height width"]]
     readable: dict[str, Float[Tensor, "step image _channel _row _col"]]
     pooled: Means = field(default_factory=dict)
-    looked_at: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    looks: Looks = field(default_factory=Looks)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -7,6 +7,8 @@ from itertools import chain
 from operator import add
 
 import pandas as pd
+import torch
+from torch import Tensor
 
 from ..core.prompts import Prompt
 from ..probes.probes import Probe, ProbeKey
@@ -23,9 +25,10 @@ from .lanes import Lane, lane
 from .looks import Looks, look
 from .pooling import Pooled, identity, shown, write_pooled
 from .scoring import AnyProbe, readings, score_beside
+from .showing import Shown, show, shown_path, write_shown
 from .solving import Fitted, fit_probes
-from .study import Study
-from .thresholds import Cuts, choose_cuts, wrong_labels
+from .study import Study, places_shown
+from .thresholds import Cuts, choose_cuts, masks_seen, wrong_labels
 from .training import Folded
 
 STAGE = "held-out pictures"
@@ -62,7 +65,7 @@ def read_validation(study: Study, journal: Journal, fitted: Fitted) -> Seconds:
             for batch in batches(study, validation[first:last]):
                 maps, read_s = timed("reading", partial(readings, fitted.probes, batch), device)
                 spent += [batch.seconds, read_s]
-                seen = without_activations(batch)
+                seen = masks_seen(study, first, without_activations(batch))
                 if batch.pooled:
                     journal.write(write_pooled, run, "validation", first, Pooled(batch.pooled))
                 journal.write(_keep_held, run, first, seen, maps)
@@ -111,6 +114,8 @@ def _score_test(
     for groups in batches_of(len(test), study.batch):
         first, last = groups[0][0], groups[-1][1]
         paths = [scores_path(journal.run, ahead + start) for start, _ in groups]
+        kept = places_shown(study, test[first:last])
+        paths += [shown_path(journal.run, test[first + place]) for place in kept]
         if not all(journal.is_whole(path) for path in paths):
             for batch in batches(study, test[first:last]):
                 maps, read_s = timed("reading", partial(readings, fitted.probes, batch), device)
@@ -126,11 +131,12 @@ def _score_test(
 
 
 def _look_first(
-    study: Study, batch: Batch, score: Callable[[Looks], Seconds], scorer: Lane
+    study: Study, batch: Batch, score: Callable[[Looks, Looks], Seconds], scorer: Lane
 ) -> Seconds:
     looks = rivals(study, batch)
-    scorer(partial(score, looks))
-    return looks.seconds
+    few = looks_to_show(study, batch, looks)
+    scorer(partial(score, looks, few))
+    return total([looks.seconds, few.seconds])
 
 
 def _score_drawn(
@@ -141,8 +147,11 @@ def _score_drawn(
     batch: Batch,
     maps: ReadMaps,
     looks: Looks,
+    few: Looks,
 ) -> Seconds:
     table, score_s = score_group(study, cuts, first, "test", batch, maps, looks)
+    # Before the scores, which say that a group is done.
+    journal.write(_keep_shown, journal.run, study, cuts, batch, maps, few)
     if batch.pooled:
         at = first - len(study.split.validation)
         journal.write(write_pooled, journal.run, "test", at, pooled_test(study, batch, looks))
@@ -155,6 +164,13 @@ def _score_drawn(
 def _keep_held(run: Run, first: int, batch: Batch, maps: ReadMaps) -> None:
     write_held(held_path(run, first), batch, maps)
     write_images(run, batch.trace.images, batch.trace.prompts)
+
+
+def _keep_shown(
+    run: Run, study: Study, cuts: Cuts, batch: Batch, maps: ReadMaps, few: Looks
+) -> None:
+    for each in shown_pictures(study, cuts, batch, maps, few):
+        write_shown(run, each)
 
 
 def _keep_scored(run: Run, first: int, batch: Batch, table: pd.DataFrame) -> None:
@@ -195,14 +211,57 @@ def rivals(study: Study, batch: Batch) -> Looks:
 
     What labelers have seen on the way is not drawn again, but for the class network.
     """
-    known = batch.looked_at if study.namer is None else {}
+    known = batch.looks if study.namer is None else Looks()
     at = list(range(study.steps) if study.rivals_at is None else study.rivals_at)
     both = {source: each[at] for source, each in shown(batch.trace).items()}
-    left = {source: each for source, each in both.items() if source not in known}
-    looks = look(study.model, study.labelers, study.properties, left, study.namer)
-    had = {source: {name: x[at] for name, x in each.items()} for source, each in known.items()}
+    left = {source: each for source, each in both.items() if source not in known.maps}
+    places = places_shown(study, batch.trace.prompts)
+    looks = look(study.model, study.labelers, study.properties, left, study.namer, places=places)
+    had = {source: {name: x[at] for name, x in each.items()} for source, each in known.maps.items()}
     maps = {**looks.maps, **had}
-    return replace(looks, maps={source: maps[source] for source in both})
+    pictures = {**looks.pictures, **{source: x[at] for source, x in known.pictures.items()}}
+    return replace(looks, maps={source: maps[source] for source in both}, pictures=pictures)
+
+
+def looks_to_show(study: Study, batch: Batch, looks: Looks) -> Looks:
+    """Give what was seen in those pictures that the run keeps to show, and draw what was not.
+
+    That is the steps at which rivals are not looked at, if there are any: a picture is shown at
+    every step.
+    """
+    places = places_shown(study, batch.trace.prompts)
+    maps = {
+        source: {name: x[:, places] for name, x in each.items()}
+        for source, each in looks.maps.items()
+    }
+    left = sorted(set(range(study.steps)) - set(study.rivals_at or range(study.steps)))
+    if not places or not left:
+        return Looks(maps, pictures=looks.pictures)
+    latents = {source: x[left][:, places] for source, x in shown(batch.trace).items()}
+    every = range(len(places))
+    more = look(study.model, study.labelers, study.properties, latents, places=every)
+    order = torch.tensor([*(study.rivals_at or ()), *left]).argsort()
+
+    def joined(some: Tensor, others: Tensor) -> Tensor:
+        return torch.cat([some, others])[order.to(some.device)]
+
+    return replace(
+        more,
+        maps={
+            source: {name: joined(x, more.maps[source][name]) for name, x in each.items()}
+            for source, each in maps.items()
+        },
+        pictures={name: joined(x, more.pictures[name]) for name, x in looks.pictures.items()},
+    )
+
+
+def shown_pictures(
+    study: Study, cuts: Cuts, batch: Batch, maps: ReadMaps, few: Looks
+) -> list[Shown]:
+    """Gather all that is shown of those pictures of a batch that the run keeps to show."""
+    places = places_shown(study, batch.trace.prompts)
+    how = {"cuts": cuts.thresholds, "position": cuts.position}
+    return show(study, batch, places, maps, few, **how)
 
 
 def pooled_test(study: Study, batch: Batch, looks: Looks) -> Pooled:

@@ -1,11 +1,12 @@
 """What is studied, and how: the noun behind a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from torch import nn
 
-from ..core.prompts import Split, split_as_read
+from ..core.prompts import Prompt, Split, split_as_read
 from ..core.properties import Property
 from ..labelers import Labeler, Namer
 from ..models import Model
@@ -18,6 +19,9 @@ GROUP = 16
 """Pictures that are labelled, folded and scored together, whatever the batch: what is summed in one
 order rounds in one way. Batches are whole groups. Below 16 rows, a processor's matrix products take
 other kernels, which round otherwise; from 16 on, a picture is the same to the last bit."""
+
+SHOWN = 12
+"""Test pictures of which a run keeps all that its figures and its site show."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,34 @@ class Study:
     def folded(self) -> tuple[Property, ...]:
         """List what is folded: properties, and where labels are exact, the labeler's too."""
         return folded(self.properties, are_exact=self.pictures is not None)
+
+
+def places_to_show(total: int, count: int = SHOWN) -> list[int]:
+    """Choose places among so many test pictures, evenly spread, the first always among them.
+
+    No score is known when they are chosen. Those that a run keeps come first: fewer are some of
+    them, and more are others beside all of them.
+
+    Examples:
+        >>> places_to_show(100, 3)
+        [0, 54, 99]
+        >>> set(places_to_show(100)) <= set(places_to_show(100, 24))
+        True
+    """
+    kept = _spread(range(total), SHOWN)
+    others = [place for place in range(total) if place not in kept]
+    return sorted([*_spread(kept, count), *_spread(others, count - SHOWN)])
+
+
+def places_shown(study: Study, prompts: Sequence[Prompt]) -> list[int]:
+    """Find, among the prompts of a batch, those test pictures that the run keeps to show."""
+    test = study.split.test
+    chosen = {test[place] for place in places_to_show(len(test))}
+    return [place for place, prompt in enumerate(prompts) if prompt in chosen]
+
+
+def _spread(places: Sequence[int], count: int) -> list[int]:
+    if count < 1 or not places:
+        return []
+    at = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)
+    return [places[each] for each in at]

@@ -1,7 +1,7 @@
 """What scoring takes from the validation pictures, and from them alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,8 +15,15 @@ from ..runs.runs import Run
 from ..scores.metrics import best_threshold, dice, prepare
 from ..scores.sources import property_of
 from .batches import batches_of
-from .checkpoints import held_path, read_held_labels, read_held_latents, read_held_maps
-from .looks import look
+from .checkpoints import (
+    held_path,
+    read_held_labels,
+    read_held_latents,
+    read_held_maps,
+    read_held_seen,
+)
+from .folding import Batch
+from .looks import Looks, look
 from .scoring import Wrong, choose_thresholds, strangers
 from .study import GROUP, Study
 
@@ -50,6 +57,24 @@ def choose_cuts(study: Study, run: Run, position: Mapping[str, MeanMap]) -> Cuts
     texts = tuple(prompt.group for prompt in validation)
     wrong = wrong_labels(labels, texts, texts, 0)
     return Cuts(_thresholds(study, paths, labels, position, wrong), position, labels, texts)
+
+
+def masks_seen(study: Study, first: int, batch: Batch) -> Batch:
+    """Leave of what labelers saw on the way what thresholds are chosen by: masks of a few pictures.
+
+    Args:
+        study: Whose masks.
+        first: The number of the batch's first picture in its split.
+        batch: Of validation pictures.
+    """
+    if first >= LOOKED_AT:
+        return replace(batch, looks=Looks())
+    masks = {each.name for each in study.properties if each.is_binary}
+    seen = {
+        source: {name: x for name, x in maps.items() if name in masks}
+        for source, maps in batch.looks.maps.items()
+    }
+    return replace(batch, looks=Looks(seen))
 
 
 def wrong_labels(
@@ -103,7 +128,7 @@ def _look_thresholds(
     paths = paths[: max(1, LOOKED_AT // min(GROUP, study.batch))]
     parts = [read_held_latents(path, study.model.device) for path in paths]
     shown = {source: torch.cat([part[source][at] for part in parts], dim=1) for source in parts[0]}
-    seen = look(study.model, study.labelers, masks, shown).maps
+    seen = _looked_at(study, paths, masks, shown, at)
     cuts = {}
     for each in masks:
         truth = prepare(labels[each.name][: next(iter(shown.values())).shape[1]])
@@ -119,3 +144,25 @@ def _look_thresholds(
             whole[at] = torch.where(scores[0] > scores[1], best, 0.5)
             cuts[each.name, source] = whole
     return cuts
+
+
+def _looked_at(
+    study: Study,
+    paths: Sequence[Path],
+    masks: Sequence[Property],
+    shown: Mapping[str, Tensor],
+    at: Sequence[int],
+) -> dict[str, dict[str, Tensor]]:
+    """Give what labelers see at some steps; what they saw when pictures were made is not drawn."""
+    parts = [read_held_seen(path, study.model.device) for path in paths]
+    known = {
+        source: {
+            each.name: torch.cat([part[source][each.name][list(at)] for part in parts], dim=1)
+            for each in masks
+        }
+        for source in shown
+        if all({each.name for each in masks} <= part.get(source, {}).keys() for part in parts)
+    }
+    left = {source: each for source, each in shown.items() if source not in known}
+    found = {**known, **look(study.model, study.labelers, masks, left).maps}
+    return {source: dict(found[source]) for source in shown}
