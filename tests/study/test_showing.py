@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import worlds
 from underpaint.cli.figure import draw_pictures
+from underpaint.cli.options import PROMPTS
 from underpaint.core.files import remove_sealed, write_sealed
 from underpaint.core.prompts import Prompt
 from underpaint.figures import maps as figures
@@ -146,6 +148,11 @@ def test_places_are_spread_the_first_and_those_that_are_kept_among_them(total):
         some = places_to_show(total, count)
         assert len(set(some)) == len(some) == min(count, total)
         assert set(some) <= set(kept) if count <= SHOWN else set(kept) <= set(some)
+
+
+def test_a_site_shows_those_that_are_kept_unless_told_otherwise():
+    [asked] = PROMPTS(click.Command("export")).params
+    assert asked.default == SHOWN
 
 
 def test_what_is_kept_is_what_would_be_made_again(run):

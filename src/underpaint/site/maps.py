@@ -52,8 +52,9 @@ def draw_sheets(shown: Shown, properties: Sequence[Property]) -> Sheets:
         }
         low, high = _range(each, maps["label"])
         map_side = maps["image"].shape[-1]
-        label = torch.cat([_square(maps[source], map_side) for source in ("label", "position")])
-        rows = [_square(maps["image"], map_side), _square(maps["estimate"], map_side), label]
+        tiles = {source: resized(each, (map_side, map_side)) for source, each in maps.items()}
+        label = torch.cat([tiles["label"], tiles["position"]])
+        rows = [tiles["image"], tiles["estimate"], label]
         images[f"{name}.webp"] = _stack([_as_bytes(row, low, high) for row in rows])
         by_layer = [_bent(each, shown, layer.name, low, high) for layer in shown.layers]
         images[f"{name}-probe.webp"] = _stack(by_layer)
@@ -95,13 +96,6 @@ def _as_bytes(maps: Float[Tensor, "step target row col"], low: float, high: floa
     shares = ((maps - low) / (high - low)).clamp(0, 1).nan_to_num(0.0)
     found = (shares * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     return found[..., 0] if found.shape[-1] == 1 else found
-
-
-def _square(
-    maps: Float[Tensor, "step target row col"], side: int
-) -> Float[Tensor, "step target {side} {side}"]:
-    """Bring maps to the one size of a sheet's tiles."""
-    return resized(maps, (side, side))
 
 
 def _stack(rows: Sequence[np.ndarray]) -> Image.Image:

@@ -23,7 +23,10 @@ from ..options import EXISTING, OF_RUN, PAINT, PROMPTS
 @PAINT
 @OF_RUN
 def export(**words: Any) -> None:
-    """Write the run OUT as a website into the folder SITE, for any web host."""
+    """Write the run OUT as a website into the folder SITE, for any web host.
+
+    The model is loaded only to paint with, or for maps of pictures that the run did not keep.
+    """
     from ..site import export as carry_out
 
     carry_out(**words)
