@@ -27,6 +27,7 @@ from underpaint.study import looks
 from underpaint.study.batches import batches_of
 from underpaint.study.folding import Batch, fold, joint_columns
 from underpaint.study.stages import carry_out
+from underpaint.study.study import places_to_show
 from underpaint.study.thresholds import choose_cuts
 from worlds import model as random_model
 from worlds import study
@@ -72,7 +73,11 @@ def test_rivals_are_decoded_at_the_steps_that_are_asked_for_alone(tmp_path, monk
             run = runs.open_run(tmp_path / name, {})
             summary = carry_out(replace(asked, rivals_at=at), run, lambda *_: None)
         found[name] = runs.read_table(run.scores), summary["properties"]
-    assert sum(decoded["some"]) * 5 == sum(decoded["all"]) * 3
+    test = len(asked.split.test)
+    held_out = len(asked.split.validation) + test
+    assert sum(decoded["all"]) == 2 * 5 * held_out
+    # Of the pictures that are kept to be shown, the two other steps too.
+    assert sum(decoded["some"]) == 2 * 3 * held_out + 2 * 2 * len(places_to_show(test))
     keys = ["source", "property", "layer", "metric", "step", "image"]
     tables = [rows.astype(dict.fromkeys(keys, str)).set_index(keys) for rows, _ in found.values()]
     looked = tables[0].index.get_level_values("source").isin(["image", "estimate"])
