@@ -123,9 +123,10 @@ def read(
         if not wanted:
             continue
         with _ONE_AT_A_TIME, awake(labeler.networks, images.device):
-            parts = [labeler.read(part) for part in images.split(_READ_AT_ONCE)]
+            # A copy: a labeler that works in place must not change what the next one sees.
+            parts = [labeler.read(part.clone()) for part in images.split(_READ_AT_ONCE)]
         for each in wanted:
-            maps = torch.cat([part[each.name] for part in parts])
+            maps = torch.cat([_as_map(labeler, each, part[each.name]) for part in parts])
             _check_shape(f"Labeler {labeler.name}", each, maps, images)
             found[each.name] = maps
     if missing := [each.name for each in properties if each.name not in found]:
@@ -225,6 +226,17 @@ def known_maps(
         )
     _check_range(giver, property, maps[known])
     return torch.where(known, maps, torch.nan)
+
+
+def _as_map(labeler: Labeler, property: Property, found: Any) -> Tensor:
+    """Take what a labeler gives for a map of numbers, true and false for 1 and 0."""
+    if not isinstance(found, Tensor) or found.is_complex():
+        kind = found.dtype if isinstance(found, Tensor) else type(found).__name__
+        raise LabelError(
+            f"Labeler {labeler.name} gave {property.name} as {kind}; a tensor of real numbers is "
+            "needed. Turn it into one, such as with `torch.from_numpy`."
+        )
+    return found.float() if found.dtype == torch.bool else found
 
 
 def _check_shape(giver: str, property: Property, maps: Tensor, images: Tensor) -> None:
