@@ -2,6 +2,7 @@
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from underpaint.cli.main import COMMANDS, main
 
@@ -31,3 +32,23 @@ def test_every_command_that_works_on_a_run_s_model_says_where_it_runs():
     names = ("edit", "erase", "pick", "classify", "cross", "studio", "figure", "export", "serve")
     for name in names:
         assert {"--model", "--device", "--dtype"} <= options(name)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--seed", "-1"), ("--seed", str(2**63)), ("--budget", "nan"), ("--budget", "inf"),
+     ("--budget", "-1")],
+)  # fmt: skip
+def test_a_number_that_means_nothing_is_one_line(option, value, tmp_path):
+    result = CliRunner().invoke(main, ["run", str(tmp_path / "run"), option, value])
+    assert isinstance(result.exception, SystemExit)
+    assert result.output.startswith(f"Error: {option} is ")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    words = ["check-labeler", "depth", "tiny", "--out", str(tmp_path / "file")]
+    result = CliRunner().invoke(main, words)
+    assert isinstance(result.exception, SystemExit)
+    assert "Cannot write" in result.output

@@ -41,10 +41,10 @@ def test_a_changed_module_is_another_labeler(folder):
     assert labelers.labeler("edges", "python:ownlabels:edges", CPU).fingerprint != before
 
 
-@pytest.mark.parametrize("source", ["python:nomodule:edges", "python:ownlabels:no", "python:"])
-def test_a_function_that_is_not_there_is_one_line(folder, source):
+@pytest.mark.parametrize("place", ["nomodule:edges", "ownlabels:no", "", "os:path"])
+def test_a_function_that_is_not_there_is_one_line(folder, place):
     with pytest.raises(LabelError, match=r"^Cannot import .*MODULE:FUNCTION"):
-        labelers.labeler("edges", source, CPU)
+        labelers.labeler("edges", f"python:{place}", CPU)
 
 
 def test_a_flipped_depth_of_ones_own_is_noticed(folder):

@@ -1,5 +1,6 @@
 """What the words of `run` ask for, as nouns: checked before any model is loaded."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,10 @@ def read_asked(*, preset: Preset | None, resume: bool, **words: Any) -> Asked:
     for name in ("count", "steps", "batch", "resolution"):
         if words[name] is not None and words[name] < 1:
             raise RunError(f"--{name} is {words[name]}. Give a whole number of at least 1.")
+    if not 0 <= words["seed"] < 2**63:
+        raise RunError(f"--seed is {words['seed']}. Use 0 to 2**63 - 1.")
+    if words["budget"] is not None and not 0 < words["budget"] < math.inf:
+        raise RunError(f"--budget is {words['budget']:g}. Give gigabytes, above 0.")
     if words["splits"] == 1 or words["splits"] < 0:
         raise RunError(f"--splits is {words['splits']}. A spread needs at least 2; 0 takes none.")
     words["parts"] = _parts(words["cut"])

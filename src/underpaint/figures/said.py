@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..core.files import writing
 from ..labelers.photographs import CHANGES, Said
 from .sheets import COLOURS
 
@@ -41,8 +42,9 @@ def draw_said(said: Sequence[Said], property: str, *, title: str, path: Path) ->
     for axis, heading in zip(axes[0], headings, strict=True):
         axis.set_title(heading, fontsize=8)
     figure.suptitle(title, fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
 def _pixels(maps: Tensor) -> np.ndarray:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -33,6 +34,8 @@ def own_labeler(property: str, source: str) -> Labeler:
     try:
         with _here():
             look = getattr(importlib.import_module(module), name)
+        if not callable(look):
+            raise TypeError(f"{name} is no function")
         content = Path(inspect.getfile(look)).read_bytes()
     # A module of the user's own may raise anything.
     except Exception as error:
@@ -43,7 +46,7 @@ def own_labeler(property: str, source: str) -> Labeler:
         ) from error
 
     def read(images: Float[Tensor, "image 3 height width"]) -> dict[str, Tensor]:
-        return {property: look(images)}
+        return {property: cast(Tensor, look(images))}
 
     digest = hashlib.sha256(content).hexdigest()
     return Labeler(source, (property,), "your own", read, f"sha256:{digest}")
