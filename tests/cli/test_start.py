@@ -77,8 +77,11 @@ BaseServer.serve_forever = stop
     assert after(stopped + called("serve", str(tmp_path), "--port", "0")) == []
 
 
-@pytest.mark.parametrize(("command", "needs"), [("paper", set()), ("compare", TABLES)])
-def test_what_reads_numbers_alone_imports_no_network(command, needs):
+@pytest.mark.parametrize(
+    ("command", "needs"),
+    [("paper", set()), ("compare", TABLES), ("convert", {"torch", "numpy"})],
+)
+def test_what_needs_no_model_imports_none(command, needs):
     assert set(after(f"import underpaint.cli.{command}")) <= needs
 
 

@@ -9,9 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..core.errors import ModelError
+from ..core.errors import ModelError, first_line
 from ..core.files import write_file
-from ..models.weights import first_line
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 

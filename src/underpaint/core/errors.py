@@ -54,3 +54,9 @@ class PickError(UnderpaintError):
 
 class SceneError(UnderpaintError):
     """A rendered scene cannot be built."""
+
+
+def first_line(error: Exception) -> str:
+    """Shorten another library's error to what fits inside ours."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= 160 else f"{lines[0][:158]} …"

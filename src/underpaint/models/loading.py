@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
-from ..core.errors import ModelError
+from ..core.errors import ModelError, first_line
 from .model import Model
 from .schedules import swap
 from .weights import (
@@ -24,7 +24,6 @@ from .weights import (
     check_weights,
     find_folder,
     fingerprint,
-    first_line,
     is_checkpoint,
     read_defaults,
     read_index,

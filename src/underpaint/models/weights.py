@@ -12,7 +12,7 @@ from typing import Any
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
-from ..core.errors import ModelError
+from ..core.errors import ModelError, first_line
 from ..core.ids import is_hub_id, split_revision
 
 TINY = Path(__file__).parent / "tiny"
@@ -231,12 +231,6 @@ def fingerprint(folder: Path) -> str:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return f"sha256:{digest.hexdigest()}"
-
-
-def first_line(error: Exception) -> str:
-    """Shorten another library's error to what fits inside ours."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0] if len(lines[0]) <= 160 else f"{lines[0][:158]} …"
 
 
 def _check_whole(file: Path) -> None:

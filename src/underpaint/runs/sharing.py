@@ -18,13 +18,12 @@ from huggingface_hub import ModelCardData
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ..core.errors import ModelError, RunError
+from ..core.errors import ModelError, RunError, first_line
 from ..core.files import is_whole, read_json_file, write_file
 from ..core.ids import is_hub_id, shown_id, split_revision
 from ..core.numbers import fixed, number
 from ..models import Model
 from ..models.identity import difference, identity_of
-from ..models.weights import first_line
 from ..probes.probes import Probe, ProbeKey
 from ..scores.naming import metric_name
 from ..scores.tables import markdown
