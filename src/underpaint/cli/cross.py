@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from ..core.errors import RunError
-from ..core.files import writing
 from ..core.properties import PROPERTIES
 from ..figures.crossed import draw_crossed
+from ..figures.saving import save
 from ..labelers import labelers_for
 from ..models.layers import find_layers
 from ..runs import runs
@@ -57,10 +57,7 @@ def cross(out: Path, captions: int, noises: int, batch: int, device: str, dtype:
         layer = summary["properties"][name]["best_layer"]
         figure = draw_crossed(name, own, layer=layer)
         for suffix in (".png", ".pdf"):
-            path = (run.figures / f"cross-{name}").with_suffix(suffix)
-            with writing(run.folder):
-                run.figures.mkdir(exist_ok=True)
-                figure.savefig(path, dpi=200)
+            save(figure, run.figures / f"cross-{name}{suffix}", dpi=200)
         click.echo(f"{name}: {shares_told(own, layer)}")
     click.echo(f"Pictures: {run.figures / 'cross-*.png'}")
     refresh_site(run)

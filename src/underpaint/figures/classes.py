@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..core.numbers import number
 from ..scores.tables import caption
+from .saving import save
 from .style import OTHER_PAINTS, PAINTS, styled
 
 SHOWN = 5
@@ -82,7 +83,7 @@ def draw_classes(
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes[-1].set_xlabel(f"step of {steps}")
     figure.suptitle(caption(title, width=90), fontsize=8, y=0.995)
-    _save(figure, path)
+    save(figure, path, dpi=200, is_trimmed=True)
 
 
 @styled()
@@ -114,9 +115,4 @@ def draw_recognition(found: Mapping[str, Any], path: Path) -> None:
         "test images · bands: 95%, over prompts · dotted: chance", fontsize=6, loc="left"
     )
     axis.legend(frameon=False, fontsize=6)
-    _save(figure, path)
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=200, bbox_inches="tight")
+    save(figure, path, dpi=200, is_trimmed=True)

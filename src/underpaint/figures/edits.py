@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ..scores.alike import are_alike
 from ..scores.tables import caption
 from ..steering.experiments import Shown
+from .saving import save
 
 HEADINGS = ("before", "target", "after", "mask seen")
 
@@ -51,8 +52,7 @@ def draw_strip(shown: Sequence[Shown], *, title: str, path: Path) -> None:
     figure.suptitle(title, fontsize=9, y=0.995)
     top = 1 - 0.5 / figure.get_figheight()
     figure.subplots_adjust(left=0.03, right=0.995, bottom=0.01, top=top, wspace=0.04, hspace=0.04)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    save(figure, path, dpi=150, is_trimmed=True)
 
 
 SHARES = {
@@ -117,8 +117,7 @@ def draw_doses(entries: Sequence[dict[str, Any]], *, like: dict[str, Any], path:
     if drawn[0]:  # nothing is drawn where nothing is defined
         figure.legend(*drawn, fontsize=8, loc="outside upper center", ncols=len(drawn[0]))
     axes[0].set_ylabel("mean over pictures")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    save(figure, path, dpi=130)
 
 
 def _said(setting: float | list[int]) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..core.files import writing
 from ..labelers.photographs import CHANGES, Said
+from .saving import save
 from .sheets import COLOURS
 
 _SIDE_IN = 1.7
@@ -42,9 +42,7 @@ def draw_said(said: Sequence[Said], property: str, *, title: str, path: Path) ->
     for axis, heading in zip(axes[0], headings, strict=True):
         axis.set_title(heading, fontsize=8)
     figure.suptitle(title, fontsize=9)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110, bbox_inches="tight")
+    save(figure, path, dpi=110, is_trimmed=True)
 
 
 def _pixels(maps: Tensor) -> np.ndarray:

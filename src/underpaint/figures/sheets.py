@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..core.files import writing
 from ..scores.tables import caption
 from ..steering.picks import Finished, Stopped, Wish
+from .saving import save
 
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 
@@ -58,9 +58,7 @@ def draw_sheet(
     figure.suptitle(title, fontsize=9, y=0.995)
     top = 1 - 0.5 / figure.get_figheight()
     figure.subplots_adjust(left=0.06, right=0.995, bottom=0.01, top=top, wspace=0.04, hspace=0.04)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110, bbox_inches="tight")
+    save(figure, path, dpi=110, is_trimmed=True)
 
 
 def _first(maps: Tensor) -> np.ndarray:
