@@ -34,15 +34,66 @@ def test_every_command_that_works_on_a_run_s_model_says_where_it_runs():
         assert {"--model", "--device", "--dtype"} <= options(name)
 
 
+def numbers(kind: type[click.ParamType]) -> list[tuple[str, str]]:
+    """List the options of all commands that take a number of a kind."""
+    return [
+        (name, each.name or "")
+        for name in COMMANDS
+        for each in getattr(main.get_command(click.Context(main), name), "params", ())
+        if isinstance(each.type, kind)
+    ]
+
+
+def refuses(name: str, option: str, value: str) -> bool:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    [found] = [each for each in command.params if each.name == option]
+    try:
+        found.type_cast_value(click.Context(command), value)
+    except click.BadParameter:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("name", "option"), numbers(click.types.FloatParamType))
+def test_no_number_is_infinite_or_none(name, option):
+    assert [refuses(name, option, value) for value in ("nan", "inf", "-inf", "1e999")] == [True] * 4
+    assert not refuses(name, option, "0.5")
+
+
+OF_ANY_SIGN = {"strength", "margin", "unconditional"}
+LOOKED_UP = {"index", "like"}
+"""Which prompt: a number that none has is refused by who looks for it."""
+MAY_BE_ZERO = {"seed", "frames", "prompts", "port", "splits", "guidance"}
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), numbers(click.types.FloatParamType) + numbers(click.types.IntParamType)
+)
+def test_what_cannot_be_missing_is_at_least_one(name, option):
+    if option not in OF_ANY_SIGN | LOOKED_UP:
+        assert refuses(name, option, "-1") or option == "splits"
+        assert refuses(name, option, "0") or option in MAY_BE_ZERO
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [x for x in numbers(click.types.IntParamType) if x[1] == "seed"]
+)
+def test_a_seed_is_one_that_generators_take(name, option):
+    assert refuses(name, option, str(2**63))
+    assert not refuses(name, option, str(2**63 - 1))
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--seed", "-1"), ("--seed", str(2**63)), ("--budget", "nan"), ("--budget", "inf"),
-     ("--budget", "-1")],
+    [("--seed", "-1"), ("--budget", "nan"), ("--guidance", "inf"), ("--count", "0"),
+     ("--splits", "-1"), ("--batch", "0"), ("--batch", "many")],
 )  # fmt: skip
 def test_a_number_that_means_nothing_is_one_line(option, value, tmp_path):
     result = CliRunner().invoke(main, ["run", str(tmp_path / "run"), option, value])
     assert isinstance(result.exception, SystemExit)
-    assert result.output.startswith(f"Error: {option} is ")
+    said = result.output.splitlines()[-1]
+    assert said.startswith((f"Error: {option} is ", f"Error: Invalid value for '{option}'"))
     assert not (tmp_path / "run").exists()
 
 

@@ -164,11 +164,11 @@ def test_the_command_says_what_each_range_of_steps_loses(command, run):
         (["--property", "albedo"], "The run has no labels of 'albedo'; it has saliency, depth"),
         (["--steps", "3"], "is no span of this run's steps 1 to 2"),
         (["--layers", "side.*"], "No layer matches 'side.*'"),
-        (["--limit", 0], "--limit is 0"),
+        (["--limit", 0], "Invalid value for '--limit'"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_the_run_alone(command, run, arguments, words):
     result = command(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == (2 if words.startswith("Invalid value") else 1)
     assert words in result.output
     assert not (run.folder / "erasures.parquet").exists()

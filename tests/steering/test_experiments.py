@@ -452,23 +452,23 @@ def test_a_strength_beyond_what_was_measured_is_warned_of(command):
         (["--move", "1,2", "--mask", "x.png"], "Give no --move and --scale beside it"),
         (["--scale", "1.1", "--depth", "translate"], "--depth translate goes as far as --move"),
         (["--depth", "none.png"], "Cannot read the map none.png"),
-        (["--scale", "-1"], "A mask cannot be scaled by -1"),
+        (["--scale", "-1"], "Invalid value for '--scale'"),
         (["--mask", "none.png"], "Cannot read the mask none.png"),
         (["--move", "16,0"], "No picture could be edited. A move by 16,0 pixels"),
         (["--steps", "0-1"], "--steps '0-1' is no span of this run's steps 1 to 2"),
         (["--steps", "2-3"], "is no span"),
         (["--steps", "2-1"], "is no span"),
-        (["--count", "0"], "--count is 0"),
-        (["--limit", "0"], "--limit is 0"),
+        (["--count", "0"], "Invalid value for '--count'"),
+        (["--limit", "0"], "Invalid value for '--limit'"),
         (["--prompt", "99"], "No prompt has index 99"),
         (["--layers", "side.*"], "No layer matches 'side.*'"),
         (["--hold", "size"], "--hold 'size' is none of saliency, depth"),
-        (["--strength", "nan"], "give a finite strength"),
+        (["--strength", "nan"], "Invalid value for '--strength'"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_the_run_alone(command, run, arguments, words):
     result = command(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == (2 if words.startswith("Invalid value") else 1)
     assert words in result.output
     assert "Traceback" not in result.output
     assert not (run.folder / "edits.parquet").exists()

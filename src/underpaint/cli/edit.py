@@ -78,7 +78,7 @@ def edit(**words: Any) -> None:
     asked = Asked(**words)
     run = runs.find_run(asked.out)
     settings = runs.read_settings(run)
-    _check(asked)
+    _warn(asked)
     spans = [_span(asked.span, settings["steps"], control) for control in asked.controls]
     prompts = _prompts(run, asked.index, asked.split)[: asked.limit]
     runs.read_summary(run)  # there has to be one, before any time is spent
@@ -132,12 +132,8 @@ def _carry_out(
     click.echo(f"{trial.control}: {said}" if trial.control != "none" else said)
 
 
-def _check(asked: Asked) -> None:
-    """Refuse numbers that mean nothing, and warn of those that nobody measured."""
-    for name in ("count", "batch", "limit"):
-        value = getattr(asked, name)
-        if value is not None and value < 1:
-            raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
+def _warn(asked: Asked) -> None:
+    """Warn of a strength that nobody measured."""
     low, high = TRIED_STRENGTHS
     if not low <= asked.strength <= high:
         click.echo(

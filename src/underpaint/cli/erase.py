@@ -37,9 +37,6 @@ def erase(
     """Carry out `underpaint erase`, as its options say."""
     run = runs.find_run(out)
     settings = runs.read_settings(run)
-    for name, value in (("batch", batch), ("limit", limit)):
-        if value is not None and value < 1:
-            raise EditError(f"--{name} is {value}. Give a whole number of at least 1.")
     columns = _columns(settings)
     for name in names or ("depth",):
         if name not in columns:

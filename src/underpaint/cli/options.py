@@ -1,7 +1,9 @@
 """Options that several commands of `cli` share."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +11,29 @@ from ..runs.folder import find_run
 
 PATIENCE_S = 600.0
 """How long a command with results in hand waits for another that is writing to the run."""
+
+
+class Finite(click.FloatRange):
+    """A number in a range. Infinity and "nan" are in none, open as it may be."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number, or refuse the option's value."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+COUNT = click.IntRange(min=1)
+"""How many there are of something that cannot be missing."""
+
+SEED = click.IntRange(0, 2**63 - 1)
+"""What every generator of random numbers takes."""
+
+ABOVE_ZERO = Finite(min=0, min_open=True)
+GUIDANCE = Finite(min=0)
 
 
 def together(*options: Callable) -> Callable:
@@ -38,7 +63,7 @@ RUNNING = together(
 )
 SAMPLING = together(
     click.option("--scheduler", help="ddim, lms, euler or dpm++.  [default: the model's own]"),
-    click.option("--resolution", type=int, help="Pixels of a side.  [default: the model's own]"),
+    click.option("--resolution", type=COUNT, help="Pixels of a side.  [default: the model's own]"),
 )
 
 MOVED = "underpaint.moved"

@@ -68,9 +68,6 @@ def pick(**words: Any) -> None:
     asked = Asked(**words)
     run = runs.find_run(asked.out)
     settings = runs.read_settings(run)
-    for name in ("candidates", "batch"):
-        if (value := getattr(asked, name)) < 1:
-            raise PickError(f"--{name} is {value}. Give a whole number of at least 1.")
     found = runs.read_summary(run)["properties"]
     model = model_of(settings, device=asked.device, dtype=asked.dtype)
     labelers = labelers_for(model, settings.get("labeled_by"))

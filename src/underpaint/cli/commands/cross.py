@@ -4,14 +4,21 @@ from typing import Any
 
 import click
 
-from ..options import EXISTING, OF_RUN
+from ..options import COUNT, EXISTING, OF_RUN
+
+FEW = click.IntRange(min=3)
+"""Two have no variance to speak of."""
 
 
 @click.command()
 @EXISTING
-@click.option("--captions", default=12, show_default=True, help="How many, from the test prompts.")
-@click.option("--noises", default=12, show_default=True, help="How many, the seeds of those.")
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
+@click.option(
+    "--captions", default=12, show_default=True, type=FEW, help="How many, from the test prompts."
+)
+@click.option(
+    "--noises", default=12, show_default=True, type=FEW, help="How many, the seeds of those."
+)
+@click.option("--batch", default=32, show_default=True, type=COUNT, help="Images at once.")
 @OF_RUN
 def cross(**words: Any) -> None:
     """Draw captions of the run OUT from each other's noise, and say what readings owe to which.

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ...steering.choices import CARRIED, CONTROLS, FRAMES, HELD, MARGIN, SEERS
-from ..options import EXISTING, OF_RUN
+from ..options import ABOVE_ZERO, COUNT, EXISTING, OF_RUN, SEED, Finite
 
 
 @click.command()
@@ -14,7 +14,7 @@ from ..options import EXISTING, OF_RUN
 @click.option(
     "--move", metavar="DX,DY|random", help="Right and down: fractions below 1, else pixels."
 )
-@click.option("--scale", type=float, help="About the object's own centre, as in 1.5.")
+@click.option("--scale", type=ABOVE_ZERO, help="About the object's own centre, as in 1.5.")
 @click.option("--mask", type=click.Path(path_type=Path), help="PNG: the object white on black.")
 @click.option(
     "--depth", metavar="PNG|translate", help="The nearer the brighter; or its own, moved."
@@ -36,9 +36,17 @@ from ..options import EXISTING, OF_RUN
     show_default=True,
     help="Whose prompts to edit: choose settings on validation, report test.",
 )
-@click.option("--limit", type=int, help="Only so many of those prompts.  [default: all]")
-@click.option("--count", default=5, show_default=True, help="Random moves where none is given.")
-@click.option("--strength", default=1.0, show_default=True, help="1 makes the reading the target.")
+@click.option("--limit", type=COUNT, help="Only so many of those prompts.  [default: all]")
+@click.option(
+    "--count", default=5, show_default=True, type=COUNT, help="Random moves where none is given."
+)
+@click.option(
+    "--strength",
+    default=1.0,
+    show_default=True,
+    type=Finite(),
+    help="1 makes the reading the target.",
+)
 @click.option(
     "--steps",
     "span",
@@ -61,6 +69,7 @@ from ..options import EXISTING, OF_RUN
     "--margin",
     default=MARGIN,
     show_default=True,
+    type=Finite(),
     help="Edit only so near to the object, a share of the side; -1 everywhere.",
 )
 @click.option(
@@ -76,6 +85,7 @@ from ..options import EXISTING, OF_RUN
     "--unconditional",
     default=0.5,
     show_default=True,
+    type=Finite(),
     help="Push the unconditional half the other way, by this share.",
 )
 @click.option(
@@ -93,8 +103,10 @@ from ..options import EXISTING, OF_RUN
     help="Of how many pictures to keep the edit at every strength, for the site, by the "
     f"first --control.  [default: {FRAMES}, or 0 of one --prompt]",
 )
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
-@click.option("--seed", default=0, show_default=True, help="Of random moves and directions.")
+@click.option("--batch", default=32, show_default=True, type=COUNT, help="Images at once.")
+@click.option(
+    "--seed", default=0, show_default=True, type=SEED, help="Of random moves and directions."
+)
 @OF_RUN
 def edit(**words: Any) -> None:
     """Move, scale, paint or relight the object in pictures of the run OUT, and score the edit.

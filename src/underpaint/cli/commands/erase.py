@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ..options import EXISTING, OF_RUN
+from ..options import COUNT, EXISTING, OF_RUN, SEED
 
 
 @click.command()
@@ -20,9 +20,9 @@ from ..options import EXISTING, OF_RUN
 @click.option(
     "--split", type=click.Choice(["test", "validation"]), default="test", show_default=True
 )
-@click.option("--limit", type=int, help="Only so many of those prompts.  [default: all]")
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
-@click.option("--seed", default=0, show_default=True, help="Of the random subspaces.")
+@click.option("--limit", type=COUNT, help="Only so many of those prompts.  [default: all]")
+@click.option("--batch", default=32, show_default=True, type=COUNT, help="Images at once.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of the random subspaces.")
 @OF_RUN
 def erase(**words: Any) -> None:
     """Erase what is linear of a property from activations, and say what the picture loses.

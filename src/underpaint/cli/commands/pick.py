@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..options import EXISTING, OF_RUN
+from ..options import COUNT, EXISTING, OF_RUN, SEED
 
 
 @click.command()
@@ -14,13 +14,17 @@ from ..options import EXISTING, OF_RUN
 @click.option("--depth", type=click.Path(path_type=Path), help="PNG: the nearer the brighter.")
 @click.option("--like", type=int, help="Index of a prompt of OUT: all that is read of its picture.")
 @click.option("--prompt", "texts", multiple=True, help="What to draw; may be given again.")
-@click.option("--candidates", default=64, show_default=True, help="Seeds to begin with.")
-@click.option("--keep", default=4, show_default=True, help="Seeds to finish.")
-@click.option("--stop-at", default=3, show_default=True, help="Steps that every seed runs.")
+@click.option(
+    "--candidates", default=64, show_default=True, type=COUNT, help="Seeds to begin with."
+)
+@click.option("--keep", default=4, show_default=True, type=COUNT, help="Seeds to finish.")
+@click.option(
+    "--stop-at", default=3, show_default=True, type=COUNT, help="Steps that every seed runs."
+)
 @click.option("--score", is_flag=True, help="Finish all, and say what the early choice is worth.")
 @click.option("--preview", is_flag=True, help="Show what is read at each step in preview-*.png.")
-@click.option("--batch", default=32, show_default=True, help="Images at once.")
-@click.option("--seed", default=0, show_default=True, help="The first candidate's.")
+@click.option("--batch", default=32, show_default=True, type=COUNT, help="Images at once.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="The first candidate's.")
 @OF_RUN
 def pick(**words: Any) -> None:
     """Find seeds whose pictures have the wanted layout, by what the first steps show.

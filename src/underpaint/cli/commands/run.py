@@ -7,7 +7,7 @@ import click
 
 from ..asked import read_asked
 from ..defaults import take_from, take_preset
-from ..options import OUT, RUNNING
+from ..options import ABOVE_ZERO, COUNT, GUIDANCE, OUT, RUNNING, SEED
 
 
 @click.command()
@@ -21,13 +21,13 @@ from ..options import OUT, RUNNING
 )
 @click.option("--model", "model_id", default="tiny", show_default=True, help="Id or folder.")
 @click.option("--prompts", type=click.Path(path_type=Path), help="CSV, TSV, Parquet, JSON or .txt.")
-@click.option("--count", default=617, show_default=True, help="How many images.")
-@click.option("--steps", default=15, show_default=True, help="Denoising steps.")
-@click.option("--guidance", type=float, help="Guidance scale.  [default: the model's own]")
+@click.option("--count", default=617, show_default=True, type=COUNT, help="How many images.")
+@click.option("--steps", default=15, show_default=True, type=COUNT, help="Denoising steps.")
+@click.option("--guidance", type=GUIDANCE, help="Guidance scale.  [default: the model's own]")
 @click.option("--batch", default="32", show_default=True, help="Images at once, or auto.")
-@click.option("--budget", type=float, help="Refuse what takes more memory than so many GB.")
+@click.option("--budget", type=ABOVE_ZERO, help="Refuse what takes more memory than so many GB.")
 @click.option("--scheduler", help="ddim, lms, euler or dpm++.  [default: the model's own]")
-@click.option("--resolution", type=int, help="Pixels of a side.  [default: the model's own]")
+@click.option("--resolution", type=COUNT, help="Pixels of a side.  [default: the model's own]")
 @click.option("--cut", help="TRAIN/TEST rows in the file's order.  [default: split by text]")
 @click.option("--layers", "glob", default="*", show_default=True, help="Which layers, as a glob.")
 @click.option(
@@ -58,7 +58,9 @@ from ..options import OUT, RUNNING
     help="Ask at each step which class a picture will show, in the same two passes.",
 )
 @click.option("--classifier", help="What is asked: vgg16, vgg16:FOLDER, id or folder.")
-@click.option("--seed", default=0, show_default=True, help="Of prompts, seeds and the split.")
+@click.option(
+    "--seed", default=0, show_default=True, type=SEED, help="Of prompts, seeds and the split."
+)
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
@@ -68,7 +70,7 @@ from ..options import OUT, RUNNING
 )
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=COUNT,
     help="Of ray on this machine.  [default: as many as fit]",
 )
 @click.option("--quick", is_flag=True, help="Leave out the controls that run other networks.")

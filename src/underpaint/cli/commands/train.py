@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..options import OUT
+from ..options import ABOVE_ZERO, COUNT, OUT
 
 
 @click.command()
@@ -14,14 +14,14 @@ from ..options import OUT
     "--minutes",
     default=180.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=ABOVE_ZERO,
     help="Of training, in all.",
 )
 @click.option(
     "--scenes",
     default=32,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=COUNT,
     help="Thousands of scenes to render.",
 )
 @click.option(
