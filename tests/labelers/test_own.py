@@ -52,3 +52,27 @@ def test_a_flipped_depth_of_ones_own_is_noticed(folder):
     (folder / "ownlabels.py").write_text(source)
     with pytest.raises(LabelError, match="the wrong way round"):
         labelers.labeler("depth", "python:ownlabels:depth", CPU)
+
+
+@pytest.mark.parametrize("property", ["edges", "depth"])
+def test_an_error_of_ones_own_function_is_one_line(folder, property):
+    source = 'def broken(images):\n    raise ValueError("no\\nway")\n'
+    (folder / "ownlabels.py").write_text(source)
+    line = (
+        r"^python:ownlabels:broken raised ValueError in ownlabels.py:2 \(no\) over pictures of "
+        r"\(\d, 3, \d+, \d+\)\. Mend it: .*$"
+    )
+
+    def labelled():
+        found = labelers.labeler(property, "python:ownlabels:broken", CPU)
+        label([found], [EDGES], torch.rand(2, 3, 8, 8))
+
+    with pytest.raises(LabelError, match=line) as caught:
+        labelled()
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_depth_of_ones_own_that_is_no_tensor_is_one_line(folder):
+    (folder / "ownlabels.py").write_text("def depth(images):\n    return images.numpy()\n")
+    with pytest.raises(LabelError, match="gave depth as ndarray; a tensor of real"):
+        labelers.labeler("depth", "python:ownlabels:depth", CPU)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..core.errors import LabelError
-from .labeler import Labeler, awake
+from .labeler import Labeler, ask, awake
 
 _FLIPPED = -0.5
 """A correlation with the truth below this is a flipped labeler, not a poor one."""
@@ -47,7 +47,7 @@ def check_direction(labeler: Labeler, device: torch.device) -> dict[str, float]:
     image, truths = check_scene()
     known = [name for name in labeler.reads if name in truths]
     with awake(labeler.networks, device):
-        maps = labeler.read(image.to(device)) if known else {}
+        maps = ask(labeler, known, image.to(device)) if known else {}
     found = {}
     for name in known:
         both = torch.stack([maps[name].float().cpu().flatten(), truths[name].flatten()])

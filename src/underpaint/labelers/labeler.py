@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..core.errors import LabelError
 from ..core.prompts import plain
 from ..core.properties import Property
+from .alone import check_alone, middle_of
 
 _READ_AT_ONCE = 32
 _ONE_AT_A_TIME = threading.RLock()
@@ -29,7 +30,8 @@ class Labeler:
 
     `networks` are the modules behind `read`. They are on the pictures' device while they read, and
     wait in main memory otherwise: a generator and its labelers need not fit a GPU together. Empty
-    for a labeler that sees to that itself.
+    for a labeler that sees to that itself. `asked` says of how many pictures it was asked when
+    `ask` held one of them against the same one alone: at first none.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Labeler:
     read: Read
     fingerprint: str = ""
     networks: tuple[Any, ...] = ()
+    asked: set[int] = field(default_factory=set, init=False, compare=False, repr=False)
 
     @property
     def weight_bytes(self) -> int:
@@ -115,7 +118,8 @@ def read(
     """Label pictures as `label` does, and leave their values for `check`: a GPU waits for nobody.
 
     Raises:
-        LabelError: if a property has no labeler, or a labeler returns the wrong shape.
+        LabelError: if a property has no labeler, or a labeler returns the wrong shape, or says
+            otherwise of a picture alone than among others.
     """
     found: dict[str, Tensor] = {}
     for labeler in labelers:
@@ -123,10 +127,10 @@ def read(
         if not wanted:
             continue
         with _ONE_AT_A_TIME, awake(labeler.networks, images.device):
-            # A copy: a labeler that works in place must not change what the next one sees.
-            parts = [labeler.read(part.clone()) for part in images.split(_READ_AT_ONCE)]
+            names = [each.name for each in wanted]
+            parts = [ask(labeler, names, part) for part in images.split(_READ_AT_ONCE)]
         for each in wanted:
-            maps = torch.cat([_as_map(labeler, each, part[each.name]) for part in parts])
+            maps = torch.cat([part[each.name] for part in parts])
             _check_shape(f"Labeler {labeler.name}", each, maps, images)
             found[each.name] = maps
     if missing := [each.name for each in properties if each.name not in found]:
@@ -135,6 +139,28 @@ def read(
             "Leave the property out, or give it a labeler."
         )
     return found
+
+
+@torch.no_grad()
+def ask(
+    labeler: Labeler, names: Sequence[str], images: Float[Tensor, "image 3 height width"]
+) -> dict[str, Tensor]:
+    """Take a labeler's maps of some pictures, and hold one of them against that picture alone.
+
+    That is done when it is first asked, and once more when it is first asked of several at once.
+
+    Raises:
+        LabelError: if it gives no tensor of a name, or says otherwise of the picture alone.
+    """
+    maps = _maps(labeler, names, images)
+    together = min(len(images), 2)
+    if together > max(labeler.asked, default=0):
+        place = middle_of(maps[names[0]])
+        alone = _maps(labeler, names, images[place : place + 1])
+        for name in names:
+            check_alone(f"Labeler {labeler.name}", name, maps[name], alone[name], place)
+        labeler.asked.add(together)
+    return maps
 
 
 def check(
@@ -228,12 +254,28 @@ def known_maps(
     return torch.where(known, maps, torch.nan)
 
 
-def _as_map(labeler: Labeler, property: Property, found: Any) -> Tensor:
-    """Take what a labeler gives for a map of numbers, true and false for 1 and 0."""
+def _maps(labeler: Labeler, names: Sequence[str], images: Tensor) -> dict[str, Tensor]:
+    """Take what a labeler gives for maps of numbers, true and false for 1 and 0."""
+    # A copy: a labeler that works in place must not change what the next one sees.
+    given: Any = labeler.read(images.clone())
+    if not isinstance(given, Mapping):
+        raise LabelError(
+            f"Labeler {labeler.name} gave a {type(given).__name__}; maps by property are needed, "
+            f"as in {{{names[0]!r}: maps}}."
+        )
+    if missing := [name for name in names if name not in given]:
+        raise LabelError(
+            f"Labeler {labeler.name} gave no {missing[0]}, only {sorted(map(str, given))}. "
+            "Name in `reads` what its function gives."
+        )
+    return {name: _as_map(labeler, name, given[name]) for name in names}
+
+
+def _as_map(labeler: Labeler, name: str, found: Any) -> Tensor:
     if not isinstance(found, Tensor) or found.is_complex():
         kind = found.dtype if isinstance(found, Tensor) else type(found).__name__
         raise LabelError(
-            f"Labeler {labeler.name} gave {property.name} as {kind}; a tensor of real numbers is "
+            f"Labeler {labeler.name} gave {name} as {kind}; a tensor of real numbers is "
             "needed. Turn it into one, such as with `torch.from_numpy`."
         )
     return found.float() if found.dtype == torch.bool else found

@@ -8,15 +8,18 @@ import hashlib
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..core.errors import LabelError
+from ..core.errors import LabelError, UnderpaintError
+from ..models.weights import first_line
 from .labeler import Labeler
 
 PYTHON = "python:"
@@ -28,7 +31,7 @@ def own_labeler(property: str, source: str) -> Labeler:
     The fingerprint is that of the module's file, so that a run knows when it has changed.
 
     Raises:
-        LabelError: if there is no such function.
+        LabelError: if there is no such function; when it is asked, if it raises an error itself.
     """
     module, _, name = source.removeprefix(PYTHON).partition(":")
     try:
@@ -45,11 +48,27 @@ def own_labeler(property: str, source: str) -> Labeler:
             "this folder or one that is installed."
         ) from error
 
-    def read(images: Float[Tensor, "image 3 height width"]) -> dict[str, Tensor]:
-        return {property: cast(Tensor, look(images))}
+    def read(images: Float[Tensor, "image 3 height width"]) -> dict[str, Any]:
+        try:
+            return {property: look(images)}
+        except (UnderpaintError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise LabelError(
+                f"{source} raised {_said(error)} over pictures of {tuple(images.shape)}. Mend it: "
+                "it takes pictures in 0..1 and gives a map of each."
+            ) from error
 
     digest = hashlib.sha256(content).hexdigest()
     return Labeler(source, (property,), "your own", read, f"sha256:{digest}")
+
+
+def _said(error: Exception) -> str:
+    """Name an error of another's code in one line, with the line where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    said = first_line(error)
+    return f"{type(error).__name__}{place}" + (f" ({said})" if said else "")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..core.files import write_file
-from .labeler import Labeler
+from .labeler import Labeler, ask
 
 
 def remembering(labeler: Labeler, folder: Path) -> Labeler:
@@ -44,7 +44,7 @@ def remembering(labeler: Labeler, folder: Path) -> Labeler:
         ]
         missing = [place for place, maps in enumerate(found) if maps is None]
         if missing:
-            fresh = labeler.read(images[missing])
+            fresh = ask(labeler, labeler.reads, images[missing])
             for row, place in enumerate(missing):
                 maps = {name: fresh[name][row] for name in labeler.reads}
                 found[place] = maps
