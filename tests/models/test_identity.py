@@ -1,5 +1,6 @@
 """Whatever changes the pictures makes another model, and whatever does not leaves it the same."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 import torch
 
 import worlds
-from underpaint.core.errors import RunError
+from underpaint.core.errors import ModelError, RunError
+from underpaint.core.prompts import Prompt
 from underpaint.models import load, permuted
-from underpaint.models.identity import identity_of
+from underpaint.models.identity import difference, identity_of
+from underpaint.models.traces import trace
 from underpaint.runs.runs import check_run
 
 
@@ -96,6 +99,74 @@ def test_what_changes_the_pictures_makes_another_model(change, tmp_path):
     apply(model.pipeline)
     with pytest.raises(RunError, match="Run `underpaint run` on it first"):
         check_run(settings, model)
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("text_encoder/config.json", {"hidden_act": "gelu"}),
+        ("text_encoder/config.json", {"layer_norm_eps": 1e-3}),
+        ("tokenizer/tokenizer_config.json", {"model_max_length": 16}),
+    ],
+)
+def test_a_text_encoder_s_files_that_say_otherwise_make_another_model(tmp_path, file, change):
+    before = identity_of(loaded(SD, tmp_path))
+    path = tmp_path / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    differs = difference(before, identity_of(load(str(tmp_path), device="cpu")))
+    assert differs is not None
+    assert differs[0] == "text_configuration"
+
+
+def test_words_in_another_order_make_another_model(tmp_path):
+    before = identity_of(loaded(SD, tmp_path))
+    path = tmp_path / "tokenizer" / "tokenizer.json"
+    words = json.loads(path.read_text())
+    vocab = words["model"]["vocab"]
+    vocab["a</w>"], vocab["b</w>"] = vocab["b</w>"], vocab["a</w>"]
+    path.write_text(json.dumps(words))
+    after = load(str(tmp_path), device="cpu")
+    with pytest.raises(RunError, match="with text_configuration"):
+        check_run({"model": "world", **before}, after)
+
+
+def test_what_a_file_leaves_to_defaults_or_says_of_itself_alone_is_no_difference(tmp_path):
+    before = identity_of(loaded(SD, tmp_path))
+    path = tmp_path / "text_encoder" / "config.json"
+    said = json.loads(path.read_text()) | {"transformers_version": "9", "_name_or_path": "there"}
+    del said["layer_norm_eps"]
+    path.write_text(json.dumps(said))
+    assert identity_of(load(str(tmp_path), device="cpu")) == before
+
+
+def test_a_run_from_before_text_encoders_were_recorded_is_valid(tmp_path):
+    model = loaded(SD, tmp_path)
+    found = identity_of(model)
+    before = {name: found[name] for name in ("fingerprint", "scheduler")}
+    check_run({"model": "world", **before}, model)
+    assert difference(found, before) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_dtype_of_loading_is_no_difference(tmp_path, dtype):
+    before = identity_of(loaded(SD, tmp_path))
+    name = str(dtype).removeprefix("torch.")
+    assert identity_of(load(str(tmp_path), device="cpu", dtype=name)) == before
+
+
+@pytest.mark.parametrize(
+    ("of", "to"), [("float32", torch.float16), ("float32", torch.bfloat16), ("float16", None)]
+)
+def test_a_pipeline_turned_to_another_dtype_is_refused_and_another_model(tmp_path, of, to):
+    SD().save_pretrained(tmp_path)
+    model = load(str(tmp_path), device="cpu", dtype=of)
+    before = identity_of(model)
+    model.pipeline.to(to or torch.float32)
+    with pytest.raises(ModelError, match=r"turned into .* after it was described as .* Load it so"):
+        trace(model, [Prompt("fog", 0)], steps=1, layers=[])
+    assert identity_of(model)["fingerprint"] != before["fingerprint"]
+    model.pipeline.unet.to(model.dtype)
+    assert identity_of(model)["fingerprint"] != before["fingerprint"]
 
 
 @pytest.mark.parametrize("change", SAME)

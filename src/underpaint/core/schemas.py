@@ -84,6 +84,9 @@ SETTINGS: Mapping[str, Any] = {
 }
 """run.json, so far as other commands go by it."""
 
+LATER = ("configuration", "text_configuration")
+"""What a model's identity did not say at first. Runs without one are valid: it is not compared."""
+
 _MEAN = {"mean": (PLAIN_NUMBER, None)}
 _INTERVAL = {**_MEAN, "low": (PLAIN_NUMBER, None), "high": (PLAIN_NUMBER, None)}
 _STEP = range(1, 100_001)

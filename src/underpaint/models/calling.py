@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..core.errors import ModelError, UnderpaintError
-from .guard import check_same, check_still
+from .guard import check_dtype, check_same, check_still
 from .model import Model
 
 
@@ -42,7 +42,9 @@ def check_ready(model: Model) -> None:
     """Make sure that a pipeline is the one that was described, and draws a picture as it did.
 
     Raises:
-        ModelError: if its denoiser was exchanged, or a part is in training mode and at random.
+        ModelError: if its denoiser was exchanged or turned into another dtype, or a part is in
+            training mode and at random.
     """
     check_same(model.pipeline, model.denoiser)
+    check_dtype(model.denoiser, model.dtype)
     check_still(model.pipeline)

@@ -55,6 +55,26 @@ def check_hooks(denoiser: nn.Module) -> None:
             )
 
 
+def dtype_of(denoiser: nn.Module) -> torch.dtype:
+    """Say what a denoiser computes in, of its own saying: its weights may be kept in less."""
+    return getattr(denoiser, "dtype", None) or next(denoiser.parameters()).dtype
+
+
+def check_dtype(denoiser: nn.Module, described: torch.dtype) -> None:
+    """Refuse a denoiser that computes in another dtype than was described, and is recorded.
+
+    Raises:
+        ModelError: if it was turned into another since.
+    """
+    if (found := dtype_of(denoiser)) != described:
+        name = str(found).removeprefix("torch.")
+        raise ModelError(
+            f"The {type(denoiser).__name__} was turned into {found} after it was described as "
+            f"{described}. Load it so, with `dtype={name!r}`, or describe it again: "
+            "`Model.of(pipeline, …)`."
+        )
+
+
 def check_same(pipeline: Any, denoiser: nn.Module) -> None:
     """Refuse a pipeline whose denoiser is no longer the one that was described.
 

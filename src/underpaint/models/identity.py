@@ -13,12 +13,16 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from ..core.schemas import LATER
+from .encoders import text_configuration
 from .guard import uncompiled
 
 if TYPE_CHECKING:
     from .model import Model
 
 _FIRST = 4096
+_CACHED, _HELD = 1 << 16, 1 << 24
+"""How many weights are summed at once: in a processor's cache, and on a GPU."""
 _FREEU = ("s1", "s2", "b1", "b2")
 
 
@@ -28,6 +32,7 @@ def identity_of(model: "Model") -> dict[str, str]:
         "fingerprint": model.fingerprint,
         "scheduler": type(model.pipeline.scheduler).__name__,
         "configuration": model.configuration,
+        "text_configuration": text_configuration(model.pipeline),
     }
 
 
@@ -38,15 +43,15 @@ def difference(
 
     Args:
         recorded: What a run or shared probes say. What they do not say is not compared: those from
-            before recorded no configuration.
+            before recorded no configuration, or none of tokenizers and text encoders.
         found: What `identity_of` gives, or settings that hold it.
 
     Returns:
         Its name, what was recorded, what is found. None where nothing differs.
     """
-    for name in ("fingerprint", "scheduler", "configuration"):
+    for name in ("fingerprint", "scheduler", *LATER):
         then = recorded.get(name)
-        if then is not None and then != found[name]:
+        if then is not None and then != found.get(name, then):
             return name, then, found[name]
     return None
 
@@ -86,14 +91,31 @@ def _kept(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
                 yield f"{path}.{name}", buffer
 
 
+def dtypes(pipeline: Any) -> str:
+    """Name what each part's weights are kept in, such as "unet float16, vae float32"."""
+    said = []
+    for part, module in sorted(pipeline.components.items()):
+        if isinstance(module, nn.Module):
+            beside = {id(weight) for _, weight in _adapter_weights(module, every=True)}
+            kept = (each for each in module.parameters() if id(each) not in beside)
+            kinds = {str(each.dtype).removeprefix("torch.") for each in kept if is_plain(each)}
+            said.append(" ".join([part, *sorted(kinds)]))
+    return ", ".join(said)
+
+
 def _sums(weight: Tensor) -> Float64[Tensor, "2"]:
     """Sum up squares, and those of the first values by place: signs and order count there.
 
     Both sums are of positive terms, which lose no digits wherever they are added up.
     """
-    first = weight.flatten()[:_FIRST].double()
-    places = torch.arange(1, len(first) + 1, device=weight.device)
-    return torch.stack([weight.double().square().sum(), ((first + 0.1).square() * places).sum()])
+    values = weight.flatten()
+    first, rest = values[:_FIRST].double(), values[_FIRST:]
+    places = torch.arange(1, len(first) + 1, device=weight.device, dtype=torch.float64)
+    whole = torch.dot(first, first)
+    # On a processor, parts that stay in its cache are ten times as fast as all at once.
+    for part in rest.split(_CACHED if weight.device.type == "cpu" else _HELD) if len(rest) else ():
+        whole += torch.dot(values := part.double(), values)
+    return torch.stack([whole, torch.dot((first + 0.1).square(), places)])
 
 
 def adapters(pipeline: Any) -> str:

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..core.errors import ModelError
-from .guard import uncompiled
-from .identity import adapters, configuration, digest, is_plain
+from .guard import dtype_of, uncompiled
+from .identity import adapters, configuration, digest, dtypes, is_plain
 from .refusals import check_pipeline
 from .unprompted import UnpromptedPipeline
 from .words import words_of
@@ -46,7 +46,8 @@ class Model:
         device: Where it runs.
         dtype: What the denoiser computes in.
         call: What else its pipeline's call is given, by name.
-        as_read: What the weights of its parts came to when they were read from those files.
+        as_read: What the weights of its parts came to when they were read from those files, and
+            in which dtypes they were kept.
     """
 
     name: str
@@ -103,8 +104,7 @@ class Model:
             )
         try:
             device = torch.device(pipeline.device)
-            # Of the module's own saying: weights may be kept in less than it computes in.
-            dtype = getattr(denoiser, "dtype", None) or next(denoiser.parameters()).dtype
+            dtype = dtype_of(denoiser)
         except StopIteration as error:
             raise ModelError(
                 f"{type(denoiser).__name__} has no plain weight left that says where it is and in "
@@ -120,7 +120,7 @@ class Model:
             device=device,
             dtype=dtype,
             call=dict(call or {}),
-            as_read=digest(pipeline) if fingerprint else "",
+            as_read=f"{digest(pipeline)} {dtypes(pipeline)}" if fingerprint else "",
         )
 
     @property
@@ -128,12 +128,16 @@ class Model:
         """What tells its weights from others: those of its files, and what was done to them since.
 
         Adapters count while they act, and so do weights that an adapter was fused into, and what
-        its call is given beside a prompt.
+        its call is given beside a prompt. The dtype that it was loaded in does not count, for a run
+        records it apart; to turn parts into another since does, for no file has weights so rounded.
         """
         since = adapters(self.pipeline)
         if self.weights and self.call:
             since += json.dumps(self.call, sort_keys=True, default=str)
-        if self.as_read and (now := digest(self.pipeline)) != self.as_read:
+        then, _, kept = self.as_read.partition(" ")
+        if then and (now := digest(self.pipeline)) != then:
+            since += now
+        if kept and (now := dtypes(self.pipeline)) != kept:
             since += now
         if not since:
             return self.weights

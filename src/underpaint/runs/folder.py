@@ -25,7 +25,7 @@ from ..core.files import (
 )
 from ..core.prompts import Prompt
 from ..core.properties import PROPERTIES, find_property
-from ..core.schemas import SETTINGS, SUMMARY, misfit
+from ..core.schemas import LATER, SETTINGS, SUMMARY, misfit
 
 SCHEMA = 1
 _BESIDE = ("made_with", "sources")
@@ -158,7 +158,8 @@ def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
     if isinstance(theirs := found.get("labelers"), dict):
         found["labelers"] = {k: v for k, v in theirs.items() if k in wanted.get("labelers", {})}
     # Nor had they a configuration.
-    found.setdefault("configuration", wanted.get("configuration"))
+    for name in LATER:
+        found.setdefault(name, wanted.get(name))
     if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
         name = differing[0]
         raise RunError(

@@ -22,6 +22,7 @@ from ..core.errors import ModelError, RunError, first_line
 from ..core.files import is_whole, read_json_file, write_file
 from ..core.ids import is_hub_id, shown_id, split_revision
 from ..core.numbers import fixed, number
+from ..core.schemas import LATER
 from ..models import Model
 from ..models.identity import difference, identity_of
 from ..probes.probes import Probe, ProbeKey
@@ -204,7 +205,7 @@ def _about(
         "schema": 1,
         "model": shown_id(settings["model"]),
         **{name: settings[name] for name in copied},
-        "configuration": settings.get("configuration"),
+        **{name: settings.get(name) for name in LATER},
         "labelers": {shown_id(name): each for name, each in settings["labelers"].items()},
         "resolution": settings.get("resolution"),
         "best_layers": dict(best_layers),
