@@ -11,8 +11,9 @@ from underpaint.cli import main as cli
 from underpaint.cli import run as cli_run
 from underpaint.core.errors import RunError
 from underpaint.core.properties import PROPERTIES, Property
-from underpaint.labelers import Labeler
+from underpaint.labelers import Labeler, Namer
 from underpaint.runs import runs
+from underpaint.study import solving
 
 NORMALS = Labeler("other", ("normals",), "MIT", lambda images: {"normals": images}, "sha256:1")
 EDGES = Property("edges", "continuous", ("spearman", "residual"))
@@ -81,7 +82,8 @@ def test_only_labelers_that_read_something_are_recorded(stopped, tmp_path, saved
 
 def test_a_run_goes_on_that_recorded_labelers_which_read_nothing(tmp_path):
     asked = {"labelers": {"a": ["MIT", "1"], "b": ["MIT", "2"]}}
-    runs.open_run(tmp_path / "run", asked)
+    begun = runs.open_run(tmp_path / "run", asked)
+    begun.scores.touch()
     runs.open_run(tmp_path / "run", {"labelers": {"a": ["MIT", "1"]}})
     with pytest.raises(RunError, match="its labelers is"):
         runs.open_run(tmp_path / "run", {"labelers": {"a": ["MIT", "3"]}})
@@ -112,6 +114,80 @@ def test_the_reader_of_rendered_scenes_is_named_on_other_pictures_alone(
     output = run(tmp_path / "out", saved_model).output
     assert "Labels of depth: tiny (MIT). It is the reader of rendered scenes" in output
     assert "Labels of saliency: theirs (MIT).\n" in output
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Give a folder for pictures of one's own, with none in it."""
+    (tmp_path / "mine").mkdir()
+    return tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--count", 3), "1 training prompts are too few"),
+        (("--steps", 100_000), "takes 1 to 1000 steps, got 100000"),
+        (("--guidance", "nan"), "not a finite number"),
+        (("--layers", "side.*"), "No layer matches 'side.*'"),
+        (("--seed", 2**63), "is not in the range"),
+        (("--cut", "0/24"), "cannot be cut 0/24"),
+        (("--recipe", "paper"), "keeps all activations of"),
+        (("--images", "mine"), "Save it as PNG"),
+    ],
+)
+def test_what_a_study_cannot_do_is_refused_before_anything_is_written(
+    small, tmp_path, saved_model, mine, monkeypatch, more, words
+):
+    monkeypatch.setattr(solving, "RECIPE_BYTES", 1)
+    more = [mine if each == "mine" else each for each in more]
+    result = run(tmp_path / "out", saved_model, *more)
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit)
+    assert words in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_classes_that_no_prompt_names_are_refused_before_anything_is_written(
+    small, tmp_path, saved_model, monkeypatch
+):
+    namer = Namer("shapes", ("cube", "cone"), "MIT", lambda images: images.mean((1, 2, 3))[:, None])
+    monkeypatch.setattr(cli_run, "class_network", lambda *_: namer)
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("".join(f"a thing {number}\n" for number in range(40)))
+    result = run(tmp_path / "out", saved_model, "--classes", "--prompts", prompts)
+    assert "prompts name one class of shapes" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_nothing_came_of_makes_room_for_another(stopped, tmp_path, saved_model):
+    assert run(tmp_path / "out", saved_model, "--batch", 4).exit_code == 1
+    assert (
+        "Stopped. The same command goes on"
+        in run(tmp_path / "out", saved_model, "--batch", 8).output
+    )
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["batch"] == 8
+    shard = tmp_path / "out" / "shards" / "tuning.safetensors"
+    shard.parent.mkdir()
+    shard.touch()
+    refused = run(tmp_path / "out", saved_model, "--batch", 4)
+    assert "holds another run: its batch is 8, not 4" in refused.output
+
+
+def test_a_run_stops_where_another_took_its_folder_before_it_could_write(
+    small, tmp_path, saved_model, monkeypatch
+):
+    begun = cli_run.runs.open_run
+
+    def overtaken(folder, settings, *more, **words):
+        opened = begun(folder, settings, *more, **words)
+        begun(folder, {**settings, "seed": 1}, *more, **words)
+        return opened
+
+    monkeypatch.setattr(cli_run.runs, "open_run", overtaken)
+    result = run(tmp_path / "out", saved_model)
+    assert "holds another run: its seed is 1, not 0" in result.output
+    assert not (tmp_path / "out" / "images").exists()
 
 
 def test_what_nobody_labels_is_refused_before_anything_is_written(

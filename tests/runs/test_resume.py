@@ -65,6 +65,7 @@ def test_what_is_not_there_is_not_gone_on_with(option, tmp_path):
 
 def test_another_batch_is_another_run(stopped, tmp_path):
     invoke("run", tmp_path / "run", "--count", 30, "--quick", "--batch", 4)
+    (tmp_path / "run" / "summary.json").write_text("{}")
     result = invoke("run", tmp_path / "run", "--count", 30, "--quick", "--batch", 8)
     assert "its batch is 4, not 8" in result.output
 

@@ -215,7 +215,7 @@ def test_probes_come_back_as_they_were_written(tmp_path):
 
 
 def test_a_folder_with_another_run_is_refused(tmp_path):
-    runs.open_run(tmp_path / "run", {"steps": 15})
+    runs.open_run(tmp_path / "run", {"steps": 15}).moments.touch()
     with pytest.raises(RunError, match="holds another run: its steps is 15, not 10"):
         runs.open_run(tmp_path / "run", {"steps": 10})
 

@@ -4,6 +4,7 @@ Asked ──▶ prompts ──▶ Study ──▶ fold, fit, score, summarise �
  read_asked   prompts_of  study_of            carry_out                draw    write_site
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -30,6 +31,7 @@ from ..study import cluster
 from ..study.batches import layout_for
 from ..study.budget import check_budget, fit_batch, free_bytes, need
 from ..study.bygone import forget_other_sources
+from ..study.checks import check_study
 from ..study.costs import timed
 from ..study.splits import resplit
 from ..study.stages import add_cost, carry_out
@@ -52,12 +54,16 @@ def run(asked: Asked) -> None:
     study = study_of(asked, prompts)
     settings = settings_of(asked, study)
     refuse_other_weights(settings)
+    is_done = runs.is_done(runs.Run(asked.out))
+    if not is_done:
+        check_study(study)  # before anything is written
     names = [each.name for each in SOURCES]
     folder = runs.open_run(asked.out, settings, made_with(study.model), sources=names)
     is_named = asked.classes and runs.has_classes(folder)
-    if not runs.is_done(folder):
+    if not is_done:
         forget_other_sources(folder, SOURCES, partial(click.echo, err=True))
-        fold_fit_score_and_summarise(study, folder, asked)
+        confirm = partial(runs.confirm_run, folder, settings)
+        fold_fit_score_and_summarise(study, folder, asked, confirm)
     elif asked.classes and not is_named:
         ask_for_classes(study, folder, with_blank=False)
     elif is_shown(folder):
@@ -167,8 +173,17 @@ def made_with(model: Model) -> dict[str, str]:
     return {**versions, "device": str(model.device)}
 
 
-def fold_fit_score_and_summarise(study: Study, folder: runs.Run, asked: Asked) -> None:
-    """Do the study under a progress bar, here or on a cluster's workers first."""
+def fold_fit_score_and_summarise(
+    study: Study, folder: runs.Run, asked: Asked, confirm: Callable[[], None]
+) -> None:
+    """Do the study under a progress bar, here or on a cluster's workers first.
+
+    Args:
+        study: What to do.
+        folder: Where to.
+        asked: Where, and with which seed.
+        confirm: Called once nobody else can write the folder: refuses if it is another run's.
+    """
     if not asked.quick:
         model = study.model
         try:
@@ -184,7 +199,12 @@ def fold_fit_score_and_summarise(study: Study, folder: runs.Run, asked: Asked) -
     say = partial(click.echo, err=True)
     with reporting() as report:
         away = partial(cluster.fill, study, folder, report, say, workers=asked.workers)
-        before = away if asked.engine == "ray" else lambda: None
+
+        def before() -> None:
+            confirm()
+            if asked.engine == "ray":
+                away()
+
         try:
             carry_out(study, folder, report, say, before=before)
         except KeyboardInterrupt as error:

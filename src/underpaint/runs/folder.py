@@ -113,6 +113,8 @@ def open_run(
 ) -> Run:
     """Begin a run in a folder, or go on with the one that is there if it was asked for the same.
 
+    A run that was begun and stopped before anything came of it makes room for another.
+
     Args:
         folder: Made if it is not there.
         settings: What the numbers follow from. Two runs that differ here are never mixed.
@@ -124,19 +126,46 @@ def open_run(
             it, its run.json cannot be read, or another process is writing it.
     """
     run = Run(folder)
-    wanted = json.loads(json.dumps({"schema": SCHEMA, **settings}))
+    wanted = _as_kept(settings)
     if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
         raise RunError(f"{folder} is in use and holds no run. Choose another folder.")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     _refuse_links(folder)
     with held(folder):
-        if run.settings.exists():
-            _refuse_another(run, wanted)
-        else:
+        is_same = run.settings.exists() and _difference(run, wanted) is None
+        if run.settings.exists() and not is_same and not _is_bare(folder):
+            confirm_run(run, settings)
+        elif not is_same:
             beside = {"made_with": dict(made_with or {}), "sources": list(sources)}
             write_json(run.settings, {**wanted, **beside})
     return run
+
+
+def confirm_run(run: Run, settings: Mapping[str, Any]) -> None:
+    """Make sure that a folder is still the run of these settings, once nobody else can write it.
+
+    Raises:
+        RunError: if it is another's, or its run.json cannot be read.
+    """
+    wanted = _as_kept(settings)
+    if differs := _difference(run, wanted):
+        name, theirs = differs
+        raise RunError(
+            f"{run.folder} holds another run: its {name} is {theirs!r}, not "
+            f"{wanted.get(name)!r}. Choose another folder."
+        )
+
+
+def _as_kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Say settings as run.json gives them back."""
+    return json.loads(json.dumps({"schema": SCHEMA, **settings}))
+
+
+def _is_bare(folder: Path) -> bool:
+    """Tell whether nothing has come of a run: nothing is there but what was asked for."""
+    names = {each.name for each in folder.rglob("*") if not each.is_dir()}
+    return names <= {LOCK, "run.json", "run.json.part", "prompts.csv", "prompts.csv.part"}
 
 
 def _is_ours(folder: Path) -> bool:
@@ -145,7 +174,8 @@ def _is_ours(folder: Path) -> bool:
     return "run.json" in names or names <= {LOCK, "run.json.part"}
 
 
-def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
+def _difference(run: Run, wanted: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Name the first setting in which a run is another than is wanted, and say what it has."""
     try:
         found = read_json_file(run.settings)
         found = {name: value for name, value in found.items() if name not in _BESIDE}
@@ -161,11 +191,8 @@ def _refuse_another(run: Run, wanted: Mapping[str, Any]) -> None:
     for name in LATER:
         found.setdefault(name, wanted.get(name))
     if differing := sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k)):
-        name = differing[0]
-        raise RunError(
-            f"{run.folder} holds another run: its {name} is {found.get(name)!r}, not "
-            f"{wanted.get(name)!r}. Choose another folder."
-        )
+        return differing[0], found.get(differing[0])
+    return None
 
 
 def is_done(run: Run) -> bool:

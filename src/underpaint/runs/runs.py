@@ -23,6 +23,7 @@ from ..probes.moments import Cell, MeanMap, Moments
 from ..probes.probes import Probe, ProbeKey
 from .folder import (
     Run,
+    confirm_run,
     find_prompt,
     find_run,
     has_classes,
@@ -42,6 +43,7 @@ from .tables import read_table, write_table
 __all__ = [
     "Run",
     "check_run",
+    "confirm_run",
     "find_prompt",
     "find_run",
     "has_classes",

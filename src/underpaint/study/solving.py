@@ -54,6 +54,24 @@ def fit_probes(study: Study, journal: Journal, folded: Folded) -> Fitted:
     return Fitted(probes, position, total([read_s, fit_s, recipe_s, train_s]))
 
 
+def check_recipe(study: Study) -> None:
+    """Refuse a recipe that would keep more activations than are allowed.
+
+    Raises:
+        RunError: if it would.
+    """
+    if study.recipe is None:
+        return
+    pictures = len(study.split.train)
+    values = sum(layer.channels * layer.grid[0] * layer.grid[1] for layer in study.layers)
+    if (needed := 4 * values * study.steps * pictures) > RECIPE_BYTES:
+        raise RunError(
+            f"The recipe {study.recipe} keeps all activations of {pictures} pictures, "
+            f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
+            "Choose fewer --layers, such as those that ridge reads best."
+        )
+
+
 def _fit_by_ridge(
     study: Study, sums: Mapping[str, Mapping[tuple[str, int], Moments]]
 ) -> dict[ProbeKey, AnyProbe]:
@@ -86,13 +104,6 @@ def _fit_by_recipe(study: Study, progress: Progress) -> tuple[dict[ProbeKey, Any
     if study.recipe is None:
         return {}, {}
     prompts = apart(study.split.train)
-    values = sum(layer.channels * layer.grid[0] * layer.grid[1] for layer in study.layers)
-    if (needed := 4 * values * study.steps * len(prompts)) > RECIPE_BYTES:
-        raise RunError(
-            f"The recipe {study.recipe} keeps all activations of {len(prompts)} pictures, "
-            f"{needed / 2**30:.1f} GiB, and {RECIPE_BYTES / 2**30:.0f} are allowed. "
-            "Choose fewer --layers, such as those that ridge reads best."
-        )
     seen = batches(bare(study), prompts)
     activations: dict[str, list[Tensor]] = {layer.name: [] for layer in study.layers}
     labels: dict[str, list[Tensor]] = {each.name: [] for each in study.properties}

@@ -16,12 +16,13 @@ from ..scores.scores import Scores
 from ..scores.summaries import summarise
 from .beyond import LATENT_SIDE, LOOK_SIDE
 from .checkpoints import clear
+from .checks import check_study
 from .costs import CPU, Seconds, account, peak_rss_mb, peak_vram_mb, timed, total
 from .held_out import fit_and_score
 from .journal import Journal, Progress, Say
 from .lanes import lane
 from .occupancy import watched
-from .recognition import check_classes, write_classes
+from .recognition import write_classes
 from .study import Study
 from .training import fold_all
 
@@ -49,11 +50,10 @@ def carry_out(
             is how `cluster` does the work elsewhere.
 
     Raises:
-        PromptError: if classes are asked for, and too few prompts name one.
         RunError: if the folder cannot be written, or another process is writing it.
+        UnderpaintError: what `check_study` says, before anything is written.
     """
-    if study.namer is not None:
-        check_classes(study)
+    check_study(study)
     with held(run.folder):
         before()
         begun = time.perf_counter()
