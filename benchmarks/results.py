@@ -14,7 +14,6 @@ from typing import Any
 
 from benchmarks.edit_tables import edit_table, erase_table
 from underpaint.core.numbers import UNKNOWN, fixed, number
-from underpaint.figures.noise import skill_metric
 from underpaint.runs.runs import find_run, read_json
 from underpaint.scores.findings import findings
 from underpaint.scores.naming import metric_name
@@ -131,11 +130,11 @@ def race(summary: Mapping[str, Any]) -> str:
     heads += [f"step at the bar: {name}" for name in sources.values()]
     rows = [["property (score)", *heads], ["---", *["--:"] * len(heads)]]
     for name, found in summary["properties"].items():
-        known, metric = found["sources"], skill_metric(found)
+        known, metric = found["sources"], found["metric"]
         cells = {each: known[each]["metrics"][metric] for each in (*sources, "position")}
         place = number(cells["position"]["final"]["mean"])
         means = [
-            fixed(0.0 if metric == "residual" else place),
+            fixed(place),
             *(fixed(number(cells[each]["by_step"][0]["mean"])) for each in ("probe", "estimate")),
             fixed(number(cells["probe"]["final"]["mean"])),
         ]

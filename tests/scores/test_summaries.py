@@ -6,7 +6,7 @@ import torch
 
 from underpaint.core.errors import MetricError
 from underpaint.core.properties import DEPTH, SALIENCY
-from underpaint.scores.scores import ScoreKey
+from underpaint.scores.scores import ScoreKey, Scores
 from underpaint.scores.summaries import summarise
 from underpaint.scores.tabulating import tabulate
 
@@ -69,13 +69,13 @@ def test_the_summary_has_the_promised_keys_and_is_json(summary):
     assert set(depth) == {
         "metric", "best_layer", "sources", "bar", "gain", "halves", "lead", "crossover", "layers"
     }  # fmt: skip
-    assert depth["metric"] == "spearman"
+    assert depth["metric"] == "residual"  # what is left without the place, which the bar is in
     assert summary["saliency"]["metric"] == "dice"
     probe = depth["sources"]["probe"]
     assert set(probe) == {"layer", "by_step", "final", "onset", "reached", "metrics"}
     assert set(probe["metrics"]) == {"spearman", "pearson", "residual", "rmse"}
     assert len(probe["by_step"]) == STEPS
-    assert probe["final"] == probe["by_step"][-1] == probe["metrics"]["spearman"]["final"]
+    assert probe["final"] == probe["by_step"][-1] == probe["metrics"]["residual"]["final"]
     assert set(probe["final"]) == {"mean", "low", "high", "undefined"}
     assert set(depth["layers"]) == {"down.0.0", "up.3.0"}
     assert len(depth["layers"]["down.0.0"]["by_step"]) == STEPS
@@ -161,9 +161,23 @@ def test_rivals_are_read_at_their_own_best_layer_and_the_ceiling_at_the_probes(s
     assert sources["image"]["layer"] is None
 
 
-def test_what_is_undefined_is_none_and_counted(summary):
-    residual = summary["depth"]["sources"]["position"]["metrics"]["residual"]["final"]
-    assert residual == {"mean": None, "low": None, "high": None, "undefined": IMAGES}
+def test_what_is_undefined_is_none_and_counted(scores):
+    rows = scores.rows.copy()
+    is_image = (rows["source"] == "image") & (rows["metric"] == "pearson")
+    rows.loc[is_image, "value"] = math.nan
+    known = summarise(Scores(rows), [DEPTH], resamples=20)["depth"]["sources"]["image"]["metrics"]
+    final = known["pearson"]["final"]
+    assert final == {"mean": None, "low": None, "high": None, "undefined": IMAGES}
+    assert known["spearman"]["final"]["undefined"] == 0
+
+
+def test_the_place_alone_scores_nothing_where_the_place_is_taken_out(summary):
+    place = summary["depth"]["sources"]["position"]
+    assert place["final"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "undefined": 0}
+    assert place["metrics"]["spearman"]["final"]["mean"] > 0
+    gain, beside = summary["depth"]["gain"], summary["depth"]["sources"].get("probe+position")
+    assert (gain is None) == (beside is None)
+    assert beside is None or gain["final"]["mean"] == beside["final"]["mean"]
 
 
 def test_a_summary_without_position_or_of_other_images_is_refused(scores):

@@ -58,7 +58,7 @@ function Rest({ run, timed, middle }: { run: Run; timed: string[]; middle: Promp
       )}
       <section class="cards-of-story">
         <Card title="1. Noise becomes a picture"><p>The model starts from pure noise and removes a little of it at each step. The <Term word="noisy picture" /> shows almost nothing for the first steps. At every step the model also predicts the clean picture it is heading for: the <Term word="predicted picture" />.</p></Card>
-        <Card title="2. A probe looks inside"><p>A probe is fitted on {summary.images.train} training pictures and tested on {summary.images.test} pictures whose prompts it has not seen. A <Term word="labeler" /> reads each final picture; its reading is the target. <Term word="Dice" /> and <Term word="Spearman">correlation</Term> say how near a reading comes.</p></Card>
+        <Card title="2. A probe looks inside"><p>A probe is fitted on {summary.images.train} training pictures and tested on {summary.images.test} pictures whose prompts it has not seen. A <Term word="labeler" /> reads each final picture; its reading is the target. <Term word="Dice" /> of masks and <Term word="residual correlation" /> of maps say how near a reading comes.</p></Card>
         <Card title="3. How early, at one bar">
           <p>Every source must reach <Term word="one bar">the same score</Term>. When does the labeler on the noisy picture get there?</p>
           <Leads run={run} names={timed} rival="image" />
@@ -82,7 +82,7 @@ function Rest({ run, timed, middle }: { run: Run; timed: string[]; middle: Promp
           <li>A generated picture has no true depth: a label is a labeler's opinion of the final picture.</li>
           <li>The labeler's own scores end near 1 by construction: the same labeler made the labels.</li>
           <li>The labeler was made for clean pictures. That it sees little in the noisy one says that it is late, not that nothing could read it.</li>
-          <li>Knowing only the place in the picture already gives much of a rank correlation: that baseline is <em>position</em>.</li>
+          <li>Much of a map is its place: a floor rises in every picture. So maps are scored by what is left without it, of which the baseline <em>position</em> has nothing.</li>
           <li>A probe that reads a property does not show that the model uses it. Edits test that: moving what is read must move what is drawn.</li>
           <li>One model was studied, {summary.model}, with one family of prompts. Nothing here says that another model does the same.</li>
         </ul>

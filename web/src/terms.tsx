@@ -11,7 +11,7 @@ export const TERMS: Record<string, string> = {
   labeler: "A network that reads masks or maps from ordinary pictures. Its reading of the final picture is the label.",
   Dice: "The overlap of two masks, from 0 (apart) to 1 (the same).",
   "Spearman": "Rank correlation of two maps, from −1 to 1.",
-  "residual correlation": "What is left of a correlation once the place in the picture is known.",
+  "residual correlation": "What is left of the correlation of two maps once the place in the picture is known, from −1 to 1.",
   "place alone": "The baseline position: the mean label of the training pictures, blind to the picture.",
   "run with the caption": "The model runs twice a step, with the caption and without (the unconditional half); guidance weighs the two.",
   "one bar": "The same score for everyone: 90% of the way from knowing only the place to the probe's final score.",

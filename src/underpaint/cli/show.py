@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ..core.numbers import fixed, number
 from ..runs.folder import find_run, read_summary
+from ..scores.naming import metric_name
 from ..scores.sentences import gap_words, headline, shares_told, spread_told, step_words
 
 
@@ -48,7 +49,8 @@ def show(out: Path, as_json: bool) -> None:
 
 def _sources_table(name: str, found: Mapping[str, Any]) -> Table:
     """Lay out every source's scores, when it has 90% of its own end, and when it is at the bar."""
-    title = escape(f"{name}: {found['metric']} on test images, probe at {found['best_layer']}")
+    metric = metric_name(found["metric"])
+    title = escape(f"{name}: {metric} on test images, probe at {found['best_layer']}")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("source", no_wrap=True)
     for head in ("step 1", "step 3", "last step (95%)", "own 90%", "at bar"):

@@ -23,6 +23,7 @@ from matplotlib.transforms import blended_transform_factory
 from ..core.errors import RunError
 from ..core.numbers import UNKNOWN, fixed, number
 from ..models.layers import Layer
+from ..scores.naming import bar_metric
 from ..scores.sentences import step_words
 from ..scores.sources import TIMED, is_gain, sources_of
 from ..scores.tables import (
@@ -94,16 +95,13 @@ def draw_all(
 def draw_curves(name: str, found: Mapping[str, Any]) -> Figure:
     """Draw one property's scores over steps: every source with its interval, and when it is there.
 
-    The headline metric comes first. Maps are timed on `residual`, which then has a panel of its
-    own. Rings stand where the probe and its rivals reach the one bar, the dotted line; the strip
+    Maps are scored without their place, and timed on that: the score with it has a panel above.
+    Rings stand where the probe and its rivals reach the one bar, the dotted line; the strip
     below gives their intervals. Without a bar they stand at onsets, at 90% of each source's own
     end. What a source gains over another is no score: see `draw_gains`.
     """
     sources = found["sources"]
-    # As in the summary: skill is residual where there is one, the headline where there is not.
-    metrics = [found["metric"]]
-    if "residual" in sources["probe"]["metrics"] and "residual" not in metrics:
-        metrics.append("residual")
+    metrics = list(dict.fromkeys((next(iter(sources["probe"]["metrics"])), bar_metric(found))))
     bar = found.get("bar")
     part = "onset" if bar is None else "reached"
     onsets = {name: sources[name].get(part) for name in ("probe", *TIMED) if name in sources}

@@ -12,18 +12,12 @@ from jaxtyping import Float64
 from matplotlib.figure import Figure
 
 from ..core.numbers import number
-from ..scores.naming import metric_name
+from ..scores.naming import bar_metric, metric_name
 from ..scores.sources import SOURCES
 from .style import paints_of, styled
 
 ALSO = ("joint", "trained", "trained noisy", "unconditional")
 """Drawn beside the sources of the headline."""
-
-
-def skill_metric(found: Mapping[str, Any]) -> str:
-    """Name the metric that the bar is a score of: residual correlation where there is one."""
-    metrics = found["sources"]["probe"]["metrics"]
-    return "residual" if "residual" in metrics else found["metric"]
 
 
 @styled()
@@ -45,7 +39,7 @@ def draw_noise(
     is_known = np.isfinite(ratios) & (ratios > 0)
     if not is_known.any():
         return None
-    metric, sources = skill_metric(found), found["sources"]
+    metric, sources = bar_metric(found), found["sources"]
     shown = [x.name for x in SOURCES if (x.is_headline or x.name in ALSO) and x.name in sources]
     labels = {each.name: each.label or each.name for each in SOURCES}
     figure = Figure(figsize=(4.6, 2.7))

@@ -21,8 +21,10 @@ from jaxtyping import Float64
 from ..core.ids import shown_id
 from ..core.numbers import or_null
 from .intervals import HELD, resampled
+from .naming import bar_metric
 from .scores import Curves, Scores, curves
 from .sides import Side, common_levels, common_properties
+from .summaries import of_place
 
 PAIRED_FROM = 20
 """Prompts that runs must share for their difference to be of those alone."""
@@ -78,9 +80,8 @@ def _property(
 ) -> dict[str, Any]:
     found = [side.summary["properties"][name] for side in sides]
     held = [_test_curves(side, name) for side in sides]
-    # As in a run's own summary: skill is residual where there is one.
-    has_residual = all("residual" in each["sources"]["probe"]["metrics"] for each in found)
-    skill = "residual" if has_residual else metric
+    bars = {bar_metric(each) for each in found}
+    skill = bars.pop() if len(bars) == 1 else metric
     sources = [
         source
         for source in found[0]["sources"]
@@ -115,7 +116,9 @@ def _test_curves(side: Side, name: str) -> dict[tuple[str, str], Curves]:
         for source, each in chosen.items()
     ]
     found = curves(Scores(pd.concat(parts)), "test")
-    return {(key.source, key.metric): each for key, each in found.items()}
+    by_metric = {(key.source, key.metric): each for key, each in found.items()}
+    place = by_metric.get(("position", "residual"))
+    return by_metric if place is None else {**by_metric, ("position", "residual"): of_place(place)}
 
 
 def _source(

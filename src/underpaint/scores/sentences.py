@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.numbers import UNKNOWN, fixed, number, with_interval
+from .naming import metric_name
 from .sources import BY_NAME
 from .verdicts import Found, compared
 
@@ -66,7 +67,11 @@ def gained(found: Found) -> str:
     gain = found.get("gain")
     if gain is None:
         return ""
-    reads = fixed(number(found["sources"]["probe+position"]["final"]["mean"]))
+    ends = {source: found["sources"][source]["final"] for source in ("probe+position", "position")}
+    if not number(ends["position"]["mean"]):  # as where scores leave the place out
+        reads = with_interval(ends["probe+position"])
+        return f"Given the place too, a probe reads {reads} at the last step."
+    reads = fixed(number(ends["probe+position"]["mean"]))
     return (
         f"Given the place too, a probe reads {reads} at the last step, "
         f"{with_interval(gain['final'])} above the place alone."
@@ -117,16 +122,20 @@ def spread_told(found: Found, of_splits: Found, count: int) -> str:
         of_splits: Its part of the summary's `splits`.
         count: How many splits there were.
     """
-    said = []
+    said, metric = [], of_splits["metric"]
     for source, each in of_splits["sources"].items():
-        own, last = found["sources"].get(source, {}).get("final", {}), each["final"]
+        known = found["sources"].get(source, {}).get("metrics", {})
+        own, last = known.get(metric, {}).get("final", {}), each["final"]
         low, high = (number(own.get(bound)) for bound in ("low", "high"))
         layers = ", ".join(dict.fromkeys(each["layers"]))
         said.append(
             f"{source} {last['mean']:.3f}, deviation {last['sd']:.3f} (one split resampled: "
             f"{(high - low) / 3.92:.3f}; read at {layers})"
         )
-    return f"over {count} other splits of the prompts, last step: {'; '.join(said)}."
+    return (
+        f"over {count} other splits of the prompts, last step, {metric_name(metric)}: "
+        f"{'; '.join(said)}."
+    )
 
 
 def _share(found: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ def summarise(
 
     Args:
         scores: Rows of the validation and the test split. `probe` and `position` must be there.
-        properties: What to report, in order; the first metric of each is its headline.
+        properties: What to report, in order, each in its `skill_metric`.
         level: Of the intervals, which resample prompts.
         resamples: How many.
         seed: Of the resamples.
@@ -62,7 +62,7 @@ def _property(
     draws: dict,
     noise: Float64[np.ndarray, "step"] | None,
 ) -> dict:
-    headline = property.metrics[0]
+    headline = skill_metric(property)
     layers = _layers_by_source(property, test, validation)
     if missing := {"probe", "position"} - set(layers):
         raise MetricError(
@@ -76,7 +76,10 @@ def _property(
         if (key := ScoreKey(source, property.name, layer, metric)) in test
     }
     _check_paired(property, found)
-    skill, position = _skills(property, found)
+    if headline == "residual":  # what is left without the place is nothing for the place alone
+        found["position", headline] = of_place(found["position", headline])
+    skill = {source: each.values for (source, name), each in found.items() if name == headline}
+    position = skill["position"][:, -1]
     prompts = found["probe", headline].prompts
     control = skill.get("shuffled")
     seen = {source: each.seen for (source, _), each in found.items()}
@@ -130,7 +133,7 @@ def _property(
 
 
 def _best_layer(validation: Mapping[ScoreKey, Curves], property: Property, source: str) -> str:
-    """Choose by what onsets are read from; by the headline where no layer has a value of that."""
+    """Choose by what is told of the property; by its first metric where no layer has a value."""
     known = {
         key.metric
         for key, each in validation.items()
@@ -168,20 +171,18 @@ def _check_paired(property: Property, found: Mapping[tuple[str, str], Curves]) -
             )
 
 
-def _skills(
-    property: Property, found: Mapping[tuple[str, str], Curves]
-) -> tuple[dict[str, Float64[np.ndarray, "image step"]], Float64[np.ndarray, "image"]]:
-    """Give every source's skill, and what position alone scores on that scale."""
-    metric = skill_metric(property)
-    skill = {source: each.values for (source, name), each in found.items() if name == metric}
-    if metric == "residual":  # position is taken out of it already
-        return skill, np.zeros(len(found["probe", property.metrics[0]].images))
-    return skill, skill["position"][:, -1]
-
-
 def skill_metric(property: Property) -> str:
-    """Name the measure that onsets are read from, and layers chosen by."""
+    """Name the measure that a summary's numbers are in, and layers are chosen by.
+
+    It is the property's first, but for maps what is left of it without the place, `residual`: a
+    floor that rises in every picture gives the place alone a rank correlation of 0.75 with depth.
+    """
     return "residual" if "residual" in property.metrics else property.metrics[0]
+
+
+def of_place(found: Curves) -> Curves:
+    """Give what the place alone scores where the place is taken out: nothing."""
+    return replace(found, values=np.zeros_like(found.values))
 
 
 def _reached(
@@ -248,7 +249,7 @@ def _halves(
 ) -> dict | None:
     """Say what the words add: `probe` less `unconditional`, paired, both at the probe's layer."""
     both = [
-        test.get(ScoreKey(source, property.name, layer, property.metrics[0]))
+        test.get(ScoreKey(source, property.name, layer, skill_metric(property)))
         for source in ("probe", "unconditional")
     ]
     if both[0] is None or both[1] is None:
@@ -268,7 +269,7 @@ def _shares(
 
     The error that is left is what the reader of x̂₀ lacks to 1, over all test pictures together.
     """
-    metric = property.metrics[0]
+    metric = skill_metric(property)
     known = found.get(("estimate linear", metric))
     if not is_gain(source) or known is None or metric == "rmse" or source == "beyond shuffled":
         return {}

@@ -165,9 +165,7 @@ def _score(side: _Side, properties: Sequence[Property], batch: Batch) -> None:
                     scored = (
                         read.cpu()
                         if each.is_binary
-                        else torch.stack(
-                            [METRICS[name](read, truth).cpu() for name in _metrics(each)]
-                        )
+                        else METRICS[skill_metric(each)](read, truth).cpu()
                     )
                     kept.setdefault((source, each.name, layer), []).append(scored)
 
@@ -179,11 +177,6 @@ def _cells(
     return ((layer, name, step) for name, layer, step in probes if (name, step) == (word, 0))
 
 
-def _metrics(property: Property) -> tuple[str, str]:
-    """Name what is reported, and what layers are chosen by."""
-    return property.metrics[0], skill_metric(property)
-
-
 def _curves(property: Property, side: _Side) -> dict[str, tuple[str, Float64[np.ndarray, "step"]]]:
     """Choose each source's layer on validation pictures; give it, and its test scores' means."""
     found = {}
@@ -193,14 +186,14 @@ def _curves(property: Property, side: _Side) -> dict[str, tuple[str, Float64[np.
             for key_source, name, layer in side.read["test"]
             if (key_source, name) == (source, property.name)
         }
-        best = max(by_layer, key=lambda layer: float(np.nanmean(by_layer[layer]["validation"][1])))
-        found[source] = best, np.nanmean(by_layer[best]["test"][0], axis=-1)
+        best = max(by_layer, key=lambda layer: float(np.nanmean(by_layer[layer]["validation"])))
+        found[source] = best, np.nanmean(by_layer[best]["test"], axis=-1)
     return found
 
 
 def _scores(
     property: Property, side: _Side, key: Key
-) -> dict[str, Float64[np.ndarray, "metric step image"]]:
+) -> dict[str, Float64[np.ndarray, "step image"]]:
     """Give the scores of one source and layer, of each part that is held out."""
     if not property.is_binary:
         return {
@@ -210,10 +203,7 @@ def _scores(
     read = {part: torch.cat(side.read[part][key], dim=1) for part in ("validation", "test")}
     truths = {part: prepare(torch.cat(side.labels[part][property.name])) for part in read}
     cut = best_threshold(read["validation"], truths["validation"])[:, None, None, None, None]
-    return {
-        part: METRICS["dice"](maps > cut, truths[part])[None].expand(2, -1, -1).numpy()
-        for part, maps in read.items()
-    }
+    return {part: METRICS["dice"](maps > cut, truths[part]).numpy() for part, maps in read.items()}
 
 
 def _spread(
@@ -221,7 +211,7 @@ def _spread(
     found: Sequence[Mapping[str, tuple[str, Float64[np.ndarray, "step"]]]],
 ) -> dict[str, Any]:
     """Give mean and deviation over splits at each step, and every split's layer and last score."""
-    entry: dict[str, Any] = {"metric": property.metrics[0], "sources": {}}
+    entry: dict[str, Any] = {"metric": skill_metric(property), "sources": {}}
     for source in SOURCES:
         curves = np.stack([each[source][1] for each in found])
         spread = curves.std(axis=0, ddof=1)
