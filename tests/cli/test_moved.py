@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import worlds
 from underpaint.cli import bench as cli_bench
-from underpaint.cli import figure as cli_figure
+from underpaint.cli import moved as cli_moved
 from underpaint.cli.main import main as cli
 from underpaint.labelers import Labeler
 from underpaint.models import load
@@ -18,7 +18,7 @@ from underpaint.study.stages import carry_out
 
 COMMANDS = {
     "edit": (), "erase": (), "pick": ("--like", "0"), "classify": (), "cross": ("--captions", "3",
-    "--noises", "3"), "figure": (), "export": ("SITE",), "serve": (),
+    "--noises", "3"), "figure": ("--prompt", "TRAINING"), "export": ("SITE",), "serve": (),
 }  # fmt: skip
 
 
@@ -38,7 +38,9 @@ def finished(saved_model, tmp_path_factory) -> Path:
 
 
 def asked(name: str, run: Path, *more: str):
-    words = [word.replace("SITE", str(run.parent / "site")) for word in COMMANDS[name]]
+    training = runs.read_split(runs.find_run(run), "train")[0]  # whose pictures are not kept
+    known = {"SITE": str(run.parent / "site"), "TRAINING": str(training.index)}
+    words = [str(known.get(word, word)) for word in COMMANDS[name]]
     return CliRunner().invoke(cli, [name, str(run), *words, "--device", "cpu", *more])
 
 
@@ -62,7 +64,7 @@ def test_the_model_is_taken_from_where_it_is_said_to_be_if_it_is_the_run_s(
     found = asked("figure", finished, "--model", str(other))
     assert found.exit_code == 1
     assert "The run's probes were fitted on gone/models/world with fingerprint" in found.output
-    monkeypatch.setattr(cli_figure, "labelers_for", lambda *_: (worlds.LOOK,))
+    monkeypatch.setattr(cli_moved, "labelers_for", lambda *_: (worlds.LOOK,))
     found = asked("figure", finished, "--model", str(saved_model))
     assert found.exit_code == 0, found.output
 

@@ -132,6 +132,8 @@ def test_figure_refuses_another_model(tmp_path):
     run = runs.open_run(tmp_path / "run", asked)
     split = plan(4).split
     runs.write_prompts(run, {"test": split.test})
+    cost = {"seconds": 1.0, "seconds_generation": 1.0, "peak_rss_mb": 1.0}
+    runs.update_summary(run, {"properties": {}, "cost": cost})
     result = invoke("figure", run.folder)
     assert result.exit_code == 1
     assert "fitted on tiny with fingerprint" in result.output

@@ -15,6 +15,7 @@ from ..core.pictures import resized
 from ..core.properties import COLOUR_RANGES, Property
 from ..scores.tables import caption
 from ..study.showing import Shown, fine
+from .saving import save
 
 COLOURS = {"saliency": "gray", "depth": "turbo", "shading": "viridis"}
 """Colour maps of one-target properties; others of the user's own are drawn in `OTHER_COLOURS`."""
@@ -54,8 +55,7 @@ def draw_steps(
     axes[0].tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0)
     figure.suptitle(caption(shown.prompt.text, width=110, lines=2), fontsize=10, y=0.99)
     figure.subplots_adjust(hspace=0.06, top=1 - 0.55 / figure.get_figheight())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    save(figure, path, dpi=150, is_trimmed=True)
 
 
 def draw_labels(
@@ -88,8 +88,7 @@ def draw_labels(
             if line == 0:
                 axis.set_title(name, fontsize=9)
     figure.subplots_adjust(wspace=0.04, hspace=0.04)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=200, bbox_inches="tight")
+    save(figure, path, dpi=200, is_trimmed=True)
 
 
 def _draw_row(axis: Axes, maps: Tensor, colours: str | None) -> None:

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..core.errors import ModelError
+from .fingerprints import adapters, configuration, digest, dtypes, is_plain
 from .guard import dtype_of, uncompiled
-from .identity import adapters, configuration, digest, dtypes, is_plain
 from .refusals import check_pipeline
 from .unprompted import UnpromptedPipeline
 from .words import words_of

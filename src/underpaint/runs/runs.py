@@ -102,7 +102,9 @@ def read_image(run: Run, prompt: Prompt) -> Float[Tensor, "3 height width"]:
     try:
         return read_picture(path)
     except OSError as error:
-        raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
+        raise RunError(
+            f"Cannot read {path} ({error}). Restore it, or do the run again in another folder."
+        ) from error
 
 
 def write_moments(

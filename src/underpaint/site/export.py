@@ -166,7 +166,9 @@ def _read_picture(run: Run, prompt: Prompt) -> Image.Image:
     try:
         return read_rgb(path)
     except OSError as error:
-        raise RunError(f"Cannot read {path} ({error}). Run `underpaint run` again.") from error
+        raise RunError(
+            f"Cannot read {path} ({error}). Restore it, or do the run again in another folder."
+        ) from error
 
 
 def _copy_downloads(run: Run, folder: Path, scores: pd.DataFrame, table: pd.DataFrame) -> list[str]:
