@@ -4,9 +4,9 @@
 
 Each trial starts a study of a random model in a process of its own, kills that with SIGKILL at a
 moment drawn evenly from the time an undisturbed run takes, and runs the same again to its end. Its
-summary (all but "cost"), scores, sums and probes must be the undisturbed run's, byte for byte, and
-no picture whose shard was whole may be drawn again: that is what "lost" counts. Every second trial
-is killed while it scores and writes beside generation, every third goes on so.
+summary (all but "cost"), scores, sums, probes and what is shown must be the undisturbed run's, byte
+for byte, and no picture whose shard was whole may be drawn again: that is what "lost" counts. Every
+second trial is killed while it scores and writes beside generation, every third goes on so.
 """
 
 import argparse
@@ -94,7 +94,8 @@ def facts(folder: Path) -> tuple:
     """Give what must be the same: the summary but for its cost, and every file of numbers."""
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     summary.pop("cost")
-    return summary, [(folder / name).read_bytes() for name in FILES]
+    shown = sorted(runs.Run(folder).shown.glob("*.safetensors"))
+    return summary, [path.read_bytes() for path in (*(folder / name for name in FILES), *shown)]
 
 
 def main() -> int:
