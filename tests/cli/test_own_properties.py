@@ -50,8 +50,8 @@ def test_a_run_reads_them_and_every_later_command_knows_them(
         del PROPERTIES[name]  # as in another process
     shown = CliRunner().invoke(cli.main, ["show", str(out)])
     assert shown.exit_code == 0, shown.output
-    assert "warmth: spearman" in shown.output
-    assert "cold: dice" in shown.output
+    assert "warmth: Residual correlation" in shown.output
+    assert "cold: Dice" in shown.output
     runs.read_settings(runs.find_run(out))
     assert PROPERTIES["warmth"].is_relative
     assert PROPERTIES["cold"].is_binary
@@ -61,6 +61,8 @@ def test_another_kind_of_the_same_name_is_another_run(labelers, saved_model, tmp
     monkeypatch.setattr(cli_run, "carry_out", lambda *_, **__: {})
     run(tmp_path / "out", saved_model, "depth,warmth:continuous")
     PROPERTIES.pop("warmth")
+    (tmp_path / "out" / "images").mkdir()  # something was made, and the folder is that run's
+    (tmp_path / "out" / "images" / "00000.png").touch()
     result = run(tmp_path / "out", saved_model, "depth,warmth:binary")
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

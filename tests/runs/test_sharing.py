@@ -72,7 +72,7 @@ def test_the_card_says_scores_licences_and_fingerprint_and_the_hub_can_read_it(d
     assert "| brightness | MIT | sha256:def |" in text
     assert "| fingerprint | sha256:abc |" in text
     final = runs.read_json(done.summary)["properties"]["depth"]["sources"]["probe"]["final"]
-    assert f"| Spearman | {final['mean']:.2f} |".replace("-", "−") in text
+    assert f"| Residual correlation | {final['mean']:.2f} |".replace("-", "−") in text
 
 
 def test_a_local_path_is_not_published_in_the_card(done, tmp_path):

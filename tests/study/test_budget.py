@@ -67,7 +67,6 @@ def test_memory_in_use_counts_as_free_where_it_is_ours(model):
         (["--batch", "all"], "--batch is 'all'. Give a whole number of at least 1, or auto."),
         (["--cut", "most"], "--cut is 'most'. Write TRAIN/TEST"),
         (["--resolution", "15"], "cannot draw 15×15 pixels"),
-        (["--resolution", "0"], "--resolution is 0"),
         (["--scheduler", "heun"], "No scheduler 'heun'"),
     ],
 )
