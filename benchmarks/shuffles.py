@@ -22,6 +22,7 @@ from underpaint.core.properties import Property
 from underpaint.probes.fitting import fit
 from underpaint.probes.moments import Moments
 from underpaint.scores.metrics import METRICS, best_threshold, prepare
+from underpaint.scores.summaries import skill_metric
 
 from .recipes import TUNING_SHARE, Pictures, look, shared
 
@@ -39,7 +40,7 @@ def hand_outs(
     The threshold of a mask is chosen on the validation labels of the same judge.
     """
     random = np.random.default_rng(seed)
-    metric = METRICS["residual" if "residual" in property.metrics else property.metrics[0]]
+    metric = METRICS[skill_metric(property)]
     own = {name: each.labels[property.name] for name, each in pictures.items()}
     x = {name: each.activations[cell] for name, each in pictures.items()}
     found: dict[str, list[float]] = {"own": [], "others'": []}
@@ -66,7 +67,7 @@ def hand_outs(
 
 def row(property: Property, cell: tuple[str, int], judge: str, scores: list[float]) -> str:
     """Write one line of the table: mean, deviation, least and most over hand-outs."""
-    name = "residual" if "residual" in property.metrics else property.metrics[0]
+    name = skill_metric(property)
     each = np.array(scores)
     numbers = (each.mean(), each.std(), each.min(), each.max())
     cells = [property.name, name, cell[0], str(cell[1] + 1), judge]

@@ -26,8 +26,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..core.errors import LabelError, ModelError
-from ..models.weights import first_line
+from ..core.errors import LabelError, ModelError, first_line
 from .labeler import Labeler
 from .sources import refuse_missing
 

@@ -14,8 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from ..core.errors import LabelError, ModelError
-from ..models.weights import first_line
+from ..core.errors import LabelError, ModelError, first_line
 from .labeler import Labeler
 
 PREFIX = "intrinsic:"

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..core.errors import ModelError
-from ..models.weights import check_part, first_line
+from ..core.errors import ModelError, first_line
+from ..models.weights import check_part
 from ..models.wholeness import check_used
 from .checkscene import check_scene
 from .labeler import Namer

@@ -18,8 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..core.errors import LabelError, UnderpaintError
-from ..models.weights import first_line
+from ..core.errors import LabelError, UnderpaintError, first_line
 from .labeler import Labeler
 
 PYTHON = "python:"

@@ -15,9 +15,9 @@ import torch
 from huggingface_hub.utils import HFValidationError
 from safetensors import SafetensorError
 
-from ..core.errors import LabelError, ModelError
+from ..core.errors import LabelError, ModelError, first_line
 from ..core.ids import is_hub_id, split_revision
-from ..models.weights import check_part, first_line
+from ..models.weights import check_part
 
 UNREADABLE = (OSError, ValueError, RuntimeError, AttributeError, TypeError, SafetensorError)
 """What libraries raise over files that are not what they should be."""

@@ -1,7 +1,7 @@
 """The whole study, stage by stage: fold, fit, score, summarise. What is done stays done."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -68,13 +68,15 @@ def carry_out(
                 scored = fit_and_score(study, journal, folded)
         clear(run, "validation", "scores", "seen-tuning", "seen-training")
         named_s = _classes(study, run, progress)
-        properties, summarised = timed("summarising", partial(_summarised, study, run), CPU)
+        noise = _noise(study)
+        summarise_all = partial(_summarised, study, run, noise)
+        properties, summarised = timed("summarising", summarise_all, CPU)
         spent = total([folded.seconds, scored, keeper.seconds, writer.seconds, named_s, summarised])
         entries = {
             "schema": 1,
             "model": study.model.name,
             "steps": study.steps,
-            "noise": _noise(study),
+            "noise": noise,
             "images": {part: len(prompts) for part, prompts in parts.items()},
             "properties": properties,
             "cost": _cost(study, begun, spent, watch.share),
@@ -101,8 +103,8 @@ def _classes(study: Study, run: Run, progress: Progress) -> Seconds:
     return timed("classes", ask, study.model.device)[1]
 
 
-def _summarised(study: Study, run: Run) -> dict:
-    return summarise(Scores(read_table(run.scores)), study.properties, noise=_noise(study))
+def _summarised(study: Study, run: Run, noise: Sequence[float | None]) -> dict:
+    return summarise(Scores(read_table(run.scores)), study.properties, noise=noise)
 
 
 def _cost(study: Study, begun: float, parts: Seconds, gpu_share: float | None) -> dict[str, Any]:
